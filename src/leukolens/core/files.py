@@ -1,0 +1,172 @@
+"""How files are written and names are spelled, everywhere in LeukoLens.
+
+Nothing half-written is ever left under a final name, nothing is overwritten unasked, and any file name, also one
+that is not valid UTF-8 or holds a line break, survives a round trip through CSV. No format lives here.
+"""
+
+import csv
+import hashlib
+import io
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from leukolens.core.errors import DataError, UsageError
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def home_folder() -> Path:
+    """The folder of manifests, downloads and caches: `LEUKOLENS_HOME`, or the platform's data folder."""
+    chosen = os.environ.get("LEUKOLENS_HOME")
+    if chosen:
+        return Path(chosen)
+    if platform.system() == "Windows":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "leukolens"
+    if platform.system() == "Darwin":
+        return Path.home() / "Library" / "Application Support" / "leukolens"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "leukolens"
+
+
+def require_absent(path: Path, force: bool) -> None:
+    """Refuses to overwrite.
+
+    Raises:
+        UsageError: `path` is a file or a folder with something in it, and `force` is off.
+    """
+    taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
+    if taken and not force:
+        raise UsageError(f"{show_name(str(path))} exists already. Choose another --out, or give --force.")
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; on leaving without an error it takes the final name, else it goes.
+
+    Raises:
+        DataError: the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        where = show_name(str(path))
+        raise DataError(f"{where} could not be written: {error.strerror or error}. Nothing half-written was left.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text under `path`, whole or not at all."""
+    with write_atomically(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Writes a CSV file, whole or not at all, its cells made harmless for spreadsheets."""
+    with write_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([spell_cell(value) for value in row] for row in rows)
+
+
+def format_rows(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The same CSV as `write_rows`, as text for stdout."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([spell_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Reads a CSV file written by `write_rows` (or by a spreadsheet): one dict a row, names unspelled.
+
+    Raises:
+        DataError: the file is missing or is not CSV in UTF-8.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return [
+                {key: unspell_cell(value or "") for key, value in row.items() if key is not None}
+                for row in csv.DictReader(stream)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{show_name(str(path))} cannot be read as a CSV file in UTF-8: {error}") from error
+
+
+def spell_cell(value: object) -> str:
+    r"""One CSV cell: backslash, control and undecodable bytes as \x.., a formula's first sign behind an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value)
+    text = show_name(str(value))
+    return "'" + text if text.startswith((*_FORMULA_STARTS, "'")) else text
+
+
+def unspell_cell(text: str) -> str:
+    """The text that `spell_cell` was given."""
+    if text.startswith("'") and text[1:2] in (*_FORMULA_STARTS, "'"):
+        text = text[1:]
+    if "\\" not in text:
+        return text
+    out, position = [], 0
+    while position < len(text):
+        if text.startswith("\\\\", position):
+            out.append("\\")
+            position += 2
+        elif text.startswith("\\x", position) and _is_hex(text[position + 2 : position + 4]):
+            code = int(text[position + 2 : position + 4], 16)
+            out.append(chr(code) if code < 0x80 else chr(0xDC00 + code))
+            position += 4
+        else:
+            out.append(text[position])
+            position += 1
+    return "".join(out)
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) == 2 and all(letter in "0123456789abcdef" for letter in text)
+
+
+def show_name(name: str) -> str:
+    r"""A file name as one printable line: backslash doubled, line breaks and undecodable bytes as \x.. ."""
+    out = []
+    for letter in name:
+        code = ord(letter)
+        if letter == "\\":
+            out.append("\\\\")
+        elif code < 0x20 or code == 0x7F:
+            out.append(f"\\x{code:02x}")
+        elif 0xDC80 <= code <= 0xDCFF:
+            out.append(f"\\x{code - 0xDC00:02x}")
+        elif 0xD800 <= code <= 0xDFFF:
+            out.append("\N{REPLACEMENT CHARACTER}")
+        else:
+            out.append(letter)
+    return "".join(out)
+
+
+def hash_bytes(*parts: bytes) -> str:
+    """SHA-256 of the parts one after another, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

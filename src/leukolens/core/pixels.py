@@ -1,0 +1,73 @@
+"""The only resize, crop and normalise code: what training, validation, export parity and the runtime all use.
+
+Arrays in, arrays out; files are decoded in `leukolens.data.images`. Images are `(h, w, 3)` uint8 RGB.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leukolens.core.results import Box
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How one image becomes a model's input; stands in the card so that every door prepares alike.
+
+    Attributes:
+        height_px: Height of the model's input.
+        width_px: Width of the model's input.
+        crop_fraction: Share of the largest centred window of the input's shape that is kept.
+        cell_context: Side of the square cut around a boxed cell, in multiples of the box's longer side.
+        mean: Per channel, subtracted after scaling to 0..1.
+        std: Per channel, divided by after that.
+        background: Mean training image `(height_px, width_px, 3)` uint8, subtracted from the resized image
+            before anything else (text 003's idea); None for most models.
+    """
+
+    height_px: int
+    width_px: int
+    crop_fraction: float = 1.0
+    cell_context: float = 2.2
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    background: Pixels | None = field(default=None, compare=False)
+
+
+def crop_cell(image: Pixels, box: Box, context: float) -> Pixels:
+    """A square window around a box, `context` times its longer side, edge pixels repeated beyond the border."""
+    side = max(8, round(max(box.x1 - box.x0, box.y1 - box.y0) * context))
+    left = round((box.x0 + box.x1 - side) / 2)
+    top = round((box.y0 + box.y1 - side) / 2)
+    rows = np.clip(np.arange(top, top + side), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + side), 0, image.shape[1] - 1)
+    return image[np.ix_(rows, columns)]
+
+
+def prepare_image(image: Pixels, preparation: Preparation) -> Pixels:
+    """Cuts the centred window that a model sees and resizes it: `(height_px, width_px, 3)` uint8."""
+    height, width = image.shape[:2]
+    aspect = preparation.width_px / preparation.height_px
+    window_height = min(height, width / aspect) * preparation.crop_fraction
+    window_width = window_height * aspect
+    left, top = (width - window_width) / 2, (height - window_height) / 2
+    window = (left, top, left + window_width, top + window_height)
+    size = (preparation.width_px, preparation.height_px)
+    # Pillow's bilinear filter widens with the reduction, so that shrinking does not alias.
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=window, reducing_gap=3.0))
+
+
+def normalise_batch(batch: Pixels, preparation: Preparation) -> NDArray[np.float32]:
+    """Turns `(n, h, w, 3)` uint8 into the model's input, `(n, 3, h, w)` float32."""
+    scaled = batch.astype(np.float32)
+    if preparation.background is not None:
+        scaled -= preparation.background.astype(np.float32)
+    mean = np.asarray(preparation.mean, np.float32)
+    std = np.asarray(preparation.std, np.float32)
+    scaled *= 1 / (255 * std)
+    scaled -= mean / std
+    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
