@@ -1,0 +1,79 @@
+"""Colour of synthetic blood: what each part of a cell absorbs, and how one slide's staining differs from another's.
+
+Colours are kept as optical densities per channel (Beer and Lambert), so that overlapping red cells darken as they do
+under a microscope and a slide's stain is three factors. No shapes live here; every drawing module calls it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Density = NDArray[np.float32]
+"""`(..., 3)` float32: optical density of red, green and blue light, 0 where nothing absorbs."""
+
+_CLEAR = np.array([255.0, 230.0, 203.0])
+
+
+def density_of(red: int, green: int, blue: int) -> Density:
+    """The optical density that looks like this RGB colour on a cream background of (255, 230, 203)."""
+    return np.log(_CLEAR / np.maximum([red, green, blue], 1)).astype(np.float32)
+
+
+CHROMATIN = density_of(56, 15, 112)
+CHROMATIN_PALE = density_of(122, 66, 156)
+RED_CELL = density_of(211, 172, 168)
+RED_CELL_YOUNG = density_of(190, 170, 180)
+NEUTROPHIL_PLASM = density_of(226, 190, 192)
+NEUTROPHIL_GRANULE = density_of(150, 92, 160)
+EOSINOPHIL_PLASM = density_of(186, 108, 128)
+EOSINOPHIL_GRANULE = density_of(192, 92, 96)
+BASOPHIL_PLASM = density_of(186, 134, 182)
+BASOPHIL_GRANULE = density_of(66, 20, 108)
+BLUE_PLASM = density_of(112, 96, 172)
+GREY_PLASM = density_of(172, 146, 186)
+LILAC_PLASM = density_of(180, 138, 180)
+PRIMARY_GRANULE = density_of(98, 36, 130)
+ERYTHROBLAST_PLASM = density_of(158, 138, 172)
+PLATELET_PLASM = density_of(178, 136, 184)
+PLATELET_GRANULE = density_of(92, 32, 132)
+
+
+@dataclass(frozen=True)
+class Stain:
+    """How one slide was stained and lit: the empty background's RGB (0..255), and a factor on each channel's density."""
+
+    background: tuple[float, float, float]
+    strength: tuple[float, float, float]
+
+    def develop(self, density: Density) -> NDArray[np.float32]:
+        """The `(..., 3)` float32 RGB image, 0..255, that these densities give on this slide."""
+        light = np.exp(-density * np.asarray(self.strength, dtype=np.float32))
+        return (light * np.asarray(self.background, dtype=np.float32)).astype(np.float32)
+
+
+_STYLES = (
+    # share, background, strength: a creamy, a cool grey, a pink and a greenish laboratory
+    (0.55, (252, 229, 205), (1.0, 1.0, 1.0)),
+    (0.2, (224, 218, 232), (0.95, 1.0, 0.7)),
+    (0.15, (240, 216, 216), (0.9, 1.0, 0.85)),
+    (0.1, (212, 222, 214), (0.9, 0.95, 0.6)),
+)
+
+
+def draw_stain(rng: np.random.Generator) -> Stain:
+    """A slide's stain: one of four laboratories' styles, varied."""
+    shares = np.array([share for share, _, _ in _STYLES])
+    _, background, strength = _STYLES[int(rng.choice(len(_STYLES), p=shares / shares.sum()))]
+    overall = rng.uniform(0.85, 1.12)
+    channels = rng.normal(1, 0.04, 3) * overall
+    shift = rng.normal(0, 3, 3)
+    red, green, blue = (float(min(255.0, level + move)) for level, move in zip(background, shift, strict=True))
+    first, second, third = (float(factor * more) for factor, more in zip(strength, channels, strict=True))
+    return Stain((red, green, blue), (first, second, third))
+
+
+def mix(first: Density, second: Density, part: NDArray[np.float32] | float) -> Density:
+    """`first` where `part` is 0, `second` where it is 1; a part of `(n, n)` gives `(n, n, 3)`."""
+    weight = np.asarray(part, dtype=np.float32)[..., None]
+    return (first + (second - first) * weight).astype(np.float32)
