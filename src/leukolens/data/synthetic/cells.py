@@ -58,8 +58,8 @@ def _open_body(
     radius_um: float, rough: float, px_per_um: float, rng: np.random.Generator
 ) -> tuple[Window, Plane]:
     window = open_window(radius_um * 1.45 + 0.5, px_per_um)
-    wobble = (0.035 + 0.5 * rough, 0.015 + 0.6 * rough, 0.01 + 0.4 * rough, 0.3 * rough, 0.3 * rough)
-    return window, blob_distance(warp(window, 0.1 + rough, 1.2, rng), radius_um, wobble, rng)
+    wobble = (0.02 + 0.6 * rough, 0.008 + 0.5 * rough, 0.3 * rough, 0.2 * rough, 0.2 * rough)
+    return window, blob_distance(warp(window, 0.06 + rough, 1.2, rng), radius_um, wobble, rng)
 
 
 def _plasm(window: Window, body: Plane, colour: Density, mottle: float, rng: np.random.Generator) -> Density:
@@ -73,8 +73,11 @@ def _plasm(window: Window, body: Plane, colour: Density, mottle: float, rng: np.
 def _lay_nucleus(
     density: Density, window: Window, shape: Plane, chromatin: _Chromatin, rng: np.random.Generator
 ) -> Density:
-    lumps = draw_noise(window, chromatin.grain_um, rng) + 0.6 * draw_noise(window, chromatin.grain_um * 0.45, rng)
-    gaps = ramp(lumps, 1.5 - 2.2 * chromatin.gaps, 2.3 - 1.6 * chromatin.gaps) * ramp(shape, -0.1, -0.55)
+    # pale cracks run where smooth noise passes through 0, pale pools where finer noise is high
+    cracks = 1 - np.abs(draw_noise(window, chromatin.grain_um, rng)) / (0.25 + 0.5 * chromatin.gaps)
+    pools = draw_noise(window, chromatin.grain_um * 0.5, rng)
+    pale = np.maximum(cracks, 0) * (0.55 + 0.6 * pools) + 0.5 * (pools - 1.5 + 1.6 * chromatin.gaps)
+    gaps = ramp(pale, 0.0, 1.1 - 0.4 * chromatin.gaps) * ramp(shape, -0.1, -0.6)
     broad = 1 + 0.08 * draw_noise(window, 3.0, rng)
     inner = mix(stain.CHROMATIN, stain.CHROMATIN_PALE, gaps) * (chromatin.strength * broad)[..., None]
     return mix(density, inner, fill(shape, window.px_per_um))
@@ -86,7 +89,7 @@ def _finish(window: Window, body: Plane, density: Density) -> Patch:
 
 def _paint_neutrophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     radius = rng.uniform(5.9, 7.2)
-    window, body = _open_body(radius, 0.02, px_per_um, rng)
+    window, body = _open_body(radius, rng.choice([0.01, 0.02, 0.05]), px_per_um, rng)
     density = _plasm(window, body, stain.NEUTROPHIL_PLASM, 0.12, rng)
     granules = scatter_granules(window, rng.uniform(0.5, 0.75), 0.16, 0.8, rng) * rng.uniform(0.25, 0.75)
     density = mix(density, stain.NEUTROPHIL_GRANULE, granules)
@@ -95,21 +98,21 @@ def _paint_neutrophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     else:
         lobes = int(rng.choice([2, 3, 4, 5], p=[0.18, 0.44, 0.3, 0.08]))
         shape = nuclei.segmented_nucleus(window, radius, lobes, rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.0, 0.3), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.3, 0.4), rng)
     return _finish(window, body, density)
 
 
 def _paint_eosinophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     radius = rng.uniform(6.0, 7.2)
     window, body = _open_body(radius, 0.02, px_per_um, rng)
-    density = _plasm(window, body, stain.EOSINOPHIL_PLASM, 0.08, rng)
+    density = _plasm(window, body, stain.EOSINOPHIL_PLASM * np.float32(rng.uniform(0.75, 1)), 0.1, rng)
     if rng.random() < 0.7:
         shape = nuclei.two_lobed_nucleus(window, radius, rng)
     else:
         shape = nuclei.segmented_nucleus(window, radius, 3, rng)
     density = _lay_nucleus(density, window, shape, _Chromatin(1.1, 0.4, 0.95), rng)
-    granules = scatter_granules(window, 0.72, 0.3, 1.2, rng) * (1 - 0.93 * fill(shape, px_per_um, 3.0))
-    density = mix(density, stain.EOSINOPHIL_GRANULE * np.float32(rng.uniform(0.95, 1.25)), granules)
+    granules = scatter_granules(window, 0.78, 0.28, 1.25, rng) * (1 - 0.93 * fill(shape, px_per_um, 3.0))
+    density = mix(density, stain.EOSINOPHIL_GRANULE * np.float32(rng.uniform(0.85, 1.15)), granules)
     return _finish(window, body, density)
 
 
@@ -119,10 +122,10 @@ def _paint_basophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     density = _plasm(window, body, stain.BASOPHIL_PLASM, 0.2, rng)
     shape = nuclei.folded_nucleus(window, radius * rng.uniform(0.7, 0.85), rng)
     density = _lay_nucleus(density, window, shape, _Chromatin(1.2, 0.45, 0.8), rng)
-    coarse = scatter_granules(window, rng.uniform(0.75, 0.95), rng.uniform(0.34, 0.42), 1.9, rng)
+    coarse = scatter_granules(window, rng.uniform(0.7, 0.85), rng.uniform(0.24, 0.34), rng.uniform(1.1, 1.8), rng)
     density = mix(density, stain.BASOPHIL_GRANULE * np.float32(rng.uniform(0.95, 1.1)), coarse)
     # granules under the membrane make the outline knobbly
-    return _finish(window, body - 0.35 * coarse, density)
+    return _finish(window, body - 0.3 * coarse, density)
 
 
 def _paint_lymphocyte(px_per_um: float, rng: np.random.Generator) -> Patch:
@@ -134,7 +137,7 @@ def _paint_lymphocyte(px_per_um: float, rng: np.random.Generator) -> Patch:
     nucleus = radius * (rng.uniform(0.72, 0.82) if large else rng.uniform(0.84, 0.93))
     away, angle = (radius - nucleus) * rng.uniform(0.2, 0.9), rng.uniform(0, 2 * np.pi)
     shape = nuclei.round_nucleus(window, nucleus, (away * np.cos(angle), away * np.sin(angle)), rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.5, 0.32), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.5, 0.35), rng)
     return _finish(window, np.minimum(body, shape - 0.25), density)
 
 
@@ -155,7 +158,7 @@ def _paint_monocyte(px_per_um: float, rng: np.random.Generator) -> Patch:
     else:
         shape = nuclei.folded_nucleus(window, size * 1.05, rng)
     shape = np.maximum(shape, body + 0.5)
-    density = _lay_nucleus(density, window, shape, _Chromatin(0.9, 0.55, 0.88), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.0, 0.7, 0.86), rng)
     return _finish(window, body, density)
 
 
@@ -172,10 +175,10 @@ def _paint_immature_granulocyte(px_per_um: float, rng: np.random.Generator) -> P
         shape = nuclei.round_nucleus(window, size, (away * np.cos(angle), away * np.sin(angle)), rng)
     else:
         shape = nuclei.kidney_nucleus(window, size, rng.uniform(0.05, 0.65), rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(0.9, 0.5 - 0.12 * maturity, 0.88), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.1, 0.6 - 0.12 * maturity, 0.86), rng)
     granules = scatter_granules(window, 0.8 + 0.25 * maturity, 0.2, 1.5, rng) * rng.uniform(0.5, 0.9)
     over = 1 - (0.35 + 0.55 * maturity) * fill(shape, px_per_um, 2.0)
-    density = mix(density, stain.PRIMARY_GRANULE, granules * over * (1 - 0.5 * maturity))
+    density = mix(density, stain.PRIMARY_GRANULE, granules * over * (1 - 0.45 * maturity))
     return _finish(window, body, density)
 
 
@@ -193,10 +196,10 @@ def _paint_erythroblast(px_per_um: float, rng: np.random.Generator) -> Patch:
 
 
 def _paint_platelet(px_per_um: float, rng: np.random.Generator) -> Patch:
-    radius = float(np.clip(rng.lognormal(np.log(1.6), 0.25), 1.0, 3.2))
+    radius = float(np.clip(rng.lognormal(np.log(1.55), 0.25), 0.95, 3.0))
     window = open_window(radius * 2 + 2.5, px_per_um)
-    body = blob_distance(warp(window, 0.25, 0.8, rng), radius, (0.1, 0.08, 0.06, 0.05), rng)
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.8, 0.14, 0.06]))):
+    body = blob_distance(warp(window, 0.14, 0.8, rng), radius, (0.07, 0.04, 0.03, 0.03), rng)
+    for _ in range(int(rng.choice([0, 1, 2], p=[0.9, 0.08, 0.02]))):
         angle = rng.uniform(0, 2 * np.pi)
         reach = np.float32(radius * 1.6)
         near = Window(window.x - reach * np.float32(np.cos(angle)), window.y - reach * np.float32(np.sin(angle)), px_per_um)

@@ -33,7 +33,7 @@ def draw_cell(label: str, rng: np.random.Generator, size_px: int = 224) -> NDArr
         _drop_platelets(canvas, px_per_um, [(x, y, reach)], int(rng.integers(1, 3)), rng)
     _drop_debris(canvas, px_per_um, int(rng.poisson(0.7)), rng)
     canvas.cover(patch.density, patch.cover, x, y)
-    return expose(canvas, stain.draw_stain(rng), 0.4, rng)
+    return expose(canvas, stain.draw_stain(rng), 0.25, rng)
 
 
 def _strew_red_cells(canvas: Canvas, px_per_um: float, taken: list[_Disc], rng: np.random.Generator) -> None:

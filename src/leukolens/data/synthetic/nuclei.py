@@ -18,10 +18,10 @@ from leukolens.data.synthetic.shapes import (
 def segmented_nucleus(window: Window, cell_radius_um: float, lobes: int, rng: np.random.Generator) -> Plane:
     """Signed distance to lobes strung along a bent path, neighbours joined by thin bridges."""
     size = cell_radius_um / 6.5
-    girth = (1.95 if lobes <= 2 else 1.72 if lobes == 3 else 1.5) * size
-    path = _bent_path(lobes, girth * rng.uniform(1.75, 2.15), rng.choice([-1, 1]) * rng.uniform(0.6, 1.5), rng)
-    path = _shrink_into(path, 0.86 * cell_radius_um - girth)
-    space = warp(window, 0.16, 1.4, rng)
+    girth = (2.45 if lobes <= 2 else 2.15 if lobes == 3 else 1.85 if lobes == 4 else 1.65) * size
+    path = _bent_path(lobes, girth * rng.uniform(1.5, 2.0), rng.choice([-1, 1]) * rng.uniform(0.6, 1.5), rng)
+    path = _shrink_into(path, 0.92 * cell_radius_um - girth)
+    space = warp(window, 0.24, 1.6, rng)
     shape: Plane | None = None
     for number, centre in enumerate(path):
         before, after = path[max(number - 1, 0)], path[min(number + 1, lobes - 1)]
@@ -31,7 +31,7 @@ def segmented_nucleus(window: Window, cell_radius_um: float, lobes: int, rng: np
         shape = lobe if shape is None else join(shape, lobe, 0.25)
     assert shape is not None
     for start, end in zip(path, path[1:], strict=False):
-        shape = join(shape, strand_distance(space, start, end, rng.uniform(0.25, 0.7) * size), 0.5)
+        shape = join(shape, strand_distance(space, start, end, rng.uniform(0.3, 0.9) * size), 0.5)
     return shape
 
 
@@ -39,11 +39,11 @@ def band_nucleus(window: Window, cell_radius_um: float, rng: np.random.Generator
     """Signed distance to an even, bent band: a C, a U or an S."""
     size = cell_radius_um / 6.5
     turn = rng.choice([-1, 1]) * rng.uniform(0.35, 0.55)
-    path = _shrink_into(_bent_path(7, 1.35 * size, turn, rng), 0.84 * cell_radius_um - 1.4 * size)
+    path = _shrink_into(_bent_path(7, 1.6 * size, turn, rng), 0.9 * cell_radius_um - 1.6 * size)
     space = warp(window, 0.2, 1.8, rng)
-    shape = strand_distance(space, path[0], path[1], 1.3 * size)
+    shape = strand_distance(space, path[0], path[1], 1.6 * size)
     for start, end in zip(path[1:], path[2:], strict=False):
-        shape = join(shape, strand_distance(space, start, end, rng.uniform(1.05, 1.5) * size), 0.4)
+        shape = join(shape, strand_distance(space, start, end, rng.uniform(1.3, 1.85) * size), 0.4)
     return shape
 
 
@@ -51,8 +51,8 @@ def two_lobed_nucleus(window: Window, cell_radius_um: float, rng: np.random.Gene
     """Signed distance to two plump lobes facing each other, like spectacles."""
     size = cell_radius_um / 6.5
     axis = rng.uniform(0, 2 * np.pi)
-    apart = rng.uniform(2.0, 2.7) * size
-    aside = rng.uniform(0.3, 1.8) * size
+    apart = rng.uniform(2.1, 2.9) * size
+    aside = rng.uniform(0.2, 1.8) * size
     space = warp(window, 0.18, 1.6, rng)
     lobes, centres = [], []
     for side in (-1.0, 1.0):
@@ -60,7 +60,7 @@ def two_lobed_nucleus(window: Window, cell_radius_um: float, rng: np.random.Gene
             float(side * apart * np.cos(axis) - aside * np.sin(axis)),
             float(side * apart * np.sin(axis) + aside * np.cos(axis)),
         )
-        radii = (rng.uniform(2.2, 2.9) * size, rng.uniform(1.55, 2.05) * size)
+        radii = (rng.uniform(2.6, 3.4) * size, rng.uniform(1.95, 2.5) * size)
         lobes.append(ellipse_distance(space, centre, radii, axis + np.pi / 2 + side * rng.uniform(-0.2, 0.6)))
         centres.append(centre)
     both = join(lobes[0], lobes[1], 0.3)

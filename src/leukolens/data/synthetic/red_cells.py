@@ -28,7 +28,7 @@ def draw_habit(rng: np.random.Generator) -> RedCellHabit:
     """A frame's habit, mostly healthy."""
     return RedCellHabit(
         radius_um=rng.uniform(3.4, 3.9),
-        pallor=rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.85)]),
+        pallor=rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9)]),
         pallor_width=rng.uniform(0.3, 0.55),
         ovalness=rng.uniform(0.03, 0.12),
         crenated=0.4 if rng.random() < 0.04 else 0.01,

@@ -22,7 +22,9 @@ class Canvas:
     def absorb(self, density: Density, x_px: float, y_px: float) -> None:
         """Adds a patch's densities with its middle at a place, as see-through things lie over one another."""
         place, part = self._cut(density.shape[0], x_px, y_px)
-        self.density[place] += density[part]
+        there = self.density[place]
+        # a second layer counts for less than it would by Beer's law: stacked red cells flatten each other
+        self.density[place] = np.maximum(there, density[part]) + 0.4 * np.minimum(there, density[part])
 
     def cover(self, density: Density, cover: Plane, x_px: float, y_px: float) -> None:
         """Lays a patch over what is there, as far as its `cover` (0..1) hides it."""

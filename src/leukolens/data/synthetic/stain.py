@@ -22,9 +22,9 @@ def density_of(red: int, green: int, blue: int) -> Density:
 
 CHROMATIN = density_of(56, 15, 112)
 CHROMATIN_PALE = density_of(122, 66, 156)
-RED_CELL = density_of(211, 172, 168)
+RED_CELL = density_of(209, 172, 164)
 RED_CELL_YOUNG = density_of(190, 170, 180)
-NEUTROPHIL_PLASM = density_of(226, 190, 192)
+NEUTROPHIL_PLASM = density_of(228, 192, 190)
 NEUTROPHIL_GRANULE = density_of(150, 92, 160)
 EOSINOPHIL_PLASM = density_of(186, 108, 128)
 EOSINOPHIL_GRANULE = density_of(192, 92, 96)
@@ -34,7 +34,7 @@ BLUE_PLASM = density_of(112, 96, 172)
 GREY_PLASM = density_of(172, 146, 186)
 LILAC_PLASM = density_of(180, 138, 180)
 PRIMARY_GRANULE = density_of(98, 36, 130)
-ERYTHROBLAST_PLASM = density_of(158, 138, 172)
+ERYTHROBLAST_PLASM = density_of(164, 142, 168)
 PLATELET_PLASM = density_of(178, 136, 184)
 PLATELET_GRANULE = density_of(92, 32, 132)
 
@@ -54,10 +54,10 @@ class Stain:
 
 _STYLES = (
     # share, background, strength: a creamy, a cool grey, a pink and a greenish laboratory
-    (0.55, (252, 229, 205), (1.0, 1.0, 1.0)),
-    (0.2, (224, 218, 232), (0.95, 1.0, 0.7)),
-    (0.15, (240, 216, 216), (0.9, 1.0, 0.85)),
-    (0.1, (212, 222, 214), (0.9, 0.95, 0.6)),
+    (0.68, (254, 230, 204), (1.0, 1.0, 1.0)),
+    (0.16, (226, 220, 232), (0.95, 1.0, 0.9)),
+    (0.1, (242, 220, 216), (0.95, 1.0, 0.95)),
+    (0.06, (216, 224, 216), (0.9, 0.95, 0.85)),
 )
 
 
@@ -66,7 +66,7 @@ def draw_stain(rng: np.random.Generator) -> Stain:
     shares = np.array([share for share, _, _ in _STYLES])
     _, background, strength = _STYLES[int(rng.choice(len(_STYLES), p=shares / shares.sum()))]
     overall = rng.uniform(0.85, 1.12)
-    channels = rng.normal(1, 0.04, 3) * overall
+    channels = rng.normal(1, 0.035, 3) * overall
     shift = rng.normal(0, 3, 3)
     red, green, blue = (float(min(255.0, level + move)) for level, move in zip(background, shift, strict=True))
     first, second, third = (float(factor * more) for factor, more in zip(strength, channels, strict=True))
