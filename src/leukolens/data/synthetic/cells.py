@@ -74,10 +74,10 @@ def _lay_nucleus(
     density: Density, window: Window, shape: Plane, chromatin: _Chromatin, rng: np.random.Generator
 ) -> Density:
     # pale cracks run where smooth noise passes through 0, pale pools where finer noise is high
-    cracks = 1 - np.abs(draw_noise(window, chromatin.grain_um, rng)) / (0.25 + 0.5 * chromatin.gaps)
-    pools = draw_noise(window, chromatin.grain_um * 0.5, rng)
-    pale = np.maximum(cracks, 0) * (0.55 + 0.6 * pools) + 0.5 * (pools - 1.5 + 1.6 * chromatin.gaps)
-    gaps = ramp(pale, 0.0, 1.1 - 0.4 * chromatin.gaps) * ramp(shape, -0.1, -0.6)
+    cracks = 1 - np.abs(draw_noise(window, 0.85 * chromatin.grain_um, rng)) / (0.3 + 0.5 * chromatin.gaps)
+    pools = draw_noise(window, chromatin.grain_um * 0.33, rng)
+    pale = np.maximum(cracks, 0) * (0.6 + 0.6 * pools) + 0.6 * (pools - 1.2 + 1.6 * chromatin.gaps)
+    gaps = ramp(pale, 0.0, 1.0 - 0.4 * chromatin.gaps) * ramp(shape, -0.1, -0.6)
     broad = 1 + 0.08 * draw_noise(window, 3.0, rng)
     inner = mix(stain.CHROMATIN, stain.CHROMATIN_PALE, gaps) * (chromatin.strength * broad)[..., None]
     return mix(density, inner, fill(shape, window.px_per_um))
@@ -91,14 +91,14 @@ def _paint_neutrophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     radius = rng.uniform(5.9, 7.2)
     window, body = _open_body(radius, rng.choice([0.01, 0.02, 0.05]), px_per_um, rng)
     density = _plasm(window, body, stain.NEUTROPHIL_PLASM, 0.12, rng)
-    granules = scatter_granules(window, rng.uniform(0.5, 0.75), 0.16, 0.8, rng) * rng.uniform(0.25, 0.75)
+    granules = scatter_granules(window, rng.uniform(0.5, 0.8), 0.16, 1.0, rng) * rng.uniform(0.3, 0.9)
     density = mix(density, stain.NEUTROPHIL_GRANULE, granules)
     if rng.random() < 0.15:
         shape = nuclei.band_nucleus(window, radius, rng)
     else:
         lobes = int(rng.choice([2, 3, 4, 5], p=[0.18, 0.44, 0.3, 0.08]))
         shape = nuclei.segmented_nucleus(window, radius, lobes, rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.3, 0.4), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.2, 0.52), rng)
     return _finish(window, body, density)
 
 
@@ -110,7 +110,7 @@ def _paint_eosinophil(px_per_um: float, rng: np.random.Generator) -> Patch:
         shape = nuclei.two_lobed_nucleus(window, radius, rng)
     else:
         shape = nuclei.segmented_nucleus(window, radius, 3, rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.1, 0.4, 0.95), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.2, 0.52, 0.95), rng)
     granules = scatter_granules(window, 0.78, 0.28, 1.25, rng) * (1 - 0.93 * fill(shape, px_per_um, 3.0))
     density = mix(density, stain.EOSINOPHIL_GRANULE * np.float32(rng.uniform(0.85, 1.15)), granules)
     return _finish(window, body, density)
@@ -122,7 +122,7 @@ def _paint_basophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     density = _plasm(window, body, stain.BASOPHIL_PLASM, 0.2, rng)
     shape = nuclei.folded_nucleus(window, radius * rng.uniform(0.7, 0.85), rng)
     density = _lay_nucleus(density, window, shape, _Chromatin(1.2, 0.45, 0.8), rng)
-    coarse = scatter_granules(window, rng.uniform(0.7, 0.85), rng.uniform(0.24, 0.34), rng.uniform(1.1, 1.8), rng)
+    coarse = scatter_granules(window, rng.uniform(0.6, 0.75), rng.uniform(0.24, 0.32), rng.uniform(1.2, 2.1), rng)
     density = mix(density, stain.BASOPHIL_GRANULE * np.float32(rng.uniform(0.95, 1.1)), coarse)
     # granules under the membrane make the outline knobbly
     return _finish(window, body - 0.3 * coarse, density)
@@ -131,13 +131,13 @@ def _paint_basophil(px_per_um: float, rng: np.random.Generator) -> Patch:
 def _paint_lymphocyte(px_per_um: float, rng: np.random.Generator) -> Patch:
     large = rng.random() < 0.3
     radius = rng.uniform(5.2, 6.6) if large else rng.uniform(4.0, 5.1)
-    window, body = _open_body(radius, 0.05 if large else 0.03, px_per_um, rng)
+    window, body = _open_body(radius, 0.06 if large else rng.choice([0.02, 0.05]), px_per_um, rng)
     colour = mix(stain.BLUE_PLASM, stain.GREY_PLASM, rng.uniform(0, 0.6))
     density = _plasm(window, body, colour, 0.18, rng)
     nucleus = radius * (rng.uniform(0.72, 0.82) if large else rng.uniform(0.84, 0.93))
     away, angle = (radius - nucleus) * rng.uniform(0.2, 0.9), rng.uniform(0, 2 * np.pi)
     shape = nuclei.round_nucleus(window, nucleus, (away * np.cos(angle), away * np.sin(angle)), rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.5, 0.35), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.4, 0.5), rng)
     return _finish(window, np.minimum(body, shape - 0.25), density)
 
 
@@ -148,17 +148,17 @@ def _paint_monocyte(px_per_um: float, rng: np.random.Generator) -> Patch:
     dust = scatter_granules(window, 0.6, 0.14, 0.8, rng) * rng.uniform(0.1, 0.35)
     density = mix(density, stain.NEUTROPHIL_GRANULE, dust)
     if rng.random() < 0.5:
-        holes = scatter_granules(window, 1.9, rng.uniform(0.35, 0.55), 1.5, rng) * ramp(
-            draw_noise(window, 4.0, rng), 0.1, 0.7
+        holes = scatter_granules(window, 1.8, rng.uniform(0.4, 0.6), 2.2, rng) * ramp(
+            draw_noise(window, 4.0, rng), -0.1, 0.4
         )
-        density = mix(density, stain.GREY_PLASM * np.float32(0.15), holes * ramp(body, -0.2, -0.8))
+        density = mix(density, stain.GREY_PLASM * np.float32(0.08), holes * ramp(body, -0.2, -0.8))
     size = radius * rng.uniform(0.68, 0.78)
     if rng.random() < 0.5:
         shape = nuclei.kidney_nucleus(window, size, rng.uniform(0.35, 1.0), rng)
     else:
         shape = nuclei.folded_nucleus(window, size * 1.05, rng)
     shape = np.maximum(shape, body + 0.5)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.0, 0.7, 0.86), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.0, 0.8, 0.84), rng)
     return _finish(window, body, density)
 
 
@@ -176,7 +176,7 @@ def _paint_immature_granulocyte(px_per_um: float, rng: np.random.Generator) -> P
     else:
         shape = nuclei.kidney_nucleus(window, size, rng.uniform(0.05, 0.65), rng)
     density = _lay_nucleus(density, window, shape, _Chromatin(1.1, 0.6 - 0.12 * maturity, 0.86), rng)
-    granules = scatter_granules(window, 0.8 + 0.25 * maturity, 0.2, 1.5, rng) * rng.uniform(0.5, 0.9)
+    granules = scatter_granules(window, rng.uniform(0.55, 0.8) + 0.2 * maturity, 0.17, 2.0, rng) * rng.uniform(0.5, 1)
     over = 1 - (0.35 + 0.55 * maturity) * fill(shape, px_per_um, 2.0)
     density = mix(density, stain.PRIMARY_GRANULE, granules * over * (1 - 0.45 * maturity))
     return _finish(window, body, density)
@@ -191,22 +191,22 @@ def _paint_erythroblast(px_per_um: float, rng: np.random.Generator) -> Patch:
     nucleus = radius * (0.78 - 0.26 * maturity)
     away, angle = (radius - nucleus) * rng.uniform(0.1, 0.75), rng.uniform(0, 2 * np.pi)
     shape = nuclei.round_nucleus(window, nucleus, (away * np.cos(angle), away * np.sin(angle)), rng)
-    density = _lay_nucleus(density, window, shape, _Chromatin(1.0, 0.42 * (1 - maturity), 1.08), rng)
+    density = _lay_nucleus(density, window, shape, _Chromatin(1.0, 0.55 * (1 - maturity), 1.05), rng)
     return _finish(window, body, density)
 
 
 def _paint_platelet(px_per_um: float, rng: np.random.Generator) -> Patch:
-    radius = float(np.clip(rng.lognormal(np.log(1.55), 0.25), 0.95, 3.0))
+    radius = float(np.clip(rng.lognormal(np.log(1.85), 0.25), 1.0, 3.4))
     window = open_window(radius * 2 + 2.5, px_per_um)
-    body = blob_distance(warp(window, 0.14, 0.8, rng), radius, (0.07, 0.04, 0.03, 0.03), rng)
+    body = blob_distance(warp(window, 0.14, 0.8, rng), radius, (0.05, 0.03, 0.02, 0.02), rng)
     for _ in range(int(rng.choice([0, 1, 2], p=[0.9, 0.08, 0.02]))):
         angle = rng.uniform(0, 2 * np.pi)
         reach = np.float32(radius * 1.6)
         near = Window(window.x - reach * np.float32(np.cos(angle)), window.y - reach * np.float32(np.sin(angle)), px_per_um)
         body = join(body, blob_distance(near, radius * rng.uniform(0.5, 0.8), (0.1, 0.08), rng), 0.3)
     density = _plasm(window, body, stain.PLATELET_PLASM, 0.2, rng)
-    core = ramp(body, 0.1, -0.6 * radius)
-    granules = scatter_granules(window, 0.5, 0.22, 1.3, rng) * (0.25 + 0.75 * core)
+    core = ramp(body, 0.0, -0.5)
+    granules = scatter_granules(window, 0.5, 0.17, rng.uniform(1.2, 1.8), rng) * (0.2 + 0.75 * core)
     return _finish(window, body, mix(density, stain.PLATELET_GRANULE, granules))
 
 

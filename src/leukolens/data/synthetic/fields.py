@@ -40,7 +40,7 @@ def _strew_red_cells(canvas: Canvas, px_per_um: float, taken: list[_Disc], rng: 
     habit: RedCellHabit = draw_habit(rng)
     height, width = canvas.density.shape[:2]
     radius = habit.radius_um * px_per_um
-    wanted = int(rng.uniform(0.22, 0.6) * (width + 2 * radius) * (height + 2 * radius) / (np.pi * radius * radius))
+    wanted = int(rng.uniform(0.25, 0.65) * (width + 2 * radius) * (height + 2 * radius) / (np.pi * radius * radius))
     overlapping = rng.choice([0.03, 0.25])
     placed: list[_Disc] = []
     for _ in range(6 * wanted):

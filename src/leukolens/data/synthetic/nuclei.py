@@ -19,14 +19,14 @@ def segmented_nucleus(window: Window, cell_radius_um: float, lobes: int, rng: np
     """Signed distance to lobes strung along a bent path, neighbours joined by thin bridges."""
     size = cell_radius_um / 6.5
     girth = (2.45 if lobes <= 2 else 2.15 if lobes == 3 else 1.85 if lobes == 4 else 1.65) * size
-    path = _bent_path(lobes, girth * rng.uniform(1.5, 2.0), rng.choice([-1, 1]) * rng.uniform(0.6, 1.5), rng)
-    path = _shrink_into(path, 0.92 * cell_radius_um - girth)
-    space = warp(window, 0.24, 1.6, rng)
+    path = _bent_path(lobes, girth * rng.uniform(1.65, 2.05), rng.choice([-1, 1]) * rng.uniform(0.9, 1.7), rng)
+    path = _shrink_into(path, 0.95 * cell_radius_um - girth)
+    space = warp(window, 0.2, 1.6, rng)
     shape: Plane | None = None
     for number, centre in enumerate(path):
         before, after = path[max(number - 1, 0)], path[min(number + 1, lobes - 1)]
         along = float(np.arctan2(after[1] - before[1], after[0] - before[0])) + rng.normal(0, 0.5)
-        radii = (girth * rng.uniform(0.95, 1.3), girth * rng.uniform(0.75, 1.0))
+        radii = (girth * rng.uniform(0.9, 1.15), girth * rng.uniform(0.8, 1.05))
         lobe = ellipse_distance(space, centre, radii, along)
         shape = lobe if shape is None else join(shape, lobe, 0.25)
     assert shape is not None
@@ -51,7 +51,7 @@ def two_lobed_nucleus(window: Window, cell_radius_um: float, rng: np.random.Gene
     """Signed distance to two plump lobes facing each other, like spectacles."""
     size = cell_radius_um / 6.5
     axis = rng.uniform(0, 2 * np.pi)
-    apart = rng.uniform(2.1, 2.9) * size
+    apart = rng.uniform(2.2, 3.0) * size
     aside = rng.uniform(0.2, 1.8) * size
     space = warp(window, 0.18, 1.6, rng)
     lobes, centres = [], []
@@ -60,7 +60,7 @@ def two_lobed_nucleus(window: Window, cell_radius_um: float, rng: np.random.Gene
             float(side * apart * np.cos(axis) - aside * np.sin(axis)),
             float(side * apart * np.sin(axis) + aside * np.cos(axis)),
         )
-        radii = (rng.uniform(2.6, 3.4) * size, rng.uniform(1.95, 2.5) * size)
+        radii = (rng.uniform(2.9, 3.6) * size, rng.uniform(2.1, 2.7) * size)
         lobes.append(ellipse_distance(space, centre, radii, axis + np.pi / 2 + side * rng.uniform(-0.2, 0.6)))
         centres.append(centre)
     both = join(lobes[0], lobes[1], 0.3)

@@ -28,8 +28,8 @@ def draw_habit(rng: np.random.Generator) -> RedCellHabit:
     """A frame's habit, mostly healthy."""
     return RedCellHabit(
         radius_um=rng.uniform(3.4, 3.9),
-        pallor=rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9)]),
-        pallor_width=rng.uniform(0.3, 0.55),
+        pallor=rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.95), rng.uniform(0.6, 0.95)]),
+        pallor_width=rng.uniform(0.35, 0.62),
         ovalness=rng.uniform(0.03, 0.12),
         crenated=0.4 if rng.random() < 0.04 else 0.01,
     )
@@ -53,9 +53,9 @@ def paint_red_cell(habit: RedCellHabit, px_per_um: float, rng: np.random.Generat
     body = blob_distance(warp(turned, 0.1, 2.5, rng), radius, wobble, rng)
     depth = float(np.clip(habit.pallor + rng.normal(0, 0.12), 0, 0.92))
     width = habit.pallor_width * radius * rng.uniform(0.85, 1.15)
-    inward = ramp(body, -(radius - 0.35 * width), -(radius - 1.45 * width))
+    inward = ramp(body, -(radius - 0.45 * width), -(radius - 1.35 * width))
     thick = (1 - depth * (1 - inward)) * (0.92 + 0.16 * ramp(body, -1.4, -0.4))
-    colour = stain.RED_CELL if rng.random() > 0.04 else stain.RED_CELL_YOUNG
+    colour = stain.RED_CELL if rng.random() > 0.025 else stain.RED_CELL_YOUNG
     tint = mix(colour, stain.RED_CELL_YOUNG, rng.uniform(0, 0.25)) * np.float32(rng.normal(1.0, 0.07))
     cover = fill(body, px_per_um, 1.6)
     return (tint * (thick * cover)[..., None]).astype(np.float32), cover

@@ -55,7 +55,7 @@ def expose(canvas: Canvas, stain: Stain, unevenness: float, rng: np.random.Gener
 
     `unevenness` 0 is flat light, 1 a strong gradient with dark corners.
     """
-    image = blur(stain.develop(canvas.density), rng.uniform(0.45, 1.1))
+    image = blur(stain.develop(canvas.density), rng.uniform(0.42, 0.95))
     image *= _light(canvas, unevenness, rng)
     image += rng.uniform(0.6, 2.2) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)

@@ -21,13 +21,13 @@ def density_of(red: int, green: int, blue: int) -> Density:
 
 
 CHROMATIN = density_of(56, 15, 112)
-CHROMATIN_PALE = density_of(122, 66, 156)
+CHROMATIN_PALE = density_of(136, 72, 158)
 RED_CELL = density_of(209, 172, 164)
-RED_CELL_YOUNG = density_of(190, 170, 180)
+RED_CELL_YOUNG = density_of(194, 166, 172)
 NEUTROPHIL_PLASM = density_of(228, 192, 190)
 NEUTROPHIL_GRANULE = density_of(150, 92, 160)
-EOSINOPHIL_PLASM = density_of(186, 108, 128)
-EOSINOPHIL_GRANULE = density_of(192, 92, 96)
+EOSINOPHIL_PLASM = density_of(206, 140, 150)
+EOSINOPHIL_GRANULE = density_of(186, 90, 104)
 BASOPHIL_PLASM = density_of(186, 134, 182)
 BASOPHIL_GRANULE = density_of(66, 20, 108)
 BLUE_PLASM = density_of(112, 96, 172)
@@ -35,7 +35,7 @@ GREY_PLASM = density_of(172, 146, 186)
 LILAC_PLASM = density_of(180, 138, 180)
 PRIMARY_GRANULE = density_of(98, 36, 130)
 ERYTHROBLAST_PLASM = density_of(164, 142, 168)
-PLATELET_PLASM = density_of(178, 136, 184)
+PLATELET_PLASM = density_of(186, 148, 186)
 PLATELET_GRANULE = density_of(92, 32, 132)
 
 
@@ -67,7 +67,7 @@ def draw_stain(rng: np.random.Generator) -> Stain:
     _, background, strength = _STYLES[int(rng.choice(len(_STYLES), p=shares / shares.sum()))]
     overall = rng.uniform(0.85, 1.12)
     channels = rng.normal(1, 0.035, 3) * overall
-    shift = rng.normal(0, 3, 3)
+    shift = rng.normal(0, 2.5, 3)
     red, green, blue = (float(min(255.0, level + move)) for level, move in zip(background, shift, strict=True))
     first, second, third = (float(factor * more) for factor, more in zip(strength, channels, strict=True))
     return Stain((red, green, blue), (first, second, third))
