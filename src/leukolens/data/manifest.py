@@ -1,0 +1,214 @@
+"""One manifest for every dataset: which image, which label, which group, which boxes.
+
+Sources under `leukolens.data.sources` make manifests; everything else reads them. A manifest points at images where
+they lie, in folders or zips, and copies none.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from leukolens.core.errors import DataError
+from leukolens.core.files import hash_bytes, home_folder, read_rows, show_name, write_rows
+from leukolens.core.pixels import crop_cell
+from leukolens.core.results import Box, Refusal
+from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS
+from leukolens.data.images import DecodedImage, read_image, split_reference
+
+SYNTHETIC_CELLS = 400
+"""How many cells the dataset `synth`, which always exists, has."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image of a dataset, or one boxed cell of it.
+
+    Attributes:
+        id: What split files call it: its stem where that is unique, else its path without extension; `field#2`
+            for the third labelled cell of a field.
+        image: Path, or `archive.zip::member`.
+        label: Class of the taxonomy, None where the dataset gives none.
+        original_label: The dataset's own word.
+        source: The dataset it came from.
+        group: What must stay on one side of a split: source field, slide, set of near-duplicates.
+        part: Provided split: `train`, `validation`, `test` or empty.
+        sub_label: Finer type, where the dataset gave one.
+        boxes: Cells of a field.
+        cell: The box that this record is about; None when it is the whole image.
+    """
+
+    id: str
+    image: str
+    label: str | None
+    original_label: str
+    source: str
+    group: str
+    part: str = ""
+    sub_label: str | None = None
+    boxes: tuple[Box, ...] = ()
+    cell: Box | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A dataset: its records, and what was found but could not be used, with reasons."""
+
+    name: str
+    records: tuple[Record, ...]
+    refused: tuple[Refusal, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over what decides a result: ids, labels, groups, boxes; not where the files lie."""
+        rows = sorted(
+            json.dumps([record.id, record.label, record.group, str(record.cell), len(record.boxes)])
+            for record in self.records
+        )
+        return hash_bytes("\n".join(rows).encode("utf-8", "surrogatepass"))
+
+    def cells(self) -> "Manifest":
+        """One record per labelled leukocyte box where fields have such boxes; other records as they are."""
+        records: list[Record] = []
+        for record in self.records:
+            named = [box for box in record.boxes if box.label is not None and box.kind != "red_cell"]
+            if record.cell is not None or not named:
+                records.append(record)
+                continue
+            for index, box in enumerate(named):
+                records.append(replace(record, id=f"{record.id}#{index}", label=box.label, boxes=(), cell=box))
+        return replace(self, records=tuple(records))
+
+    def labelled(self) -> "Manifest":
+        """Only the records that have a class."""
+        return replace(self, records=tuple(record for record in self.records if record.label is not None))
+
+    def select(self, ids: Iterable[str]) -> "Manifest":
+        """The records of the given ids, in their order.
+
+        Raises:
+            DataError: one of them is not here.
+        """
+        by_id = {record.id: record for record in self.records}
+        wanted = list(ids)
+        missing = [name for name in wanted if name not in by_id]
+        if missing:
+            raise DataError(
+                f"{len(missing)} images are not in the dataset {self.name}, {show_name(missing[0])} first. Is it the dataset that the split was made for?"
+            )
+        return replace(self, records=tuple(by_id[name] for name in wanted))
+
+
+def read_cell(record: Record, context: float) -> DecodedImage:
+    """Decodes a record's image, cut around its cell where it is about one.
+
+    Raises:
+        InputRefused: the image cannot be read.
+    """
+    decoded = read_image(record.image)
+    if record.cell is None:
+        return decoded
+    return DecodedImage(crop_cell(decoded.pixels, record.cell, context), decoded.warnings)
+
+
+def manifest_path(name: str) -> Path:
+    """Where the manifest of an added dataset stands."""
+    return home_folder() / "datasets" / f"{name}.csv"
+
+
+def added_names() -> list[str]:
+    """Names of the datasets that were added."""
+    return sorted(path.stem for path in (home_folder() / "datasets").glob("*.csv") if not path.name.startswith("."))
+
+
+def open_dataset(name: str) -> Manifest:
+    """A dataset that was added, or `synth`, which is drawn when first asked for.
+
+    Raises:
+        DataError: there is no such dataset.
+    """
+    path = manifest_path(name)
+    if path.is_file():
+        return load_manifest(path)
+    if name == "synth":
+        return _draw_synth()
+    known = ", ".join([*added_names(), "synth"])
+    raise DataError(f"No dataset is called {name!r}. There are: {known}. Add it with `leukolens data add {name} PATH`.")
+
+
+def _draw_synth() -> Manifest:
+    from leukolens.data.sources.folder import read
+    from leukolens.data.synthetic import write_cells
+
+    folder = home_folder() / "synth" / f"cells-{SYNTHETIC_CELLS}"
+    if not (folder / "README.txt").is_file():
+        write_cells(folder, SYNTHETIC_CELLS, seed=0)
+    records = read(folder).records
+    return Manifest("synth", tuple(replace(record, source="synth") for record in records))
+
+
+_COLUMNS = ("id", "image", "label", "original_label", "sub_label", "source", "group", "part", "cell", "boxes")
+
+
+def save_manifest(path: Path, manifest: Manifest) -> None:
+    """Writes a manifest as CSV, and what was refused beside it."""
+    rows = []
+    for record in manifest.records:
+        cell = json.dumps(asdict(record.cell)) if record.cell else ""
+        boxes = json.dumps([asdict(box) for box in record.boxes]) if record.boxes else ""
+        given = (record.id, record.image, record.label, record.original_label, record.sub_label, record.source)
+        rows.append([*given, record.group, record.part, cell, boxes])
+    write_rows(path, _COLUMNS, rows)
+    refused = [(refusal.image, refusal.why) for refusal in manifest.refused]
+    write_rows(path.with_suffix(".refused"), ("image", "why"), refused)
+
+
+def load_manifest(path: Path) -> Manifest:
+    """Reads a manifest.
+
+    Raises:
+        DataError: it is missing, lacks a column, or a class or box in it does not read.
+    """
+    rows = read_rows(path)
+    if not rows or set(_COLUMNS) - set(rows[0]):
+        raise DataError(f"{show_name(str(path))} is not a manifest: expected the columns {', '.join(_COLUMNS)} and at least one row.")
+    records = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            records.append(_parse_record(row))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise DataError(f"{show_name(str(path))}, line {number} does not hold together: {error}") from error
+    if len({record.id for record in records}) < len(records):
+        raise DataError(f"{show_name(str(path))} uses one id for several images. Add the dataset again.")
+    beside = path.with_suffix(".refused")
+    refused = tuple(Refusal(row["image"], row["why"]) for row in read_rows(beside)) if beside.is_file() else ()
+    return Manifest(path.stem, tuple(records), refused)
+
+
+def _parse_record(row: dict[str, str]) -> Record:
+    label = row["label"] or None
+    if label is not None and label not in CELL_CLASSES:
+        raise ValueError(f"label {label!r}, expected one of {', '.join(CELL_CLASSES)} or nothing")
+    split_reference(row["image"])
+    return Record(
+        row["id"],
+        row["image"],
+        label,
+        row["original_label"],
+        row["source"],
+        row["group"] or row["id"],
+        row["part"],
+        row["sub_label"] or None,
+        tuple(_parse_box(box) for box in json.loads(row["boxes"] or "[]")),
+        _parse_box(json.loads(row["cell"])) if row["cell"] else None,
+    )
+
+
+def _parse_box(fields: dict[str, object]) -> Box:
+    numbers = [float(str(fields[name])) for name in ("x0", "y0", "x1", "y1")]
+    kind, label = str(fields["kind"]), fields["label"]
+    if not numbers[0] < numbers[2] or not numbers[1] < numbers[3] or kind not in DETECTED_KINDS:
+        raise ValueError(f"box {fields!r}, expected x0 < x1, y0 < y1 and a kind of {', '.join(DETECTED_KINDS)}")
+    if label is not None and label not in CELL_CLASSES:
+        raise ValueError(f"box label {label!r}, expected one of {', '.join(CELL_CLASSES)}")
+    return Box(numbers[0], numbers[1], numbers[2], numbers[3], kind, None if label is None else str(label))
