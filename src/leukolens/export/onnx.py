@@ -1,0 +1,109 @@
+"""A run's network as ONNX, with its card: the bundle that the light install runs.
+
+The last feature map is the model's second output, for activation maps and for refitting the head without torch.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from leukolens.core.card import Card, write_card
+from leukolens.core.errors import TrainingError
+from leukolens.core.files import hash_file, write_atomically
+from leukolens.core.pixels import Preparation
+from leukolens.core.runs import RunFolder
+from leukolens.models.catalogue import find_model
+
+LICENCE = (
+    "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; "
+    "PBC is CC BY 4.0, Acevedo et al. 2020, Data in Brief 30:105474."
+)
+
+
+class _TwoOutputs(nn.Module):
+    """The network as the runtime wants it: logits and the last feature map."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.network.forward_features(image)
+        return self.network.forward_head(features), features
+
+
+def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation]:
+    """The trained network of a run in float32, its facts and its preparation.
+
+    Raises:
+        TrainingError: the run has not been finished.
+    """
+    if not (run.weights.is_file() and run.environment.is_file()):
+        raise TrainingError(f"{run.path} is not finished: go on with `leukolens train ... --resume` first.")
+    facts = json.loads(run.environment.read_text(encoding="utf-8"))
+    network = find_model(facts["architecture"]).build(len(facts["classes"]), 0.0)
+    network.load_state_dict(load_file(run.weights))
+    network.eval()
+    fields = facts["preparation"]
+    preparation = Preparation(**fields | {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
+    return network, facts, preparation
+
+
+def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
+    """Writes `model.onnx`, `card.json`, `split.json` and, where there is one, `background.png`.
+
+    Raises:
+        TrainingError: the run has not been finished.
+    """
+    network, facts, preparation = load_network(run)
+    out.mkdir(parents=True, exist_ok=True)
+    example = torch.zeros(2, 3, preparation.height_px, preparation.width_px)
+    with write_atomically(out / "model.onnx") as temporary:
+        program = torch.onnx.export(
+            _TwoOutputs(network).eval(),
+            (example,),
+            input_names=["image"],
+            output_names=["logits", "features"],
+            dynamic_shapes={"image": {0: torch.export.Dim("images", min=1, max=4096)}},
+            opset_version=18,
+            dynamo=True,
+            verbose=False,
+        )
+        # One file: the runtime refuses models that point at data outside themselves.
+        onnx.save(_without_metadata(program.model_proto), temporary)
+    shutil.copyfile(run.split, out / "split.json")
+    if run.background.is_file():
+        shutil.copyfile(run.background, out / "background.png")
+    files = [path for path in sorted(out.iterdir()) if path.name in ("model.onnx", "split.json", "background.png")]
+    kept = ("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images", "synthetic_images")
+    card = Card(
+        name=name,
+        architecture=facts["architecture"],
+        classes=tuple(facts["classes"]),
+        preparation=preparation,
+        temperature=facts["temperature"],
+        accept_threshold=facts["accept_threshold"],
+        files={path.name: hash_file(path) for path in files},
+        weights_origin=facts["weights_origin"],
+        training={key: facts[key] for key in (*kept, "epochs", "training_seconds", "device", "versions", "commit")},
+        validation=facts["validation"],
+        licence=LICENCE.format(data=facts["data"]),
+    )
+    write_card(out, card)
+    return card
+
+
+def _without_metadata(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drops the exporter's notes: they carry paths of the machine that exported."""
+    model.graph.ClearField("metadata_props")
+    model.ClearField("metadata_props")
+    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return model

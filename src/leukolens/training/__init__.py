@@ -1,0 +1,1 @@
+"""Floor 3: recipes to runs, with Lightning over the models of the catalogue."""

@@ -1,0 +1,108 @@
+"""What a run leaves once its weights are chosen: calibration on validation, predictions, curves, environment."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from leukolens.core.files import read_rows, write_rows, write_text
+from leukolens.core.pixels import Preparation, normalise_batch
+from leukolens.core.predictions import Predictions, write_predictions
+from leukolens.core.results import CellCall
+from leukolens.core.runs import RunFolder
+from leukolens.evaluation.calibration import choose_threshold, fit_temperature
+from leukolens.reporting.charts import draw_curves
+from leukolens.training.tensors import CellArray
+
+ACCEPTED_TARGET = 0.99
+"""Share of accepted validation cells that must be right; the contract of `status`."""
+
+
+def finish_run(
+    run: RunFolder,
+    network: nn.Module,
+    parts: Mapping[str, CellArray],
+    classes: Sequence[str],
+    preparation: Preparation,
+    facts: dict[str, Any],
+) -> None:
+    """Writes predictions of each part, calibrated on validation, then curves and `environment.json`."""
+    logits = {part: predict_logits(network, array, preparation) for part, array in parts.items()}
+    truths = np.array([classes.index(record.label or "") for record in parts["validation"].records])
+    temperature = fit_temperature(logits["validation"], truths)
+    calibrated = {part: _softmax(values / temperature) for part, values in logits.items()}
+    threshold = choose_threshold(calibrated["validation"], truths, ACCEPTED_TARGET)
+    for part, array in parts.items():
+        write_predictions(run.predictions(part), _collect(array, calibrated[part], classes, threshold))
+    _write_history(run)
+    right = calibrated["validation"].argmax(1) == truths
+    accepted = calibrated["validation"].max(1) >= threshold
+    facts = facts | {
+        "classes": list(classes),
+        "preparation": {key: value for key, value in vars(preparation).items() if key != "background"},
+        "temperature": temperature,
+        "accept_threshold": threshold,
+        "validation": {
+            "n": len(truths),
+            "accuracy": float(right.mean()),
+            "balanced_accuracy": float(np.mean([right[truths == index].mean() for index in np.unique(truths)])),
+            "coverage": float(accepted.mean()),
+            "accepted_accuracy": float(right[accepted].mean()) if accepted.any() else None,
+        },
+    }
+    write_text(run.environment, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def predict_logits(network: nn.Module, array: CellArray, preparation: Preparation) -> NDArray[np.float32]:
+    """`(n, classes)` logits in float32, as the exported model will give them."""
+    network.eval()
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(array.records), 64):
+            batch = array.images[start : min(start + 64, len(array.records))]
+            inputs = torch.from_numpy(normalise_batch(batch, preparation))
+            rows.append(network(inputs.contiguous(memory_format=torch.channels_last)).numpy())
+    return np.concatenate(rows)
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(1, keepdims=True), np.float64)
+
+
+def _collect(
+    array: CellArray, probabilities: NDArray[np.float64], classes: Sequence[str], threshold: float
+) -> Predictions:
+    calls = []
+    for record, row in zip(array.records, probabilities, strict=True):
+        best = int(row.argmax())
+        status = "accepted" if row[best] >= threshold else "review"
+        reason = "" if status == "accepted" else f"probability below {threshold:.3f}"
+        calls.append(CellCall(record.id, classes[best], float(row[best]), row, status, reason))
+    return Predictions(
+        tuple(classes),
+        tuple(calls),
+        tuple(record.label or "" for record in array.records),
+        tuple(record.group for record in array.records),
+    )
+
+
+def _write_history(run: RunFolder) -> None:
+    """Gathers Lightning's sparse log rows into one row per epoch, and draws the curves."""
+    epochs: dict[int, dict[str, str]] = defaultdict(dict)
+    for row in read_rows(run.path / "logs" / "csv" / "metrics.csv"):
+        epochs[int(row["epoch"])].update({key: value for key, value in row.items() if value})
+    names = [name for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy") if epochs]
+    names += ["validation_balanced_accuracy", "learning_rate"]
+    rows = [[epoch, *(values.get(name, "") for name in names)] for epoch, values in sorted(epochs.items())]
+    write_rows(run.history, ["epoch", *names], rows)
+    series = {
+        name.replace("_", " "): [float(values.get(name, "nan")) for _, values in sorted(epochs.items())]
+        for name in names[:4]
+    }
+    write_text(run.curves, draw_curves(series, "Accuracy and loss over the epochs", "epoch", "accuracy, loss"))

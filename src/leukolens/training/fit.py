@@ -1,0 +1,239 @@
+"""From a recipe, a dataset and a split to a finished run folder.
+
+Reads top to bottom: gather the cells, build the network, let Lightning fit it with checkpoints, then calibrate on
+validation and write what evaluation and export need. The test part is predicted once and nothing is chosen on it.
+"""
+
+import dataclasses
+import platform
+import subprocess
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader
+
+from leukolens.core.errors import DataError, TrainingError
+from leukolens.core.files import home_folder, write_atomically, write_text
+from leukolens.core.pixels import Preparation
+from leukolens.core.runs import RunFolder
+from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.data.manifest import Manifest, Record
+from leukolens.data.sources.folder import read as read_folder
+from leukolens.data.splits import Split, write_split
+from leukolens.data.synthetic import write_cells
+from leukolens.models.catalogue import ModelSpec, find_model
+from leukolens.models.pretrained import load_weights
+from leukolens.training.config import TrainConfig, format_recipe
+from leukolens.training.finish import finish_run
+from leukolens.training.module import CellModule
+from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
+
+Report = Callable[[str, int, int], None]
+"""Told what is being prepared, how many are done and how many there are."""
+
+_FRAME_MARGIN = 4 / 3
+"""A training frame is this much wider than what the network sees, where the picture has it: room to turn and shrink."""
+
+
+@dataclass(frozen=True)
+class TrainingCells:
+    """The cells of a run, and the classes they have."""
+
+    classes: tuple[str, ...]
+    parts: dict[str, CellArray]
+    frames: tuple[CellArray, ...]
+    preparation: Preparation
+    zoom: float
+
+
+def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resume: bool, report: Report) -> RunFolder:
+    """Trains, or goes on with, one run.
+
+    Args:
+        config: The recipe.
+        manifest: The dataset, whole; the split says what is used for what.
+        split: Its parts; the part `test` may be missing.
+        out: The run folder.
+        resume: Go on from the last checkpoint in `out`.
+        report: Progress of the preparation.
+
+    Raises:
+        DataError: the split names images that the dataset lacks, or a part is empty.
+        TrainingError: the weights are missing, or there is nothing to resume.
+    """
+    run = RunFolder(out)
+    last = run.checkpoints / "last.ckpt"
+    if resume and not last.is_file():
+        raise TrainingError(f"{out} has no checkpoints/last.ckpt to resume from. Start it without --resume.")
+    lightning.seed_everything(config.seed, verbose=False)
+    spec = find_model(config.model.architecture)
+    cells = gather_cells(config, spec, manifest, split, report)
+    network = spec.build(len(cells.classes), config.model.dropout)
+    origin = load_weights(network, config.model.architecture, config.model.weights)
+    module = CellModule(network, spec, config, cells.preparation, cells.zoom)
+
+    write_text(run.recipe, format_recipe(config))
+    write_split(run.split, split)
+    if cells.preparation.background is not None:
+        _write_background(run.background, cells.preparation.background)
+    started = time.monotonic()
+    _fit(module, config, cells, run, last if resume else None)
+    facts = describe_run(config, manifest, split, cells) | {
+        "weights_origin": origin,
+        "training_seconds": round(time.monotonic() - started, 1),
+        "resumed": resume,
+    }
+    best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"], strict=False)
+    with write_atomically(run.weights) as temporary:
+        save_file({key: value.contiguous() for key, value in module.network.state_dict().items()}, temporary)
+    finish_run(run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])})
+    return run
+
+
+def gather_cells(config: TrainConfig, spec: ModelSpec, manifest: Manifest, split: Split, report: Report) -> TrainingCells:
+    """Decodes what each part of the split needs.
+
+    Raises:
+        DataError: the split was made for other data, or its training or validation part is empty.
+    """
+    by_id = {record.id: record for record in manifest.records}
+    records: dict[str, list[Record]] = {}
+    for part, names in split.parts.items():
+        missing = [name for name in names if name not in by_id]
+        if missing:
+            raise DataError(
+                f"The split names {len(missing)} images that {manifest.name} lacks, {missing[0]!r} first. Make the split anew with `leukolens data split {manifest.name}`."
+            )
+        records[part] = [by_id[name] for name in names]
+    for part in ("train", "validation"):
+        if not records.get(part):
+            raise DataError(f"The split's part {part!r} is empty: there is nothing to {'learn' if part == 'train' else 'choose'} from.")
+    labels = {record.label for record in records["train"]}
+    classes = tuple(name for name in CELL_CLASSES if name in labels)
+    if len(classes) < 2:
+        raise DataError(f"The training part has the classes {classes}; at least two are needed to tell apart.")
+    seen = Preparation(
+        config.preparation.height_px,
+        config.preparation.width_px,
+        config.preparation.crop_fraction,
+        config.preparation.cell_context,
+        spec.mean,
+        spec.std,
+    )
+    fraction = min(1.0, seen.crop_fraction * _FRAME_MARGIN)
+    zoom = seen.crop_fraction / fraction
+    frame = dataclasses.replace(
+        seen, height_px=round(seen.height_px / zoom), width_px=round(seen.width_px / zoom), crop_fraction=fraction
+    )
+    frames = [load_cells(records["train"], frame, lambda done, total: report("training frames", done, total))]
+    if config.data.synthetic_cells:
+        drawn = draw_synthetic(config.data.synthetic_cells, config.seed, classes)
+        frames.append(load_cells(drawn, frame, lambda done, total: report("synthetic frames", done, total)))
+    parts = {}
+    for part, chosen in records.items():
+        kept = [record for record in chosen if record.label in classes]
+        parts[part] = load_cells(kept, seen, lambda done, total, part=part: report(part, done, total))  # type: ignore[misc]
+    if config.preparation.subtract_background:
+        background = np.zeros((seen.height_px, seen.width_px, 3))
+        for image in parts["train"].images[: len(parts["train"].records)]:
+            background += image
+        mean = np.round(background / len(parts["train"].records)).astype(np.uint8)
+        seen = dataclasses.replace(seen, background=mean)
+    return TrainingCells(classes, parts, tuple(frames), seen, zoom)
+
+
+def draw_synthetic(count: int, seed: int, classes: tuple[str, ...]) -> list[Record]:
+    """Seeded synthetic cells of the given classes, drawn once and kept under the home folder."""
+    folder = home_folder() / "cache" / f"synthetic-{count}-{seed}"
+    if not (folder / "README.txt").is_file():
+        write_cells(folder, count, seed)
+    return [record for record in read_folder(folder).records if record.label in classes]
+
+
+def _write_background(path: Path, background: np.ndarray[Any, Any]) -> None:
+    from PIL import Image
+
+    with write_atomically(path) as temporary:
+        Image.fromarray(background).save(temporary, "PNG")
+
+
+def _fit(module: CellModule, config: TrainConfig, cells: TrainingCells, run: RunFolder, checkpoint: Path | None) -> None:
+    training = CellDataset(cells.frames, cells.classes)
+    records = [record for part in cells.frames for record in part.records]
+    draws = config.data.images_per_epoch or len(training)
+    sampler = BalancedSampler(balance_weights(records, config.data.balance), len(training), draws, config.seed)
+    batch = config.optimiser.batch_size
+    drop = draws > batch
+    loader = DataLoader(training, batch, sampler=sampler, collate_fn=pass_batch, drop_last=drop)
+    validation = DataLoader(CellDataset([cells.parts["validation"]], cells.classes), 128, collate_fn=pass_batch)
+    checkpoints = ModelCheckpoint(
+        run.checkpoints, "best", monitor="validation_loss", save_last=True, enable_version_counter=False
+    )
+    callbacks: list[Callback] = [checkpoints, _EpochLine(), TQDMProgressBar(refresh_rate=5)]
+    if config.optimiser.average_decay:
+        callbacks.append(EMAWeightAveraging(decay=config.optimiser.average_decay))
+    if config.optimiser.early_stopping_patience:
+        callbacks.append(EarlyStopping("validation_loss", patience=config.optimiser.early_stopping_patience))
+    accelerated = torch.cuda.is_available()
+    trainer = lightning.Trainer(
+        max_epochs=config.epochs,
+        accelerator="gpu" if accelerated else "cpu",
+        devices=1,
+        precision="bf16-mixed",
+        callbacks=callbacks,
+        logger=[CSVLogger(run.path, "logs", "csv"), TensorBoardLogger(run.path, "logs", "tensorboard")],
+        default_root_dir=run.path,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        # The loaders read a memory map: worker processes would only copy it.
+        warnings.filterwarnings("ignore", ".*does not have many workers.*")
+        warnings.filterwarnings("ignore", ".*Checkpoint directory.*")
+        trainer.fit(module, loader, validation, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
+    module.to("cpu")
+
+
+class _EpochLine(Callback):
+    """Writes one row of `history.csv` per epoch as it ends, so that a killed run keeps what it had."""
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        pl_module.log("learning_rate", trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: TrainingCells) -> dict[str, Any]:
+    """What a reader needs to trust or repeat the run: data and split hashes, seed, versions, commit, device."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "recipe": config.name,
+        "architecture": config.model.architecture,
+        "seed": config.seed,
+        "data": manifest.name,
+        "data_hash": manifest.hash,
+        "split_hash": split.hash,
+        "split": f"{split.kind}, seed {split.seed}",
+        "leaky": split.leaky,
+        "why_leaky": split.why_leaky,
+        "images": {part: len(array.records) for part, array in cells.parts.items()},
+        "synthetic_images": sum(len(part.records) for part in cells.frames[1:]),
+        "refused": [f"{refusal.image}: {refusal.why}" for part in cells.parts.values() for refusal in part.refused],
+        "epochs": config.epochs,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "precision": "bfloat16 autocast",
+        "versions": {name: version(name) for name in ("torch", "timm", "lightning", "numpy", "pillow")},
+        "python": platform.python_version(),
+        "commit": commit.stdout.strip() if commit.returncode == 0 else "not in a git checkout",
+    }
