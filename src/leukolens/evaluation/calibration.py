@@ -1,0 +1,63 @@
+"""Does a probability of .9 mean right nine times of ten: temperature, the threshold of acceptance, calibration error.
+
+Temperature and threshold are fitted on validation only; the caller answers for that.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+
+def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> float:
+    """The temperature that makes validation likeliest (Guo et al. 2017, On Calibration of Modern Neural Networks).
+
+    Args:
+        logits: `(n, k)`.
+        truths: `(n,)` class numbers.
+    """
+    rows = np.arange(len(truths))
+
+    def loss(log_temperature: float) -> float:
+        return float(-log_softmax(logits / np.exp(log_temperature), axis=1)[rows, truths].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+
+
+def choose_threshold(
+    probabilities: NDArray[np.floating], truths: NDArray[np.integer], target: float = 0.99
+) -> float:
+    """The least top probability at or above which at least `target` of the calls are right.
+
+    Args:
+        probabilities: `(n, k)`, calibrated.
+        truths: `(n,)` class numbers.
+        target: Share that must be right.
+
+    Returns:
+        A threshold that keeps equal probabilities together; 1.01, which accepts nothing, where none reaches `target`.
+    """
+    top = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truths
+    order = np.argsort(-top, kind="stable")
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    last_of_ties = np.append(top[order][1:] != top[order][:-1], True)
+    enough = np.flatnonzero((share >= target) & last_of_ties)
+    return float(top[order][enough[-1]]) if len(enough) else 1.01
+
+
+def expected_calibration_error(
+    confidences: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 15
+) -> float:
+    """Mean distance between confidence and share right, over bins of equal mass (Nixon et al. 2019).
+
+    Args:
+        confidences: `(n,)` probability of the call.
+        right: `(n,)` whether the call was right.
+        bins: Number of bins; fewer where there are fewer cells.
+    """
+    if not len(confidences):
+        return float("nan")
+    parts = np.array_split(np.argsort(confidences, kind="stable"), min(bins, len(confidences)))
+    gaps = [abs(confidences[part].mean() - right[part].mean()) * len(part) for part in parts]
+    return float(np.sum(gaps) / len(confidences))
