@@ -176,7 +176,7 @@ def _paint_immature_granulocyte(px_per_um: float, rng: np.random.Generator) -> P
     else:
         shape = nuclei.kidney_nucleus(window, size, rng.uniform(0.05, 0.65), rng)
     density = _lay_nucleus(density, window, shape, _Chromatin(1.1, 0.6 - 0.12 * maturity, 0.86), rng)
-    granules = scatter_granules(window, rng.uniform(0.55, 0.8) + 0.2 * maturity, 0.17, 2.0, rng) * rng.uniform(0.5, 1)
+    granules = scatter_granules(window, rng.uniform(0.65, 0.95) + 0.2 * maturity, 0.18, 2.2, rng) * rng.uniform(0.6, 1)
     over = 1 - (0.35 + 0.55 * maturity) * fill(shape, px_per_um, 2.0)
     density = mix(density, stain.PRIMARY_GRANULE, granules * over * (1 - 0.45 * maturity))
     return _finish(window, body, density)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leukolens.data.synthetic import stain
-from leukolens.data.synthetic.shapes import Plane, blob_distance, fill, open_window, ramp, warp
-from leukolens.data.synthetic.shapes import Window as _Window
+from leukolens.data.synthetic.shapes import Plane, Window, blob_distance, fill, open_window, ramp, warp
 from leukolens.data.synthetic.stain import Density, mix
 
 
@@ -42,7 +41,7 @@ def paint_red_cell(habit: RedCellHabit, px_per_um: float, rng: np.random.Generat
     window = open_window(radius * stretch * 1.3 + 0.4, px_per_um)
     angle = rng.uniform(0, np.pi)
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    turned = _Window(
+    turned = Window(
         (window.x * cosine + window.y * sine) / np.float32(stretch),
         (window.y * cosine - window.x * sine) * np.float32(stretch),
         px_per_um,
