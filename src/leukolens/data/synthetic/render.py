@@ -3,6 +3,8 @@
 What stands where is decided in `fields`; this module only knows pixels.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,15 +34,16 @@ class Canvas:
         hide = cover[part][..., None]
         self.density[place] += hide * (density[part] - self.density[place])
 
-    def box_of(self, cover: Plane, x_px: float, y_px: float) -> Box | None:
-        """The pixels on the frame that a patch of this cover takes with its middle there, or None if it takes none."""
+    def visible_box(self, cover: Plane, x_px: float, y_px: float) -> tuple[Box, float]:
+        """The pixels on the frame that a patch of this cover takes with its middle there, and the share that shows."""
         (rows, columns), part = self._cut(cover.shape[0], x_px, y_px)
         taken = cover[part] > 0.5
         down, across = np.flatnonzero(taken.any(axis=1)), np.flatnonzero(taken.any(axis=0))
         if down.size == 0:
-            return None
-        left, top = columns.start, rows.start
-        return int(left + across[0]), int(top + down[0]), int(left + across[-1] + 1), int(top + down[-1] + 1)
+            return (0, 0, 0, 0), 0.0
+        left, top = int(columns.start), int(rows.start)
+        box = (left + int(across[0]), top + int(down[0]), left + int(across[-1]) + 1, top + int(down[-1]) + 1)
+        return box, float(taken.sum() / (cover > 0.5).sum())
 
     def _cut(self, side_px: int, x_px: float, y_px: float) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         height, width = self.density.shape[:2]
@@ -50,22 +53,34 @@ class Canvas:
         return (slice(y0, y1), slice(x0, x1)), (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
 
 
-def expose(canvas: Canvas, stain: Stain, unevenness: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The frame as a camera sees it, `(height, width, 3)` uint8 RGB: lit, slightly out of focus, with sensor noise.
+@dataclass(frozen=True)
+class Optics:
+    """One microscope and camera.
 
-    `unevenness` 0 is flat light, 1 a strong gradient with dark corners.
+    `unevenness` 0 is flat light, 1 a plain gradient with dark corners; `edge_tint` multiplies the channels towards the
+    corners; `blur_px` is the range of the focus error.
     """
-    image = blur(stain.develop(canvas.density), rng.uniform(0.42, 0.95))
-    image *= _light(canvas, unevenness, rng)
+
+    unevenness: float = 0.25
+    edge_tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    blur_px: tuple[float, float] = (0.42, 0.95)
+
+
+def expose(canvas: Canvas, stain: Stain, optics: Optics, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The frame as a camera sees it, `(height, width, 3)` uint8 RGB: lit, slightly out of focus, with sensor noise."""
+    image = blur(stain.develop(canvas.density), rng.uniform(*optics.blur_px))
+    image *= _light(canvas, optics, rng)
     image += rng.uniform(0.6, 2.2) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def _light(canvas: Canvas, unevenness: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def _light(canvas: Canvas, optics: Optics, rng: np.random.Generator) -> NDArray[np.float32]:
     height, width = canvas.density.shape[:2]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    slope_x, slope_y = rng.normal(0, 0.06 * unevenness, 2)
-    vignette = rng.uniform(0, 0.16) * unevenness
-    plane = 1 + np.float32(slope_x) * x + np.float32(slope_y) * y - np.float32(vignette) * (x * x + y * y)
-    return np.asarray(plane * rng.uniform(0.95, 1.02), dtype=np.float32)[..., None]
+    from_middle = x * x + y * y
+    slope_x, slope_y = rng.normal(0, 0.06 * optics.unevenness, 2)
+    vignette = rng.uniform(0, 0.16) * optics.unevenness
+    plane = 1 + np.float32(slope_x) * x + np.float32(slope_y) * y - np.float32(vignette) * from_middle
+    tint = 1 + (np.asarray(optics.edge_tint, dtype=np.float32) - 1) * (from_middle / 2)[..., None]
+    return np.asarray((plane * rng.uniform(0.95, 1.02))[..., None] * tint, dtype=np.float32)

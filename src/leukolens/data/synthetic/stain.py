@@ -41,19 +41,23 @@ PLATELET_GRANULE = density_of(92, 32, 132)
 
 @dataclass(frozen=True)
 class Stain:
-    """How one slide was stained and lit: the empty background's RGB (0..255), and a factor on each channel's density."""
+    """How one slide was stained: the empty background's RGB (0..255) and what becomes of each channel's density.
+
+    `matrix` is `(3, 3)` float32; a density row times its transpose is the density on this slide. It is the identity
+    on the cream laboratory that the colours above were measured for.
+    """
 
     background: tuple[float, float, float]
-    strength: tuple[float, float, float]
+    matrix: Density
 
     def develop(self, density: Density) -> NDArray[np.float32]:
         """The `(..., 3)` float32 RGB image, 0..255, that these densities give on this slide."""
-        light = np.exp(-density * np.asarray(self.strength, dtype=np.float32))
+        light = np.exp(-np.maximum(density @ self.matrix.T, 0))
         return (light * np.asarray(self.background, dtype=np.float32)).astype(np.float32)
 
 
 _STYLES = (
-    # share, background, strength: a creamy, a cool grey, a pink and a greenish laboratory
+    # share, background, factors on the channels: a creamy, a cool grey, a pink and a greenish laboratory
     (0.68, (254, 230, 204), (1.0, 1.0, 1.0)),
     (0.16, (226, 220, 232), (0.95, 1.0, 0.9)),
     (0.1, (242, 220, 216), (0.95, 1.0, 0.95)),
@@ -64,13 +68,29 @@ _STYLES = (
 def draw_stain(rng: np.random.Generator) -> Stain:
     """A slide's stain: one of four laboratories' styles, varied."""
     shares = np.array([share for share, _, _ in _STYLES])
-    _, background, strength = _STYLES[int(rng.choice(len(_STYLES), p=shares / shares.sum()))]
+    _, background, factors = _STYLES[int(rng.choice(len(_STYLES), p=shares / shares.sum()))]
     overall = rng.uniform(0.85, 1.12)
     channels = rng.normal(1, 0.035, 3) * overall
-    shift = rng.normal(0, 2.5, 3)
-    red, green, blue = (float(min(255.0, level + move)) for level, move in zip(background, shift, strict=True))
-    first, second, third = (float(factor * more) for factor, more in zip(strength, channels, strict=True))
-    return Stain((red, green, blue), (first, second, third))
+    return Stain(_shift(background, 2.5, rng), np.diag(channels * factors).astype(np.float32))
+
+
+def draw_blue_stain(rng: np.random.Generator) -> Stain:
+    """A slide with blue-violet nuclei and tan red cells on a greenish-grey background, as Wright stain often gives."""
+    background = _shift((211, 214, 206), 3, rng)
+    red_cell = np.log(np.divide(background, _shift((184, 152, 146), 3, rng)))
+    nucleus = np.log(np.divide(background, _shift((92, 56, 190), 5, rng)))
+    before = np.stack([RED_CELL, CHROMATIN], axis=1).astype(np.float64)
+    moved = np.stack([red_cell, nucleus], axis=1) - before
+    # the smallest change of the identity that takes both measured colours to this slide's
+    whole = np.eye(3) + moved @ np.linalg.pinv(before)
+    return Stain(background, (whole * rng.uniform(0.9, 1.1)).astype(np.float32))
+
+
+def _shift(colour: tuple[int, int, int], spread: float, rng: np.random.Generator) -> tuple[float, float, float]:
+    red, green, blue = (
+        float(min(255.0, level + move)) for level, move in zip(colour, rng.normal(0, spread, 3), strict=True)
+    )
+    return red, green, blue
 
 
 def mix(first: Density, second: Density, part: NDArray[np.float32] | float) -> Density:
