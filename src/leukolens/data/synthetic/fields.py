@@ -21,6 +21,7 @@ from leukolens.data.synthetic.stain import Stain, draw_blue_stain, draw_stain
 
 _FRAME_UM = 36.0
 _SHOWN_SHARE = 0.1
+_STRAY_PLATELET_SIZE = 0.75
 _MIXED_PROPORTIONS: Mapping[str, float] = {
     "neutrophil": 0.4,
     "lymphocyte": 0.22,
@@ -58,11 +59,12 @@ class SyntheticField:
 
 @dataclass(frozen=True)
 class Slide:
-    """What the fields of one smear share: stain, microscope, the patient's red cells, dirt (0 clean .. 1 dirty)."""
+    """What the fields of one smear share: stain, microscope, the patient's red cells and how they stack, dirt (0..1)."""
 
     stain: Stain
     optics: Optics
     habit: RedCellHabit
+    stacking: float
     dirt: float
 
 
@@ -91,16 +93,18 @@ def draw_slide(rng: np.random.Generator) -> Slide:
     """A smear's look: a creamy even one, a grey-green one with blue nuclei, or a dim one with coloured corners."""
     look = rng.choice(["cream", "blue", "dim"], p=[0.45, 0.35, 0.2])
     habit, dirt = draw_habit(rng), float(rng.uniform(0, 1) ** 2)
+    stacking = float(rng.choice([0.0, rng.uniform(0.2, 0.7)]))
     if look == "cream":
-        return Slide(draw_stain(rng), Optics(rng.uniform(0.2, 1.0)), habit, dirt)
+        return Slide(draw_stain(rng), Optics(rng.uniform(0.2, 1.0)), habit, stacking, dirt)
     if look == "blue":
-        return Slide(draw_blue_stain(rng), Optics(rng.uniform(0.2, 0.8), blur_px=(0.8, 1.6)), habit, dirt)
+        optics = Optics(rng.uniform(0.2, 0.8), blur_px=(0.9, 2.0), fringe_px=float(rng.uniform(0, 1.5)))
+        return Slide(draw_blue_stain(rng), optics, habit, stacking, dirt)
     cream = draw_stain(rng)
-    level = rng.uniform(0.55, 0.8)
-    red, green, blue = (level * channel for channel in cream.background)
-    tint = (rng.uniform(1.1, 1.45), rng.uniform(0.75, 0.95), rng.uniform(0.85, 1.05))
-    dim = Stain((0.85 * red, green, blue), cream.matrix * np.float32(0.75))
-    return Slide(dim, Optics(rng.uniform(0.5, 1.5), tint, (0.6, 1.3)), habit, dirt)
+    level = rng.uniform(0.8, 1.2)
+    dim = Stain((132 * level, 142 * level, 146 * level), cream.matrix * np.float32(rng.uniform(0.6, 0.8)))
+    tint = (float(rng.uniform(1.2, 1.6)), float(rng.uniform(0.8, 0.98)), float(rng.uniform(0.95, 1.15)))
+    optics = Optics(rng.uniform(0.5, 1.2), tint, (0.7, 1.5), float(rng.uniform(0, 1.2)))
+    return Slide(dim, optics, habit, stacking, dirt)
 
 
 def draw_field(
@@ -181,17 +185,19 @@ class _FieldPainter:
         patches = [paint_cell(label, scale, rng) for label in leukocytes]
         places = self._find_room([_reach(patch) for patch in patches], rng)
         red_cells = 0
-        for cover, x, y in strewing.strew_red_cells(canvas, slide.habit, scale, places, rng):
+        for cover, x, y in strewing.strew_red_cells(canvas, slide.habit, scale, places, rng, slide.stacking):
             self._note(cover, x, y, "red_cell", None)
             red_cells += 1
         for drop in (strewing.drop_stain_cloud, strewing.drop_bubble, strewing.drop_precipitate):
             for _ in range(int(rng.poisson(1.5 * slide.dirt))):
                 drop(canvas, scale, rng)
         strewing.drop_debris(canvas, scale, int(rng.poisson(1 + 6 * slide.dirt)), rng)
-        for cover, x, y in strewing.drop_platelets(canvas, scale, places, int(rng.poisson(1 + red_cells / 15)), rng):
+        # stray platelets are smaller than those that a cell data set shows
+        smaller = _STRAY_PLATELET_SIZE * scale
+        for cover, x, y in strewing.drop_platelets(canvas, smaller, places, int(rng.poisson(1 + red_cells / 15)), rng):
             self._note(cover, x, y, "platelet", "platelet")
         if rng.random() < 0.15:
-            for cover, x, y in strewing.drop_platelet_clump(canvas, scale, places, rng):
+            for cover, x, y in strewing.drop_platelet_clump(canvas, smaller, places, rng):
                 self._note(cover, x, y, "platelet", "platelet")
         for label, patch, (x, y, _) in zip(leukocytes, patches, places, strict=True):
             canvas.cover(patch.density, patch.cover, x, y)

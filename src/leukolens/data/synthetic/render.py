@@ -58,17 +58,20 @@ class Optics:
     """One microscope and camera.
 
     `unevenness` 0 is flat light, 1 a plain gradient with dark corners; `edge_tint` multiplies the channels towards the
-    corners; `blur_px` is the range of the focus error.
+    corners; `blur_px` is the range of the focus error; `fringe_px` moves red and blue apart, as simple lenses do.
     """
 
     unevenness: float = 0.25
     edge_tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     blur_px: tuple[float, float] = (0.42, 0.95)
+    fringe_px: float = 0.0
 
 
 def expose(canvas: Canvas, stain: Stain, optics: Optics, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The frame as a camera sees it, `(height, width, 3)` uint8 RGB: lit, slightly out of focus, with sensor noise."""
     image = blur(stain.develop(canvas.density), rng.uniform(*optics.blur_px))
+    if optics.fringe_px:
+        image = _part_colours(image, optics.fringe_px)
     image *= _light(canvas, optics, rng)
     image += rng.uniform(0.6, 2.2) * rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
@@ -84,3 +87,15 @@ def _light(canvas: Canvas, optics: Optics, rng: np.random.Generator) -> NDArray[
     plane = 1 + np.float32(slope_x) * x + np.float32(slope_y) * y - np.float32(vignette) * from_middle
     tint = 1 + (np.asarray(optics.edge_tint, dtype=np.float32) - 1) * (from_middle / 2)[..., None]
     return np.asarray((plane * rng.uniform(0.95, 1.02))[..., None] * tint, dtype=np.float32)
+
+
+def _part_colours(image: NDArray[np.float32], fringe_px: float) -> NDArray[np.float32]:
+    whole, part = int(fringe_px), np.float32(fringe_px % 1)
+    parted = np.empty_like(image)
+    parted[..., 1] = image[..., 1]
+    for channel, way in ((0, 1), (2, -1)):
+        padded = np.pad(image[..., channel], whole + 1, mode="edge")
+        near = np.roll(padded, way * whole, (0, 1))
+        far = np.roll(padded, way * (whole + 1), (0, 1))
+        parted[..., channel] = (near + part * (far - near))[whole + 1 : -whole - 1, whole + 1 : -whole - 1]
+    return parted

@@ -19,19 +19,36 @@ Disc = tuple[float, float, float]
 
 
 def strew_red_cells(
-    canvas: Canvas, habit: RedCellHabit, px_per_um: float, taken: Sequence[Disc], rng: np.random.Generator
+    canvas: Canvas,
+    habit: RedCellHabit,
+    px_per_um: float,
+    taken: Sequence[Disc],
+    rng: np.random.Generator,
+    stacking: float = 0.0,
 ) -> Iterator[tuple[Plane, float, float]]:
-    """Lays red cells over the frame beside what is taken; gives each one's cover and middle, as they are laid."""
+    """Lays red cells over the frame beside what is taken; gives each one's cover and middle, as they are laid.
+
+    `stacking` is the chance (below 1) that a cell leans on the one before it, as in rouleaux.
+    """
     height, width = canvas.density.shape[:2]
     radius = habit.radius_um * px_per_um
     wanted = int(rng.uniform(0.25, 0.65) * (width + 2 * radius) * (height + 2 * radius) / (np.pi * radius * radius))
     overlapping = rng.choice([0.03, 0.25])
     placed: list[tuple[float, float]] = []
+    heading = 0.0
     for _ in range(6 * wanted):
         if len(placed) >= wanted:
             return
         x, y = rng.uniform(-radius, width + radius), rng.uniform(-radius, height + radius)
         closest = rng.uniform(1.1, 1.7) if rng.random() < overlapping else 2.02
+        if stacking and placed and rng.random() < stacking:
+            heading += rng.normal(0, 0.35)
+            closest = rng.uniform(0.8, 1.5)
+            x = placed[-1][0] + float(closest * radius * np.cos(heading))
+            y = placed[-1][1] + float(closest * radius * np.sin(heading))
+            closest *= 0.99
+        else:
+            heading = float(x + y)
         if any(hypot(x - px, y - py) < closest * radius for px, py in placed):
             continue
         if any(hypot(x - px, y - py) < reach + 0.93 * radius for px, py, reach in taken):
