@@ -1,6 +1,27 @@
-"""Draws seeded synthetic stained blood with its truth: cells of every class, fields, smears. Light install only."""
+"""Draws seeded synthetic stained blood with its truth: cells of every class, fields, smears.
 
-from leukolens.data.synthetic.fields import draw_cell
-from leukolens.data.synthetic.files import write_cells
+Numpy and Pillow only. Nothing measured on these pictures says how well anything works on real blood.
+"""
 
-__all__ = ["draw_cell", "write_cells"]
+from leukolens.data.synthetic.fields import (
+    Slide,
+    SyntheticCell,
+    SyntheticField,
+    draw_cell,
+    draw_field,
+    draw_slide,
+    draw_smear,
+)
+from leukolens.data.synthetic.files import write_cells, write_fields
+
+__all__ = [
+    "Slide",
+    "SyntheticCell",
+    "SyntheticField",
+    "draw_cell",
+    "draw_field",
+    "draw_slide",
+    "draw_smear",
+    "write_cells",
+    "write_fields",
+]

@@ -101,7 +101,7 @@ def draw_slide(rng: np.random.Generator) -> Slide:
         return Slide(draw_blue_stain(rng), optics, habit, stacking, dirt)
     cream = draw_stain(rng)
     level = rng.uniform(0.8, 1.2)
-    dim = Stain((132 * level, 142 * level, 146 * level), cream.matrix * np.float32(rng.uniform(0.6, 0.8)))
+    dim = Stain((132 * level, 142 * level, 146 * level), cream.matrix * np.float32(rng.uniform(0.7, 0.95)))
     tint = (float(rng.uniform(1.2, 1.6)), float(rng.uniform(0.8, 0.98)), float(rng.uniform(0.95, 1.15)))
     optics = Optics(rng.uniform(0.5, 1.2), tint, (0.7, 1.5), float(rng.uniform(0, 1.2)))
     return Slide(dim, optics, habit, stacking, dirt)

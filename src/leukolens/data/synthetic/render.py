@@ -21,12 +21,14 @@ class Canvas:
     def __init__(self, width_px: int, height_px: int) -> None:
         self.density: Density = np.zeros((height_px, width_px, 3), dtype=np.float32)
 
-    def absorb(self, density: Density, x_px: float, y_px: float) -> None:
-        """Adds a patch's densities with its middle at a place, as see-through things lie over one another."""
+    def absorb(self, density: Density, x_px: float, y_px: float, twice: float = 0.4) -> None:
+        """Adds a patch's densities with its middle at a place, as see-through things lie over one another.
+
+        The thinner of two layers counts for the share `twice`: less than by Beer's law, as stacked cells flatten.
+        """
         place, part = self._cut(density.shape[0], x_px, y_px)
         there = self.density[place]
-        # a second layer counts for less than it would by Beer's law: stacked red cells flatten each other
-        self.density[place] = np.maximum(there, density[part]) + 0.4 * np.minimum(there, density[part])
+        self.density[place] = np.maximum(there, density[part]) + twice * np.minimum(there, density[part])
 
     def cover(self, density: Density, cover: Plane, x_px: float, y_px: float) -> None:
         """Lays a patch over what is there, as far as its `cover` (0..1) hides it."""

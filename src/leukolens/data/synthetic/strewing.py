@@ -54,7 +54,7 @@ def strew_red_cells(
         if any(hypot(x - px, y - py) < reach + 0.93 * radius for px, py, reach in taken):
             continue
         density, cover = paint_red_cell(habit, px_per_um, rng)
-        canvas.absorb(density, x, y)
+        canvas.absorb(density, x, y, twice=0.15 if stacking else 0.4)
         placed.append((x, y))
         yield cover, x, y
 
