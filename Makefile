@@ -1,0 +1,53 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+LIGHT := .venv-light
+FULL := .venv
+IMAGES ?=
+export OMP_NUM_THREADS ?= 2
+
+help: ## Show what can be done here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(LIGHT)/ready ## Set up the light install, draw synthetic cells, classify them, write a report (or IMAGES=folder for your own)
+	$(LIGHT)/bin/leukolens demo --force --out build/demo $(if $(IMAGES),--images "$(IMAGES)")
+
+test: $(FULL)/ready ## Set up everything and run all tests; those on real data where LEUKOLENS_DATA points
+	$(FULL)/bin/python -m pytest
+
+check: $(FULL)/ready ## Format, lint, contracts, types, and the tests of the house
+	$(FULL)/bin/ruff format --check .
+	$(FULL)/bin/ruff check .
+	$(FULL)/bin/lint-imports
+	$(FULL)/bin/mypy
+	$(FULL)/bin/python -m pytest -q tests/house
+
+fix: $(FULL)/ready ## Format and mend what can be mended by itself
+	$(FULL)/bin/ruff format .
+	$(FULL)/bin/ruff check --fix .
+
+bench: $(FULL)/ready ## Measure start-up, images per second against the bare session, and memory
+	$(FULL)/bin/python bench/classify.py
+
+docs: $(FULL)/ready ## Draw the README's picture anew and write docs/results.md from the committed figures
+	$(FULL)/bin/python -m leukolens.data.synthetic docs/picture.png
+	$(FULL)/bin/python docs/write_results.py
+
+wheel: $(FULL)/ready ## Build the wheel with its bundle and the light install's wheels for Linux and Windows, for a laptop without network
+	sh scripts/offline.sh $(FULL)/bin/python
+
+clean: ## Remove what was built here
+	rm -rf build dist $(LIGHT) $(FULL)
+
+$(LIGHT)/ready: pyproject.toml $(shell find src -type f -not -name '*.pyc')
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "LeukoLens needs Python 3.11 or newer; this is $$($(PYTHON) --version). Give another with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(LIGHT) || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(LIGHT)/bin/pip install --quiet --disable-pip-version-check --upgrade .
+	@touch $@
+
+$(FULL)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "LeukoLens needs Python 3.11 or newer; this is $$($(PYTHON) --version). Give another with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(FULL) || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(FULL)/bin/pip install --quiet --disable-pip-version-check --editable '.[all]'
+	@touch $@
+
+.PHONY: help demo test check fix bench docs wheel clean

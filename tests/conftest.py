@@ -1,0 +1,57 @@
+"""What every test may rely on: no network, a home of its own, real data where the environment points."""
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Examples are bounded and deadlines off: a time is measured in bench/, never asserted in a test.
+settings.register_profile("leukolens", max_examples=40, deadline=None, derandomize=True)
+settings.load_profile("leukolens")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def only_loopback(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(("127.", "localhost", "::1")):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", only_loopback)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("LEUKOLENS_HOME", str(folder))
+    return folder
+
+
+def _folder(variable: str, what: str) -> Path:
+    value = os.environ.get(variable)
+    if not value or not Path(value).is_dir():
+        pytest.skip(f"real data: {variable} points to no folder of {what}")
+    return Path(value)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    return _folder("LEUKOLENS_DATA", "datasets as zips")
+
+
+@pytest.fixture
+def real_weights(monkeypatch: pytest.MonkeyPatch) -> Path:
+    return _folder("LEUKOLENS_WEIGHTS", "pretrained weights")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = [item for item in terminalreporter.stats.get("skipped", []) if "real data" in str(item.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests on real data did not run: set LEUKOLENS_DATA and LEUKOLENS_WEIGHTS to run them."
+        )

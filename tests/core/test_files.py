@@ -1,0 +1,94 @@
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leukolens.core.errors import DataError, UsageError
+from leukolens.core.files import (
+    hash_bytes,
+    home_folder,
+    read_rows,
+    require_absent,
+    spell_cell,
+    unspell_cell,
+    write_atomically,
+    write_rows,
+    write_text,
+)
+
+any_name = st.binary(min_size=1, max_size=40).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+
+
+@given(any_name)
+def test_any_file_name_survives_a_cell(name: str) -> None:
+    cell = spell_cell(name)
+    assert unspell_cell(cell) == name
+    assert not cell.startswith(("=", "+", "-", "@"))
+    assert cell.isprintable() or all(letter.isprintable() or ord(letter) > 0x7F for letter in cell)
+
+
+@given(st.lists(any_name, min_size=1, max_size=5))
+def test_any_file_name_survives_a_csv_file(tmp_path_factory: pytest.TempPathFactory, names: list[str]) -> None:
+    path = tmp_path_factory.mktemp("csv") / "names.csv"
+    write_rows(path, ["name", "number"], [(name, 1) for name in names])
+    assert [row["name"] for row in read_rows(path)] == names
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), write_atomically(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("killed")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(DataError, match="half-written"):
+            write_rows(path, ["name"], (("x" * 100,) for _ in range(1000)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_exists_is_overwritten_only_by_force(tmp_path: Path) -> None:
+    path = tmp_path / "there.csv"
+    require_absent(path, force=False)
+    path.write_text("x")
+    with pytest.raises(UsageError, match="--force"):
+        require_absent(path, force=False)
+    with pytest.raises(UsageError, match="--force"):
+        require_absent(tmp_path, force=False)
+    require_absent(path, force=True)
+
+
+def test_home_moves_with_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LEUKOLENS_HOME", str(tmp_path))
+    assert home_folder() == tmp_path
+    monkeypatch.delenv("LEUKOLENS_HOME")
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert home_folder() == tmp_path / "leukolens"
+
+
+def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "raw.csv"
+    path.write_bytes(b"\xff\xfe\x00bad")
+    with pytest.raises(DataError):
+        read_rows(path)
+    with pytest.raises(DataError):
+        read_rows(tmp_path / "missing.csv")
+
+
+def test_known_hash() -> None:
+    assert hash_bytes(b"a", b"bc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
