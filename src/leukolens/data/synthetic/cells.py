@@ -54,9 +54,7 @@ def paint_cell(label: str, px_per_um: float, rng: np.random.Generator) -> Patch:
     return _PAINTERS[label](px_per_um, rng)
 
 
-def _open_body(
-    radius_um: float, rough: float, px_per_um: float, rng: np.random.Generator
-) -> tuple[Window, Plane]:
+def _open_body(radius_um: float, rough: float, px_per_um: float, rng: np.random.Generator) -> tuple[Window, Plane]:
     window = open_window(radius_um * 1.45 + 0.5, px_per_um)
     wobble = (0.02 + 0.6 * rough, 0.008 + 0.5 * rough, 0.3 * rough, 0.2 * rough, 0.2 * rough)
     return window, blob_distance(warp(window, 0.06 + rough, 1.2, rng), radius_um, wobble, rng)
@@ -166,8 +164,11 @@ def _paint_immature_granulocyte(px_per_um: float, rng: np.random.Generator) -> P
     maturity = rng.uniform(0, 1)
     radius = rng.uniform(7.0, 8.6) - 0.6 * maturity
     window, body = _open_body(radius, 0.025, px_per_um, rng)
-    colour = mix(mix(stain.BLUE_PLASM, stain.LILAC_PLASM, min(1.0, 0.35 + 0.9 * maturity)), stain.NEUTROPHIL_PLASM,
-                 max(0.0, maturity - 0.45))
+    colour = mix(
+        mix(stain.BLUE_PLASM, stain.LILAC_PLASM, min(1.0, 0.35 + 0.9 * maturity)),
+        stain.NEUTROPHIL_PLASM,
+        max(0.0, maturity - 0.45),
+    )
     density = _plasm(window, body, colour, 0.15, rng)
     size = radius * (0.76 - 0.1 * maturity)
     away, angle = (radius - size) * rng.uniform(0.4, 0.8), rng.uniform(0, 2 * np.pi)
@@ -202,7 +203,9 @@ def _paint_platelet(px_per_um: float, rng: np.random.Generator) -> Patch:
     for _ in range(int(rng.choice([0, 1, 2], p=[0.9, 0.08, 0.02]))):
         angle = rng.uniform(0, 2 * np.pi)
         reach = np.float32(radius * 1.6)
-        near = Window(window.x - reach * np.float32(np.cos(angle)), window.y - reach * np.float32(np.sin(angle)), px_per_um)
+        near = Window(
+            window.x - reach * np.float32(np.cos(angle)), window.y - reach * np.float32(np.sin(angle)), px_per_um
+        )
         body = join(body, blob_distance(near, radius * rng.uniform(0.5, 0.8), (0.1, 0.08), rng), 0.3)
     density = _plasm(window, body, stain.PLATELET_PLASM, 0.2, rng)
     core = ramp(body, 0.0, -0.5)

@@ -151,20 +151,25 @@ def draw_smear(
     """Fields of one slide, one after another: leukocytes arrive at random (Poisson), their classes by `proportions`.
 
     Raises:
-        UsageError: `proportions` names a class without a nucleus, is negative somewhere or is 0 everywhere.
+        UsageError: `proportions` names a class without a nucleus, is negative somewhere or is 0 everywhere, or
+            `leukocytes_per_field` is negative.
     """
     shares = dict(_MIXED_PROPORTIONS if proportions is None else proportions)
     unknown = [name for name in shares if name not in (*LEUKOCYTE_CLASSES, "erythroblast")]
     total = sum(shares.values())
-    if unknown or not total > 0 or min(shares.values()) < 0:
+    if unknown or not 0 < total < float("inf") or min(shares.values()) < 0:
         raise UsageError(
             f"Proportions of leukocyte classes or erythroblasts were expected, none negative and not all 0; got {shares}."
         )
-    slide = draw_slide(rng)
-    names, weights = list(shares), [share / total for share in shares.values()]
-    for _ in range(fields):
+    if not leukocytes_per_field >= 0:
+        raise UsageError(f"0 or more leukocytes in a field were expected on average, got {leukocytes_per_field}.")
+    slide, names, weights = draw_slide(rng), list(shares), [share / total for share in shares.values()]
+
+    def draw_next() -> SyntheticField:
         cells = rng.choice(names, size=int(rng.poisson(leukocytes_per_field)), p=weights).tolist()
-        yield draw_field(rng, pixel_size_um=pixel_size_um, leukocytes=cells, slide=slide)
+        return draw_field(rng, pixel_size_um=pixel_size_um, leukocytes=cells, slide=slide)
+
+    return (draw_next() for _ in range(fields))
 
 
 def _reach(patch: Patch) -> float:

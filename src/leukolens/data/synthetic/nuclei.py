@@ -1,5 +1,7 @@
 """Outlines of nuclei: segmented, band, kidney, folded and round. No colour; `cells` fills and colours them."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from leukolens.data.synthetic.shapes import (
@@ -22,15 +24,16 @@ def segmented_nucleus(window: Window, cell_radius_um: float, lobes: int, rng: np
     path = _bent_path(lobes, girth * rng.uniform(1.65, 2.05), rng.choice([-1, 1]) * rng.uniform(0.9, 1.7), rng)
     path = _shrink_into(path, 0.95 * cell_radius_um - girth)
     space = warp(window, 0.2, 1.6, rng)
-    shape: Plane | None = None
+    lobe_shapes: list[Plane] = []
     for number, centre in enumerate(path):
         before, after = path[max(number - 1, 0)], path[min(number + 1, lobes - 1)]
         along = float(np.arctan2(after[1] - before[1], after[0] - before[0])) + rng.normal(0, 0.5)
         radii = (girth * rng.uniform(0.9, 1.15), girth * rng.uniform(0.8, 1.05))
-        lobe = ellipse_distance(space, centre, radii, along)
-        shape = lobe if shape is None else join(shape, lobe, 0.25)
-    assert shape is not None
-    for start, end in zip(path, path[1:], strict=False):
+        lobe_shapes.append(ellipse_distance(space, centre, radii, along))
+    shape = lobe_shapes[0]
+    for lobe in lobe_shapes[1:]:
+        shape = join(shape, lobe, 0.25)
+    for start, end in pairwise(path):
         shape = join(shape, strand_distance(space, start, end, rng.uniform(0.3, 0.9) * size), 0.5)
     return shape
 
@@ -42,7 +45,7 @@ def band_nucleus(window: Window, cell_radius_um: float, rng: np.random.Generator
     path = _shrink_into(_bent_path(7, 1.6 * size, turn, rng), 0.9 * cell_radius_um - 1.6 * size)
     space = warp(window, 0.2, 1.8, rng)
     shape = strand_distance(space, path[0], path[1], 1.6 * size)
-    for start, end in zip(path[1:], path[2:], strict=False):
+    for start, end in pairwise(path[1:]):
         shape = join(shape, strand_distance(space, start, end, rng.uniform(1.3, 1.85) * size), 0.4)
     return shape
 

@@ -42,8 +42,8 @@ def paint_red_cell(habit: RedCellHabit, px_per_um: float, rng: np.random.Generat
     angle = rng.uniform(0, np.pi)
     cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     turned = Window(
-        (window.x * cosine + window.y * sine) / np.float32(stretch),
-        (window.y * cosine - window.x * sine) * np.float32(stretch),
+        np.asarray((window.x * cosine + window.y * sine) / np.float32(stretch), dtype=np.float32),
+        np.asarray((window.y * cosine - window.x * sine) * np.float32(stretch), dtype=np.float32),
         px_per_um,
     )
     wobble = [0.03, 0.02, 0.008]

@@ -86,13 +86,14 @@ def strand_distance(window: Window, start: Point, end: Point, radius_um: float) 
     x, y = window.x - np.float32(start[0]), window.y - np.float32(start[1])
     length = max(step_x * step_x + step_y * step_y, 1e-6)
     part = np.clip((x * np.float32(step_x) + y * np.float32(step_y)) / length, 0, 1)
-    return (np.hypot(x - part * step_x, y - part * step_y) - radius_um).astype(np.float32)
+    distance = np.hypot(x - part * step_x, y - part * step_y) - radius_um
+    return np.asarray(distance, dtype=np.float32)
 
 
 def join(first: Plane, second: Plane, smooth_um: float) -> Plane:
     """Signed distance to both shapes together, the seam rounded over `smooth_um`."""
     near = np.maximum(smooth_um - np.abs(first - second), 0) / smooth_um
-    return (np.minimum(first, second) - near * near * (smooth_um / 4)).astype(np.float32)
+    return np.asarray(np.minimum(first, second) - near * near * (smooth_um / 4), dtype=np.float32)
 
 
 def carve(shape: Plane, hole: Plane, smooth_um: float) -> Plane:
@@ -102,13 +103,13 @@ def carve(shape: Plane, hole: Plane, smooth_um: float) -> Plane:
 
 def fill(distance: Plane, px_per_um: float, softness_px: float = 1.2) -> Plane:
     """How much of each pixel lies inside, 0..1, with an edge `softness_px` wide."""
-    return np.clip(0.5 - distance * (px_per_um / softness_px), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(0.5 - distance * (px_per_um / softness_px), 0, 1), dtype=np.float32)
 
 
 def ramp(values: Plane, low: float, high: float) -> Plane:
     """0 below `low`, 1 above `high`, a smooth step between (falling where `low` is the larger)."""
     part = np.clip((values - low) / (high - low), 0, 1)
-    return (part * part * (3 - 2 * part)).astype(np.float32)
+    return np.asarray(part * part * (3 - 2 * part), dtype=np.float32)
 
 
 def scatter_granules(
@@ -130,7 +131,7 @@ def scatter_granules(
             np.add.at(plane, (row[inside], column[inside]), share[inside])
     sigma = max(radius_um * window.px_per_um * 0.7, 0.4)
     peak = max(2 * np.pi * sigma * sigma, 1.0)
-    return np.clip(blur(plane, sigma) * np.float32(peak * sharpness), 0, 1)
+    return np.asarray(np.clip(blur(plane, sigma) * np.float32(peak * sharpness), 0, 1), dtype=np.float32)
 
 
 def blur(plane: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:

@@ -1,10 +1,11 @@
 """Colour of synthetic blood: what each part of a cell absorbs, and how one slide's staining differs from another's.
 
 Colours are kept as optical densities per channel (Beer and Lambert), so that overlapping red cells darken as they do
-under a microscope and a slide's stain is three factors. No shapes live here; every drawing module calls it.
+under a microscope and a slide's stain is one small matrix. No shapes live here; every drawing module calls it.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class Stain:
     def develop(self, density: Density) -> NDArray[np.float32]:
         """The `(..., 3)` float32 RGB image, 0..255, that these densities give on this slide."""
         light = np.exp(-np.maximum(density @ self.matrix.T, 0))
-        return (light * np.asarray(self.background, dtype=np.float32)).astype(np.float32)
+        return np.asarray(light * np.asarray(self.background, dtype=np.float32), dtype=np.float32)
 
 
 _STYLES = (
@@ -93,7 +94,7 @@ def _shift(colour: tuple[int, int, int], spread: float, rng: np.random.Generator
     return red, green, blue
 
 
-def mix(first: Density, second: Density, part: NDArray[np.float32] | float) -> Density:
+def mix(first: Density, second: Density, part: NDArray[np.floating[Any]] | float) -> Density:
     """`first` where `part` is 0, `second` where it is 1; a part of `(n, n)` gives `(n, n, 3)`."""
     weight = np.asarray(part, dtype=np.float32)[..., None]
     return (first + (second - first) * weight).astype(np.float32)
