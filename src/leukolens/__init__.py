@@ -1,0 +1,37 @@
+"""LeukoLens reads photographs of stained blood: it names white blood cells and says how sure it is.
+
+Research use, not a medical device. The public face, loaded when first used::
+
+    import leukolens as ll
+
+    calls = ll.classify(["cell.jpg"])
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("leukolens")
+
+_PUBLIC = {
+    "classify": "leukolens.analysis.classify",
+    "Calls": "leukolens.analysis.classify",
+    "load_bundle": "leukolens.runtime.classifier",
+    "Bundle": "leukolens.runtime.classifier",
+    "CellCall": "leukolens.core.results",
+    "Refusal": "leukolens.core.results",
+    "CELL_CLASSES": "leukolens.core.taxonomy",
+    "LeukolensError": "leukolens.core.errors",
+}
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'leukolens' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

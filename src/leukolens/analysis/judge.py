@@ -1,0 +1,40 @@
+"""From probabilities to a call: accepted, to be reviewed by a person, or rejected."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.card import Card
+from leukolens.core.pixels import Pixels
+from leukolens.core.results import CellCall
+
+SMALLEST_SIDE_PX = 24
+"""Below this a cell's nucleus is a few pixels wide, and no class can be seen."""
+
+_LEAST_CONTRAST = 2.0
+"""Standard deviation of grey, of 255, below which a picture is one colour: no cell can be in it."""
+
+
+def find_fault(image: Pixels) -> str:
+    """Why a picture cannot hold one visible cell, or nothing."""
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST_SIDE_PX:
+        return f"only {width} x {height} pixels: a cell needs at least {SMALLEST_SIDE_PX}"
+    # Every fourth pixel is enough to tell one colour from a picture.
+    if float(image[::4, ::4].std(axis=(0, 1)).max()) < _LEAST_CONTRAST:
+        return "the picture is of one colour: there is no cell in it"
+    return ""
+
+
+def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnings: tuple[str, ...] = ()) -> CellCall:
+    """The call on one cell by the card's threshold."""
+    best = int(probabilities.argmax())
+    probability = float(probabilities[best])
+    if probability >= card.accept_threshold:
+        return CellCall(name, card.classes[best], probability, probabilities, "accepted", "", warnings)
+    reason = f"probability below {card.accept_threshold:.3f}"
+    return CellCall(name, card.classes[best], probability, probabilities, "review", reason, warnings)
+
+
+def reject_image(name: str, reason: str, warnings: tuple[str, ...] = ()) -> CellCall:
+    """The call on a picture that shows no cell."""
+    return CellCall(name, "", 0.0, np.empty(0), "rejected", reason, warnings)

@@ -1,0 +1,120 @@
+"""`leukolens classify`: images to a predictions file."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leukolens.cli.main import FAILED, SOME_REFUSED
+
+if TYPE_CHECKING:
+    from leukolens.core.results import CellCall, Refusal
+    from leukolens.runtime.classifier import Bundle
+
+
+@click.command(
+    "classify",
+    epilog="Examples: leukolens classify cell.jpg    leukolens classify slides/ --out calls.csv    leukolens classify @list.txt --json",
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
+@click.option("--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Which model; `leukolens doctor` lists them and marks the default.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout; refused inputs go beside it.")
+@click.option("--whole", is_flag=True, help="Take each image as it is. Cells are not searched for yet, so today this is always so.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
+@click.option("--force", is_flag=True, help="Overwrite --out.")
+@click.pass_context
+def command(
+    ctx: click.Context, paths: tuple[str, ...], bundle_name: str | None, out: Path | None, whole: bool, as_json: bool, force: bool
+) -> None:
+    """Name the cell in each image: one row per image, with its probability and whether to trust it.
+
+    PATH is an image, a folder (searched down) or @FILE with one path a line. `status` is accepted, review (a person
+    should look) or rejected (no cell can be seen). Research use, not a medical device.
+    """
+    from leukolens.analysis.classify import classify_images, find_images
+    from leukolens.core.files import require_absent, write_rows
+    from leukolens.core.results import Refusal
+    from leukolens.runtime.classifier import load_bundle
+
+    if out is not None:
+        require_absent(out, force)
+    bundle = load_bundle(bundle_name)
+    sources, refused = find_images(paths)
+    click.echo(f"bundle: {bundle.card.name}; {len(sources)} images", err=True)
+    done = 0
+
+    def calls() -> "Iterator[CellCall]":
+        nonlocal done
+        with click.progressbar(
+            classify_images(sources, bundle), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
+        ) as results:
+            for result in results:
+                if isinstance(result, Refusal):
+                    refused.append(result)
+                else:
+                    done += 1
+                    yield result
+
+    _write(calls(), bundle, out, as_json)
+    if refused and out is not None:
+        beside = out.with_name(f"{out.stem}.refused.csv")
+        write_rows(beside, ("image", "why"), [(refusal.image, refusal.why) for refusal in refused])
+        click.echo(f"{len(refused)} inputs were refused, see {beside}", err=True)
+    elif refused:
+        _list_refused(refused)
+    if not done:
+        if not refused:
+            click.echo("No images were found: give images, or folders with .jpg, .png, .webp, .tif or .bmp files.", err=True)
+        ctx.exit(FAILED)
+    ctx.exit(SOME_REFUSED if refused else 0)
+
+
+def _write(calls: "Iterator[CellCall]", bundle: "Bundle", out: Path | None, as_json: bool) -> None:
+    """Streams the calls: memory stays flat, and a killed run leaves no file."""
+    from leukolens.core.files import format_rows, write_atomically
+    from leukolens.core.predictions import Predictions
+
+    classes = bundle.card.classes
+    if as_json:
+        lines = (json.dumps(_describe(call, bundle)) + "\n" for call in calls)
+    else:
+        header = Predictions(classes, ()).header()
+        lines = (format_rows((), Predictions(classes, (call,)).rows()).partition("\n")[2] for call in calls)
+        lines = _after(",".join(header) + "\n", lines)
+    if out is None:
+        for line in lines:
+            sys.stdout.write(line)
+        return
+    with write_atomically(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(lines)
+
+
+def _after(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _describe(call: "CellCall", bundle: "Bundle") -> dict[str, object]:
+    from leukolens.core.files import show_name
+
+    shares = dict(zip(bundle.card.classes, (round(float(value), 6) for value in call.probabilities), strict=False))
+    return {
+        "image": show_name(call.image),
+        "label": call.label,
+        "probability": round(call.probability, 6),
+        "status": call.status,
+        "reason": call.reason,
+        "probabilities": shares,
+        "warnings": list(call.warnings),
+        "bundle": bundle.card.name,
+    }
+
+
+def _list_refused(refused: "list[Refusal]") -> None:
+    from leukolens.core.files import show_name
+
+    for refusal in refused:
+        click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)

@@ -1,0 +1,69 @@
+"""`leukolens doctor`: what is installed here, and does it still name a known cell rightly."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from leukolens.cli.main import FAILED
+
+_INSTALLS = {
+    "light": ("numpy", "onnxruntime", "pillow", "click", "jinja2"),
+    "lab": ("pandas", "scipy", "scikit-learn", "scikit-image", "statsmodels", "matplotlib", "pooch"),
+    "train": ("torch", "torchvision", "timm", "lightning", "onnx", "safetensors"),
+}
+
+
+@click.command("doctor", epilog="Example: leukolens doctor")
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Say what is installed and which bundles there are, and test the default bundle on cells that are known."""
+    from leukolens.core.errors import BundleError
+    from leukolens.core.files import home_folder
+    from leukolens.runtime.classifier import DEFAULT_BUNDLE, bundle_names, load_bundle
+
+    click.echo(f"leukolens {version('leukolens')}, Python {platform.python_version()}, {platform.platform()}")
+    for install, packages in _INSTALLS.items():
+        have = {name: _version(name) for name in packages}
+        missing = [name for name, number in have.items() if not number]
+        state = "complete" if not missing else f"missing: {', '.join(missing)}"
+        click.echo(f"{install}: {state}  ({', '.join(f'{name} {number}' for name, number in have.items() if number)})")
+    click.echo(f"home: {home_folder()}")
+    healthy = True
+    for name, folder in bundle_names().items():
+        try:
+            card = load_bundle(folder).card
+        except BundleError as error:
+            healthy = False
+            click.echo(f"bundle {name}: BROKEN. {error}")
+            continue
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        mark = " (default)" if name == DEFAULT_BUNDLE else ""
+        click.echo(f"bundle {name}{mark}: {len(card.classes)} classes, {card.architecture}, {size:.1f} MB, hashes agree")
+    right, total = _test_default()
+    click.echo(f"self-test: {right} of {total} known synthetic cells named rightly by {DEFAULT_BUNDLE}")
+    if not healthy or right < total:
+        click.echo("Something is wrong here. Install LeukoLens again before you trust a call.", err=True)
+        ctx.exit(FAILED)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _test_default() -> tuple[int, int]:
+    """How many of one clear drawn cell per class the default bundle names rightly."""
+    import numpy as np
+
+    from leukolens.analysis.classify import classify
+    from leukolens.data.synthetic import draw_cell
+    from leukolens.runtime.classifier import load_bundle
+
+    bundle = load_bundle()
+    cells = [draw_cell(name, np.random.default_rng(7)) for name in bundle.card.classes]
+    calls = classify(cells, bundle).calls
+    right = sum(call.label == name for call, name in zip(calls, bundle.card.classes, strict=True))
+    return right, len(cells)

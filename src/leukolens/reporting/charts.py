@@ -1,0 +1,170 @@
+"""Small SVG charts, drawn from numbers that were computed elsewhere.
+
+Each function gives one `<svg>` as text, readable in grey and by the colour-blind (palette of Okabe and Ito 2008).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#8a8f98"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#56B4E9", "#B8A800", "#444444")
+_DASHES = ("", "6 3", "2 3", "8 3 2 3")
+_FONT = "font-family='system-ui,sans-serif' font-size='12'"
+
+
+def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str, y_label: str) -> str:
+    """Lines over 0, 1, 2...; values that are not numbers are left out of their line.
+
+    Args:
+        series: Values by name, in order.
+        title: Read out by screen readers, shown on top.
+        x_label: What the steps are.
+        y_label: What the values are.
+    """
+    points = {
+        name: [(float(index), value) for index, value in enumerate(values) if math.isfinite(value)]
+        for name, values in series.items()
+    }
+    return draw_lines(points, title, x_label, y_label)
+
+
+def draw_lines(
+    points: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str, diagonal: bool = False
+) -> str:
+    """Named lines through `(x, y)` points, with a dashed diagonal where the ideal is y = x."""
+    every = [point for line in points.values() for point in line] or [(0.0, 0.0)]
+    low_x, high_x = _round_range([x for x, _ in every], diagonal)
+    low_y, high_y = _round_range([y for _, y in every], diagonal)
+    width, height, left, top = 560, 330, 58, 34
+    plot_width, plot_height = width - left - 16, height - top - 50
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return left + (x - low_x) / (high_x - low_x) * plot_width, top + (high_y - y) / (high_y - low_y) * plot_height
+
+    body = [_axes(left, top, plot_width, plot_height, (low_x, high_x), (low_y, high_y), x_label, y_label)]
+    if diagonal:
+        (x0, y0), (x1, y1) = place(low_x, low_y), place(high_x, high_y)
+        body.append(f"<line x1='{x0:.1f}' y1='{y0:.1f}' x2='{x1:.1f}' y2='{y1:.1f}' stroke='{GREY}' stroke-dasharray='4 4'/>")
+    for index, (_, line) in enumerate(points.items()):
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in line))
+        colour, dash = PALETTE[index % len(PALETTE)], _DASHES[index // len(PALETTE) % len(_DASHES)]
+        body.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2' stroke-dasharray='{dash}'/>")
+        if len(line) <= 20:
+            dots = (place(*point) for point in line)
+            body += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{colour}'/>" for x, y in dots]
+    legend, extra = _legend(list(points), left, height)
+    return _frame(width, height + extra, title, "".join(body) + legend)
+
+
+def draw_bars(rows: Sequence[tuple[str, float, float, float]], title: str, x_label: str) -> str:
+    """Horizontal bars with intervals: `(name, value, low, high)` in shares of one."""
+    width, left, step = 560, 170, 28
+    plot = width - left - 64
+    height = 40 + step * len(rows) + 40
+    body = []
+    for index, (name, value, low, high) in enumerate(rows):
+        y = 40 + step * index
+        x0, x1 = left + low * plot, left + high * plot
+        body.append(
+            f"<text x='{left - 8}' y='{y + 13}' text-anchor='end'>{escape(name)}</text>"
+            f"<rect x='{left}' y='{y}' width='{value * plot:.1f}' height='18' fill='{BLUE}' fill-opacity='.55'/>"
+            f"<line x1='{x0:.1f}' x2='{x1:.1f}' y1='{y + 9}' y2='{y + 9}' stroke='#111' stroke-width='2'/>"
+            f"<line x1='{x0:.1f}' x2='{x0:.1f}' y1='{y + 4}' y2='{y + 14}' stroke='#111' stroke-width='2'/>"
+            f"<line x1='{x1:.1f}' x2='{x1:.1f}' y1='{y + 4}' y2='{y + 14}' stroke='#111' stroke-width='2'/>"
+            f"<text x='{left + plot + 10}' y='{y + 13}'>{value:.3f}</text>"
+        )
+    base = 40 + step * len(rows)
+    for tick in range(6):
+        x = left + tick / 5 * plot
+        body.append(f"<text x='{x:.1f}' y='{base + 16}' text-anchor='middle' fill='#555'>{tick / 5:.1f}</text>")
+    body.append(f"<text x='{left + plot / 2:.1f}' y='{base + 34}' text-anchor='middle'>{escape(x_label)}</text>")
+    return _frame(width, height, title, "".join(body))
+
+
+def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, percent: bool) -> str:
+    """A confusion matrix, rows the truth, columns the call; in counts or in percent of each row."""
+    cell, left, top = 58, 150, 128
+    width, height = left + cell * len(labels) + 16, top + cell * len(labels) + 12
+    body = [f"<text x='{left + cell * len(labels) / 2}' y='44' text-anchor='middle' fill='#555'>called</text>"]
+    for column, name in enumerate(labels):
+        x = left + cell * column + cell / 2
+        body.append(f"<text transform='translate({x + 4:.0f} {top - 8}) rotate(-40)'>{escape(_short(name))}</text>")
+    for row, name in enumerate(labels):
+        y = top + cell * row
+        total = sum(counts[row])
+        body.append(f"<text x='{left - 8}' y='{y + cell / 2 + 4}' text-anchor='end'>{escape(_short(name))}</text>")
+        for column in range(len(labels)):
+            count = counts[row][column]
+            share = count / total if total else 0.0
+            x = left + cell * column
+            # The square root lets a few errors among thousands still be seen.
+            strength = math.sqrt(share)
+            colour = BLUE if row == column else RED
+            ink = "#fff" if strength > 0.6 else "#111"
+            text = (f"{100 * share:.1f}" if count else "") if percent else (str(count) if count else "")
+            body.append(
+                f"<rect x='{x}' y='{y}' width='{cell - 2}' height='{cell - 2}' fill='{colour}' fill-opacity='{strength:.3f}' stroke='#ddd'/>"
+                f"<text x='{x + cell / 2 - 1}' y='{y + cell / 2 + 4}' text-anchor='middle' fill='{ink}'>{text}</text>"
+            )
+    return _frame(width, height, title, "".join(body))
+
+
+def _short(name: str) -> str:
+    return name.replace("_", " ").replace("immature granulocyte", "immature gran.")
+
+
+def _round_range(values: Sequence[float], diagonal: bool) -> tuple[float, float]:
+    if diagonal:
+        return 0.0, 1.0
+    low, high = min(values), max(values)
+    if low >= 0 and (low < 0.5 * high or high == low):
+        low = 0.0
+    return low, high if high > low else low + 1.0
+
+
+def _axes(
+    left: float, top: float, width: float, height: float, x_range: tuple[float, float], y_range: tuple[float, float], x_label: str, y_label: str
+) -> str:
+    parts = []
+    for tick in range(6):
+        share = tick / 5
+        y = top + height * (1 - share)
+        x = left + width * share
+        parts.append(
+            f"<line x1='{left}' x2='{left + width}' y1='{y:.1f}' y2='{y:.1f}' stroke='#e3e5e8'/>"
+            f"<text x='{left - 6}' y='{y + 4:.1f}' text-anchor='end' fill='#555'>{_number(y_range, share)}</text>"
+            f"<text x='{x:.1f}' y='{top + height + 16:.1f}' text-anchor='middle' fill='#555'>{_number(x_range, share)}</text>"
+        )
+    parts.append(f"<text x='{left + width / 2}' y='{top + height + 34}' text-anchor='middle'>{escape(x_label)}</text>")
+    middle = top + height / 2
+    parts.append(f"<text transform='translate(14 {middle}) rotate(-90)' text-anchor='middle'>{escape(y_label)}</text>")
+    return "".join(parts)
+
+
+def _number(span: tuple[float, float], share: float) -> str:
+    return f"{span[0] + (span[1] - span[0]) * share:.3g}"
+
+
+def _legend(names: Sequence[str], left: float, top: float) -> tuple[str, int]:
+    parts, x, y = [], left, top + 8
+    for index, name in enumerate(names):
+        need = 34 + 7 * len(name)
+        if x + need > 552:
+            x, y = left, y + 20
+        dash = _DASHES[index // len(PALETTE) % len(_DASHES)]
+        parts.append(
+            f"<line x1='{x:.0f}' x2='{x + 18:.0f}' y1='{y}' y2='{y}' stroke='{PALETTE[index % len(PALETTE)]}' stroke-width='3' stroke-dasharray='{dash}'/>"
+            f"<text x='{x + 23:.0f}' y='{y + 4}'>{escape(name)}</text>"
+        )
+        x += need
+    return "".join(parts), int(y - top) + 14
+
+
+def _frame(width: float, height: float, title: str, body: str) -> str:
+    label = escape(title, quote=True)
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' role='img' aria-label='{label}' "
+        f"{_FONT} fill='#111' style='max-width:{width:.0f}px;width:100%;height:auto'>"
+        f"<rect width='100%' height='100%' fill='#fff'/><text x='8' y='18' font-weight='600' font-size='13'>{label}</text>{body}</svg>"
+    )

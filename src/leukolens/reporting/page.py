@@ -1,0 +1,79 @@
+"""One-file HTML reports: sections in, a page out that needs no network and prints well.
+
+All text is escaped by the template; only SVG from `leukolens.reporting.charts` passes as it is.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, select_autoescape
+from numpy.typing import NDArray
+from PIL import Image
+
+CAUTION = "Research use. LeukoLens is not a medical device: do not diagnose or treat with these results."
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a gallery.
+
+    Attributes:
+        pixels: `(h, w, 3)` uint8 RGB.
+        title: In bold below it.
+        lines: Further lines.
+        mark: `good`, `bad`, `unsure` or nothing: the colour of its edge, which its lines say in words too.
+    """
+
+    pixels: NDArray[np.uint8]
+    title: str
+    lines: tuple[str, ...] = ()
+    mark: str = ""
+
+    @property
+    def address(self) -> str:
+        """The picture as a data address, at most 224 px wide."""
+        image = Image.fromarray(self.pixels)
+        image.thumbnail((224, 224))
+        stream = io.BytesIO()
+        image.save(stream, "WEBP", quality=85)
+        return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page; what is empty is left out.
+
+    Attributes:
+        title: Its heading.
+        text: Paragraphs.
+        warning: A paragraph in red, for what must not be missed.
+        figures: Large numbers, `(value, what it is)`.
+        header: Of the table.
+        rows: Of the table.
+        charts: SVG from `leukolens.reporting.charts`, shown side by side where there is room.
+        pictures: A gallery.
+    """
+
+    title: str
+    text: tuple[str, ...] = ()
+    warning: str = ""
+    figures: tuple[tuple[str, str], ...] = ()
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    charts: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+def render_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """The whole page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("leukolens.reporting"), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
+    )
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return environment.get_template("page.html").render(
+        title=title, subtitle=subtitle, sections=sections, caution=CAUTION, made=made
+    )

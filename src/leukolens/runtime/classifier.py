@@ -1,0 +1,90 @@
+"""A bundle as a classifier: prepared images in, calibrated probabilities out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.card import CARD_NAME, Card, read_card
+from leukolens.core.errors import BundleError
+from leukolens.core.files import home_folder, show_name
+from leukolens.core.pixels import Pixels, normalise_batch
+from leukolens.runtime.session import Session
+
+DEFAULT_BUNDLE = "pbc"
+"""The bundle used where none is named."""
+
+SHIPPED = Path(__file__).parent.parent / "bundles"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model with its card, in its folder."""
+
+    folder: Path
+    card: Card
+
+
+@dataclass(frozen=True)
+class ClassifierOutput:
+    """What a model says of `n` images.
+
+    Attributes:
+        logits: `(n, k)` float32, as the model gives them.
+        probabilities: `(n, k)` float64, softmax of the logits over the card's temperature.
+    """
+
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+
+
+class Classifier:
+    """Runs a bundle's model."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
+
+        Raises:
+            BundleError: the model is not what the card says.
+        """
+        self.card = bundle.card
+        self._session = Session(bundle.folder, bundle.card, threads)
+
+    def classify_batch(self, batch: Pixels) -> ClassifierOutput:
+        """Names `n` cells.
+
+        Args:
+            batch: `(n, height_px, width_px, 3)` uint8 RGB, prepared as the card says.
+
+        Raises:
+            BundleError: the model gives numbers that are none.
+        """
+        logits = self._session.run(normalise_batch(batch, self.card.preparation))
+        if not np.isfinite(logits).all():
+            raise BundleError(f"The model of {self.card.name} gives numbers that are not finite: do not use it.")
+        scaled = logits.astype(np.float64) / self.card.temperature
+        shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return ClassifierOutput(logits, shares / shares.sum(axis=1, keepdims=True))
+
+
+def bundle_names() -> dict[str, Path]:
+    """The bundles that come with LeukoLens and those in the home folder, by name."""
+    found = {}
+    for root in (SHIPPED, home_folder() / "bundles"):
+        found |= {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD_NAME}"))}
+    return found
+
+
+def load_bundle(name_or_folder: str | Path | None = None) -> Bundle:
+    """A bundle by name or folder; the default one where nothing is named.
+
+    Raises:
+        BundleError: there is none, or its card and files do not hold together.
+    """
+    wanted = DEFAULT_BUNDLE if name_or_folder is None else name_or_folder
+    folder = bundle_names().get(str(wanted), Path(wanted))
+    if not (folder / CARD_NAME).is_file():
+        known = ", ".join(bundle_names()) or "none"
+        raise BundleError(f"No bundle is called {show_name(str(wanted))!r}, and it is no folder with a card. There are: {known}.")
+    return Bundle(folder, read_card(folder))
