@@ -97,7 +97,7 @@ def draw_slide(rng: np.random.Generator) -> Slide:
     if look == "cream":
         return Slide(draw_stain(rng), Optics(rng.uniform(0.2, 1.0)), habit, stacking, dirt)
     if look == "blue":
-        optics = Optics(rng.uniform(0.2, 0.8), blur_px=(0.9, 2.0), fringe_px=float(rng.uniform(0, 1.5)))
+        optics = Optics(rng.uniform(0.2, 0.8), blur_px=(1.0, 2.2), fringe_px=float(rng.uniform(0, 1.5)))
         return Slide(draw_blue_stain(rng), optics, habit, stacking, dirt)
     cream = draw_stain(rng)
     level = rng.uniform(0.8, 1.2)
@@ -193,8 +193,9 @@ class _FieldPainter:
         for cover, x, y in strewing.strew_red_cells(canvas, slide.habit, scale, places, rng, slide.stacking):
             self._note(cover, x, y, "red_cell", None)
             red_cells += 1
-        for drop in (strewing.drop_stain_cloud, strewing.drop_bubble, strewing.drop_precipitate):
-            for _ in range(int(rng.poisson(1.5 * slide.dirt))):
+        dirt = ((strewing.drop_stain_cloud, 1.5), (strewing.drop_bubble, 6.0), (strewing.drop_precipitate, 1.0))
+        for drop, often in dirt:
+            for _ in range(int(rng.poisson(often * slide.dirt))):
                 drop(canvas, scale, rng)
         strewing.drop_debris(canvas, scale, int(rng.poisson(1 + 6 * slide.dirt)), rng)
         # stray platelets are smaller than those that a cell data set shows

@@ -75,16 +75,26 @@ def draw_stain(rng: np.random.Generator) -> Stain:
     return Stain(_shift(background, 2.5, rng), np.diag(channels * factors).astype(np.float32))
 
 
+_BLUE_LOOK = (
+    # what it is on the cream laboratory, what it looks like here, how much that matters (pale things need more say)
+    (RED_CELL, (184, 152, 146), 5.0),
+    (CHROMATIN, (88, 54, 190), 1.0),
+    (EOSINOPHIL_GRANULE, (176, 98, 126), 1.0),
+    (BLUE_PLASM, (120, 130, 195), 1.0),
+    (NEUTROPHIL_PLASM, (190, 165, 190), 1.0),
+)
+
+
 def draw_blue_stain(rng: np.random.Generator) -> Stain:
     """A slide with blue-violet nuclei and tan red cells on a greenish-grey background, as Wright stain often gives."""
     background = _shift((211, 214, 206), 3, rng)
-    red_cell = np.log(np.divide(background, _shift((184, 152, 146), 3, rng)))
-    nucleus = np.log(np.divide(background, _shift((92, 56, 190), 5, rng)))
-    before = np.stack([RED_CELL, CHROMATIN], axis=1).astype(np.float64)
-    moved = np.stack([red_cell, nucleus], axis=1) - before
-    # the smallest change of the identity that takes both measured colours to this slide's
-    whole = np.eye(3) + moved @ np.linalg.pinv(before)
-    return Stain(background, (whole * rng.uniform(0.9, 1.1)).astype(np.float32))
+    before = np.stack([weight * density for density, _, weight in _BLUE_LOOK], axis=1)
+    after = np.stack(
+        [weight * np.log(np.divide(background, _shift(colour, 3, rng))) for _, colour, weight in _BLUE_LOOK], axis=1
+    )
+    # least squares: the matrix that takes the measured colours nearest to this slide's
+    matrix = after @ np.linalg.pinv(before)
+    return Stain(background, (matrix * rng.uniform(0.9, 1.1)).astype(np.float32))
 
 
 def _shift(colour: tuple[int, int, int], spread: float, rng: np.random.Generator) -> tuple[float, float, float]:
