@@ -137,6 +137,21 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
             raise DataError(f"{show_name(path.name)} holds {entry.filename!r}, which points outside the archive: not opened.")
 
 
+def read_size(reference: str | Path) -> tuple[int, int]:
+    """Width and height of a picture as decoded, from its header.
+
+    Raises:
+        InputRefused: it cannot be read or is no picture that we take.
+    """
+    data = read_bytes(reference)
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations 5 to 8 lie on their side
+            return (image.height, image.width) if turned else image.size
+    except Exception as error:  # As in decode_image: hostile headers raise almost anything.
+        raise InputRefused("is not a picture we read (JPEG, PNG, WebP, TIFF, BMP).") from error
+
+
 def decode_image(data: bytes) -> DecodedImage:
     """Decodes one picture: first frame, upright, 8-bit RGB over white.
 

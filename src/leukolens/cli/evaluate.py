@@ -1,0 +1,131 @@
+"""`leukolens evaluate`: predictions of a run, a bundle or a file to figures and a report."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leukolens.cli.main import SOME_REFUSED
+
+if TYPE_CHECKING:
+    from leukolens.core.predictions import Predictions
+    from leukolens.core.results import Refusal
+    from leukolens.data.manifest import Manifest, Record
+    from leukolens.data.splits import Split
+    from leukolens.evaluation.metrics import Provenance
+
+
+@click.command(
+    "evaluate",
+    epilog="Examples: leukolens evaluate pbc --data pbc --out report    leukolens evaluate --predictions calls.csv --out report",
+)
+@click.argument("model", required=False, metavar="[RUN_OR_BUNDLE]")
+@click.option("--data", "data_name", metavar="NAME", help="Dataset to judge on.")
+@click.option("--split", "part", metavar="S", help="train, validation, test or all. Default: test of the split in the card, or all of a dataset that it never saw.")
+@click.option("--predictions", "predictions_path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Judge this file, which has a column `truth`.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for metrics.json, predictions.csv, figures and report.html.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.pass_context
+def command(
+    ctx: click.Context, model: str | None, data_name: str | None, part: str | None, predictions_path: Path | None, out: Path, force: bool
+) -> None:
+    """Judge predictions: accuracy with intervals, each class, calibration, and the errors with their pictures."""
+    from leukolens.core.errors import UsageError
+    from leukolens.core.files import require_absent
+    from leukolens.core.predictions import read_predictions
+    from leukolens.data.manifest import open_dataset
+    from leukolens.evaluation.metrics import Provenance, compute_metrics, worst_class
+    from leukolens.evaluation.report import write_evaluation
+
+    require_absent(out, force)
+    if (model is None) == (predictions_path is None) or (model is not None and data_name is None):
+        raise UsageError("Give a run or bundle with --data NAME, or --predictions FILE alone.")
+    manifest = open_dataset(data_name) if data_name else None
+    cells = manifest.cells().labelled() if manifest else None
+    refused: tuple[Refusal, ...] = ()
+    if predictions_path is not None:
+        predictions = read_predictions(predictions_path)
+        provenance = Provenance(predictions_path.name, data_name or "", part or "")
+    else:
+        assert cells is not None and model is not None
+        predictions, refused, provenance = _predict(model, cells, part)
+    metrics = compute_metrics(predictions, provenance, len(refused))
+    report = write_evaluation(out, predictions, metrics, _picture_source(cells, 2.4))
+    for refusal in refused:
+        click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
+    if provenance.leaky:
+        click.secho(f"This split leaks: {provenance.why_leaky}", fg="red", err=True)
+    name, share = worst_class(metrics)
+    interval = metrics["balanced_accuracy_ci"]
+    click.echo(f"balanced accuracy {metrics['balanced_accuracy']:.4f} ({interval['low']:.4f} to {interval['high']:.4f}), n {metrics['n']}")
+    click.echo(f"worst class {name} {share:.4f}; accuracy {metrics['accuracy']:.4f}; ECE {metrics['ece']:.4f}")
+    if metrics["groups"]:
+        click.echo(f"per group {metrics['groups']['accuracy']:.4f}, {metrics['groups']['n']} groups")
+    click.echo(f"report: {report}")
+    ctx.exit(SOME_REFUSED if refused else 0)
+
+
+def _predict(
+    model: str, cells: "Manifest", part: str | None
+) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
+    """Predictions of a bundle, made now, or those that a run left."""
+    from leukolens.analysis.classify import predict_records
+    from leukolens.core.predictions import read_predictions
+    from leukolens.core.runs import RunFolder
+    from leukolens.data.splits import read_split
+    from leukolens.evaluation.metrics import Provenance
+    from leukolens.runtime.classifier import load_bundle
+
+    run = RunFolder(Path(model))
+    if run.recipe.is_file():
+        split = read_split(run.split)
+        chosen = part or "test"
+        predictions = read_predictions(run.predictions(chosen))
+        return predictions, (), Provenance(run.path.name, split.dataset, f"{chosen} of {split.kind}", split.leaky, split.why_leaky)
+    bundle = load_bundle(model)
+    split_path = bundle.folder / "split.json"
+    split = read_split(split_path) if split_path.is_file() else None
+    records, what = _choose(cells, split, part)
+    shown = sys.stderr.isatty()
+    with click.progressbar(length=len(records), hidden=not shown, file=sys.stderr) as bar:
+        predictions, refused = predict_records(records, bundle, lambda done: bar.update(1))
+    home = split is not None and split.dataset == cells.name
+    leaky = home and split is not None and split.leaky
+    why = split.why_leaky if leaky and split is not None else ""
+    return predictions, refused, Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", cells.name, what, leaky, why)
+
+
+def _choose(cells: "Manifest", split: "Split | None", part: str | None) -> "tuple[tuple[Record, ...], str]":
+    """The records of a part of the bundle's own split, or all of a dataset that it never saw."""
+    from leukolens.core.errors import DataError, UsageError
+
+    if split is None or split.dataset != cells.name:
+        if part not in (None, "all"):
+            raise UsageError(f"The model was not trained on {cells.name}, so it has no part {part!r} of it. Leave --split out.")
+        return cells.records, f"all of {cells.name}, never trained on"
+    if split.dataset_hash != cells.hash:
+        # Labels or groups differ from those it was trained with; ids decide what is what, so parts still hold.
+        click.echo(f"note: {cells.name} here is not quite the version that the model was trained on.", err=True)
+    if part == "all":
+        click.echo("warning: these images include those that the model was trained on.", err=True)
+        return cells.records, "all, training images included"
+    chosen = part or "test"
+    if chosen not in split.parts:
+        raise DataError(f"The split has no part {chosen!r}. It has: {', '.join(split.parts)}, and all.")
+    return cells.select(split.parts[chosen]).records, f"{chosen} of {split.kind} (seed {split.seed}, {split.hash[:12]})"
+
+
+def _picture_source(cells: "Manifest | None", context: float):  # type: ignore[no-untyped-def]
+    from leukolens.core.errors import InputRefused
+    from leukolens.data.manifest import read_cell
+
+    by_id = {record.id: record for record in cells.records} if cells else {}
+
+    def image_of(name: str):  # type: ignore[no-untyped-def]
+        try:
+            return read_cell(by_id[name], context).pixels
+        except (InputRefused, KeyError):
+            return None
+
+    return image_of
