@@ -34,7 +34,8 @@ def command(
         split = read_split(split_path)
     else:
         provided = any(record.part for record in manifest.records)
-        split = make_split(manifest, "provided" if provided else "grouped", (0.64, 0.16, 0.20), config.seed)
+        kind, shares = ("provided", (0.8, 0.2, 0.0)) if provided else ("grouped", (0.64, 0.16, 0.20))
+        split = make_split(manifest, kind, shares, config.seed)
     if split.leaky:
         click.secho(f"This split leaks: {split.why_leaky}", fg="red", err=True)
 
