@@ -5,28 +5,40 @@ disk. Resizing and cropping are `leukolens.core.pixels`.
 """
 
 import io
-import threading
-import warnings
-import zipfile
-from collections import OrderedDict
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import jpeg_factory
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from leukolens.core.errors import DataError, InputRefused
-from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels
+from leukolens.data.archives import read_member
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp")
 LARGEST_PIXELS = 200_000_000
 LARGEST_FILE_BYTES = 1 << 30
-LARGEST_MEMBERS = 2_000_000
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "MPO")
-_SEPARATOR = "::"
-_OPEN_ARCHIVES = 4
+_ZIP_REFERENCE = re.compile(r"(.*?\.zip)::(.*)", re.IGNORECASE | re.DOTALL)
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+# Formats are told by their first bytes and opened by their own readers, not by Image.open: that would try other
+# formats, and warns or raises at a limit of its own, far below ours.
+_READERS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), jpeg_factory),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
+    (re.compile(rb"BM"), BmpImageFile),
+)
 
 
 @dataclass(frozen=True)
@@ -39,14 +51,13 @@ class DecodedImage:
 
 def split_reference(reference: str | Path) -> tuple[Path, str | None]:
     """The file of a reference, and the member inside it where the file is a zip."""
-    text = str(reference)
-    archive, separator, member = text.partition(".zip" + _SEPARATOR)
-    return (Path(archive + ".zip"), member) if separator else (Path(text), None)
+    found = _ZIP_REFERENCE.fullmatch(str(reference))
+    return (Path(found[1]), found[2]) if found else (Path(reference), None)
 
 
 def join_reference(archive: Path, member: str) -> str:
     """The reference of a zip's member."""
-    return f"{archive}{_SEPARATOR}{member}"
+    return f"{archive}::{member}"
 
 
 def read_image(reference: str | Path) -> DecodedImage:
@@ -58,16 +69,16 @@ def read_image(reference: str | Path) -> DecodedImage:
     return decode_image(read_bytes(reference))
 
 
-def read_bytes(reference: str | Path) -> bytes:
+def read_bytes(reference: str | Path, largest: int = LARGEST_FILE_BYTES) -> bytes:
     """The bytes behind a reference.
 
     Raises:
-        InputRefused: there is no such regular file or member, it is not readable, empty, or over 1 GiB.
+        InputRefused: there is no such regular file or member, it is not readable, empty, or over `largest` bytes.
     """
     path, member = split_reference(reference)
     try:
-        data = _read_member(path, member) if member is not None else _read_file(path)
-    except (OSError, DataError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        data = _read_file(path, largest) if member is None else read_member(path, member, largest)
+    except (OSError, DataError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputRefused(f"cannot be read: {why}") from error
     if not data:
@@ -75,81 +86,14 @@ def read_bytes(reference: str | Path) -> bytes:
     return data
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, largest: int) -> bytes:
     if not path.is_file():
-        raise InputRefused("is not a file." if path.exists() else "does not exist or its link leads nowhere.")
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise InputRefused(f"is over {LARGEST_FILE_BYTES >> 20} MiB, too large for a picture.")
-    return path.read_bytes()
-
-
-def _read_member(path: Path, member: str) -> bytes:
-    archive = open_archive(path)
-    try:
-        entry = archive.getinfo(member)
-    except KeyError as error:
-        raise InputRefused(f"the zip {show_name(path.name)} has no such member.") from error
-    if entry.file_size > LARGEST_FILE_BYTES:
-        raise InputRefused(f"would unpack to over {LARGEST_FILE_BYTES >> 20} MiB.")
-    with archive.open(entry) as stream:
-        data = stream.read(entry.file_size + 1)
-    if len(data) != entry.file_size:
-        raise InputRefused("unpacks to another size than the zip says.")
+        raise InputRefused("is not a regular file." if path.exists() else "does not exist, or its link leads nowhere.")
+    with path.open("rb") as stream:
+        data = stream.read(largest + 1)
+    if len(data) > largest:
+        raise InputRefused(f"is over {largest >> 20} MiB, too large for a picture.")
     return data
-
-
-_archives = threading.local()
-
-
-def open_archive(path: Path) -> zipfile.ZipFile:
-    """A zip opened for reading, kept open per thread; its members are checked once.
-
-    Raises:
-        DataError: it is not a zip, has too many members, or one of them points outside the archive.
-    """
-    if not hasattr(_archives, "opened"):
-        _archives.opened = OrderedDict()
-    opened: OrderedDict[tuple[str, int], zipfile.ZipFile] = _archives.opened
-    try:
-        key = (str(path.resolve()), path.stat().st_mtime_ns)
-        if key in opened:
-            opened.move_to_end(key)
-            return opened[key]
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise DataError(f"{show_name(str(path))} cannot be opened as a zip: {error}") from error
-    _check_members(path, archive)
-    opened[key] = archive
-    while len(opened) > _OPEN_ARCHIVES:
-        opened.popitem(last=False)[1].close()
-    return archive
-
-
-def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
-    entries = archive.infolist()
-    if len(entries) > LARGEST_MEMBERS:
-        archive.close()
-        raise DataError(f"{show_name(path.name)} has {len(entries)} members, more than {LARGEST_MEMBERS}: not opened.")
-    for entry in entries:
-        name = PurePosixPath(entry.filename.replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts or ":" in (name.parts or ("",))[0]:
-            archive.close()
-            raise DataError(f"{show_name(path.name)} holds {entry.filename!r}, which points outside the archive: not opened.")
-
-
-def read_size(reference: str | Path) -> tuple[int, int]:
-    """Width and height of a picture as decoded, from its header.
-
-    Raises:
-        InputRefused: it cannot be read or is no picture that we take.
-    """
-    data = read_bytes(reference)
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations 5 to 8 lie on their side
-            return (image.height, image.width) if turned else image.size
-    except Exception as error:  # As in decode_image: hostile headers raise almost anything.
-        raise InputRefused("is not a picture we read (JPEG, PNG, WebP, TIFF, BMP).") from error
 
 
 def decode_image(data: bytes) -> DecodedImage:
@@ -160,40 +104,74 @@ def decode_image(data: bytes) -> DecodedImage:
     """
     notes: list[str] = []
     try:
-        with warnings.catch_warnings():
-            # The size is checked below, before anything is decoded.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                width, height = image.size
-                if width * height > LARGEST_PIXELS:
-                    raise InputRefused(
-                        f"has {width} x {height} pixels, more than {LARGEST_PIXELS // 1_000_000} megapixels. Cut it into fields."
-                    )
-                if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-                    notes.append(f"{getattr(image, 'n_frames', 1)} frames: only the first was read")
-                image.load()
-                pixels = _to_rgb(ImageOps.exif_transpose(image))
+        with _open_picture(data) as image:
+            if getattr(image, "is_animated", False):
+                notes.append("more than one frame: only the first was read")
+            image.load()
+            pixels = _convert_to_rgb(_turn_upright(image, notes), notes)
     except InputRefused:
         raise
-    except UnidentifiedImageError as error:
-        raise InputRefused("is not a picture we read (JPEG, PNG, WebP, TIFF, BMP).") from error
-    except (MemoryError, Image.DecompressionBombError) as error:
-        raise InputRefused("needs more memory than a picture should.") from error
+    except MemoryError as error:
+        raise InputRefused("needs more memory than there is. Cut it into fields.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes; all of it means: damaged.
         raise InputRefused(f"is damaged or cut short: {error}") from error
     return DecodedImage(pixels, tuple(notes))
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
-    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
-        values = np.asarray(image, np.float64)
-        # Full scale is 16 bits, unless the numbers show that the file holds 8 bits or shares of one.
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0 if values.max(initial=0) > 1 else 1.0
-        grey = np.clip(np.nan_to_num(values) * (255 / top) + 0.5, 0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
-    has_alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    if has_alpha:
-        over: Any = image.convert("RGBA")
-        white = Image.new("RGBA", over.size, "white")
-        image = Image.alpha_composite(white, over)
-    return np.asarray(image.convert("RGB"))
+def measure_image(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels that a picture has once decoded, from its header alone.
+
+    Raises:
+        InputRefused: as `decode_image`, as far as the header tells.
+    """
+    try:
+        with _open_picture(data) as image:
+            width, height = image.size
+            sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+    except InputRefused:
+        raise
+    except Exception as error:  # as in decode_image.
+        raise InputRefused(f"is damaged or cut short: {error}") from error
+    return (height, width) if sideways else (width, height)
+
+
+def _open_picture(data: bytes) -> ImageFile:
+    reader = next((reader for start, reader in _READERS if start.match(data)), None)
+    if reader is None:
+        raise InputRefused("is not a picture that we read: expected JPEG, PNG, WebP, TIFF or BMP.")
+    image = reader(io.BytesIO(data))
+    width, height = image.size
+    if width * height > LARGEST_PIXELS:
+        limit = LARGEST_PIXELS // 1_000_000
+        raise InputRefused(f"has {width} x {height} pixels, more than {limit} megapixels. Cut it into fields.")
+    return image
+
+
+def _turn_upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # a camera's broken EXIF block must not cost the picture.
+        notes.append("its EXIF block is damaged: taken as upright")
+    return image
+
+
+def _convert_to_rgb(image: Image.Image, notes: list[str]) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scale_grey(image, notes)
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _scale_grey(image: Image.Image, notes: list[str]) -> Pixels:
+    values = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+    highest = float(values.max(initial=0))
+    if image.mode != "F" and highest > 255:
+        top = 65535.0
+    else:
+        # Programs for measuring save 8-bit numbers, or shares of one, in wide files.
+        top = 1.0 if image.mode == "F" and highest <= 1 else 255.0 if highest <= 255 else 65535.0
+        notes.append(f"a wide grey file with values up to {highest:g}: {top:g} was taken as white")
+    grey = np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)

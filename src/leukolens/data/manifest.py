@@ -5,16 +5,23 @@ they lie, in folders or zips, and copies none.
 """
 
 import json
+import math
+import os
+import re
+import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from leukolens.core.errors import DataError
+from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import hash_bytes, home_folder, read_rows, show_name, write_rows
 from leukolens.core.pixels import crop_cell
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS
 from leukolens.data.images import DecodedImage, read_image, split_reference
+
+UNMAPPED = "unmapped/"
+"""How the group of an image begins whose group should be known but is not."""
 
 SYNTHETIC_CELLS = 400
 """How many cells the dataset `synth`, which always exists, has."""
@@ -52,11 +59,19 @@ class Record:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A dataset: its records, and what was found but could not be used, with reasons."""
+    """A dataset.
+
+    Attributes:
+        name: What it was added as.
+        records: Its images, or its cells after `cells`.
+        refused: What was found but could not be used, and why.
+        doubts: What is used though something about it is unsure, and what.
+    """
 
     name: str
     records: tuple[Record, ...]
     refused: tuple[Refusal, ...] = ()
+    doubts: tuple[Refusal, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -71,7 +86,7 @@ class Manifest:
         """One record per labelled leukocyte box where fields have such boxes; other records as they are."""
         records: list[Record] = []
         for record in self.records:
-            named = [box for box in record.boxes if box.label is not None and box.kind != "red_cell"]
+            named = [box for box in record.boxes if box.label is not None and box.kind == "leukocyte"]
             if record.cell is not None or not named:
                 records.append(record)
                 continue
@@ -111,14 +126,34 @@ def read_cell(record: Record, context: float) -> DecodedImage:
     return DecodedImage(crop_cell(decoded.pixels, record.cell, context), decoded.warnings)
 
 
+def refuse_missing(manifest: Manifest) -> Manifest:
+    """The same dataset without the images whose file or zip is not there; those are listed as refused."""
+    there: dict[Path, bool] = {}
+    records: list[Record] = []
+    refused = list(manifest.refused)
+    for record in manifest.records:
+        path = split_reference(record.image)[0]
+        if there.setdefault(path, path.is_file()):
+            records.append(record)
+        else:
+            refused.append(Refusal(record.id, f"{path} is not there"))
+    return replace(manifest, records=tuple(records), refused=tuple(refused))
+
+
 def manifest_path(name: str) -> Path:
-    """Where the manifest of an added dataset stands."""
+    """Where the manifest of an added dataset stands.
+
+    Raises:
+        UsageError: no dataset can be called that.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise UsageError(f"A dataset's name is letters, digits, - and _; received {name!r}.")
     return home_folder() / "datasets" / f"{name}.csv"
 
 
 def added_names() -> list[str]:
     """Names of the datasets that were added."""
-    return sorted(path.stem for path in (home_folder() / "datasets").glob("*.csv") if not path.name.startswith("."))
+    return sorted(path.stem for path in (home_folder() / "datasets").glob("*.csv") if "." not in path.stem)
 
 
 def open_dataset(name: str) -> Manifest:
@@ -141,8 +176,15 @@ def _draw_synth() -> Manifest:
     from leukolens.data.synthetic import write_cells
 
     folder = home_folder() / "synth" / f"cells-{SYNTHETIC_CELLS}"
-    if not (folder / "README.txt").is_file():
-        write_cells(folder, SYNTHETIC_CELLS, seed=0)
+    if not folder.is_dir():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as scratch:
+                write_cells(Path(scratch) / "cells", SYNTHETIC_CELLS, seed=0)
+                os.replace(Path(scratch) / "cells", folder)
+        except OSError as error:
+            if not folder.is_dir():  # else another process drew the same meanwhile
+                raise DataError(f"{show_name(str(folder))} could not be written: {error}") from error
     records = read(folder).records
     return Manifest("synth", tuple(replace(record, source="synth") for record in records))
 
@@ -151,7 +193,7 @@ _COLUMNS = ("id", "image", "label", "original_label", "sub_label", "source", "gr
 
 
 def save_manifest(path: Path, manifest: Manifest) -> None:
-    """Writes a manifest as CSV, and what was refused beside it."""
+    """Writes a manifest as CSV, and what was refused or is doubtful as `<stem>.notes.csv` beside it."""
     rows = []
     for record in manifest.records:
         cell = json.dumps(asdict(record.cell)) if record.cell else ""
@@ -159,40 +201,47 @@ def save_manifest(path: Path, manifest: Manifest) -> None:
         given = (record.id, record.image, record.label, record.original_label, record.sub_label, record.source)
         rows.append([*given, record.group, record.part, cell, boxes])
     write_rows(path, _COLUMNS, rows)
-    refused = [(refusal.image, refusal.why) for refusal in manifest.refused]
-    write_rows(path.with_suffix(".refused"), ("image", "why"), refused)
+    notes = [(note.image, "refused", note.why) for note in manifest.refused]
+    notes += [(note.image, "doubt", note.why) for note in manifest.doubts]
+    write_rows(path.with_suffix(".notes.csv"), ("image", "verdict", "why"), notes)
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Reads a manifest.
+    """Reads a manifest; images with a relative path lie beside it.
 
     Raises:
         DataError: it is missing, lacks a column, or a class or box in it does not read.
     """
     rows = read_rows(path)
     if not rows or set(_COLUMNS) - set(rows[0]):
-        raise DataError(f"{show_name(str(path))} is not a manifest: expected the columns {', '.join(_COLUMNS)} and at least one row.")
+        raise DataError(
+            f"{show_name(str(path))} is not a manifest: expected the columns {', '.join(_COLUMNS)} and at least one row."
+        )
     records = []
     for number, row in enumerate(rows, start=2):
         try:
-            records.append(_parse_record(row))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            records.append(_parse_record(row, path.parent))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
             raise DataError(f"{show_name(str(path))}, line {number} does not hold together: {error}") from error
     if len({record.id for record in records}) < len(records):
         raise DataError(f"{show_name(str(path))} uses one id for several images. Add the dataset again.")
-    beside = path.with_suffix(".refused")
-    refused = tuple(Refusal(row["image"], row["why"]) for row in read_rows(beside)) if beside.is_file() else ()
-    return Manifest(path.stem, tuple(records), refused)
+    notes: dict[str, list[Refusal]] = {"refused": [], "doubt": []}
+    beside = path.with_suffix(".notes.csv")
+    for row in read_rows(beside) if beside.is_file() else ():
+        notes.setdefault(row.get("verdict", ""), []).append(Refusal(row.get("image", ""), row.get("why", "")))
+    return Manifest(path.stem, tuple(records), tuple(notes["refused"]), tuple(notes["doubt"]))
 
 
-def _parse_record(row: dict[str, str]) -> Record:
+def _parse_record(row: dict[str, str], folder: Path) -> Record:
     label = row["label"] or None
     if label is not None and label not in CELL_CLASSES:
         raise ValueError(f"label {label!r}, expected one of {', '.join(CELL_CLASSES)} or nothing")
-    split_reference(row["image"])
+    if not row["id"] or not row["image"]:
+        raise ValueError("an image without an id or a path")
     return Record(
         row["id"],
-        row["image"],
+        # Joined as text: a path of ours must come back letter by letter.
+        row["image"] if split_reference(row["image"])[0].is_absolute() else os.path.join(folder, row["image"]),
         label,
         row["original_label"],
         row["source"],
@@ -207,7 +256,8 @@ def _parse_record(row: dict[str, str]) -> Record:
 def _parse_box(fields: dict[str, object]) -> Box:
     numbers = [float(str(fields[name])) for name in ("x0", "y0", "x1", "y1")]
     kind, label = str(fields["kind"]), fields["label"]
-    if not numbers[0] < numbers[2] or not numbers[1] < numbers[3] or kind not in DETECTED_KINDS:
+    has_area = all(map(math.isfinite, numbers)) and numbers[0] < numbers[2] and numbers[1] < numbers[3]
+    if not has_area or kind not in DETECTED_KINDS:
         raise ValueError(f"box {fields!r}, expected x0 < x1, y0 < y1 and a kind of {', '.join(DETECTED_KINDS)}")
     if label is not None and label not in CELL_CLASSES:
         raise ValueError(f"box label {label!r}, expected one of {', '.join(CELL_CLASSES)}")

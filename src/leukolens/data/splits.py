@@ -1,14 +1,16 @@
 """Splits: which image is learned from, chosen on, reported on; each a file with a hash, the same again for a seed.
 
 Random splits are allowed, and marked leaky where groups stand on both sides. What is one picture twice is kept once,
-and a picture with two labels not at all.
+and a picture with two labels not at all. What our maps know of public datasets is always heeded; duplicates in other
+data are found by `leukolens.data.duplicates` and handed in.
 """
 
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,12 @@ import numpy as np
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import hash_bytes, show_name, write_text
 from leukolens.data.manifest import Manifest, Record
+from leukolens.data.maps import list_same_fields, list_same_pictures
 
 PARTS = ("train", "validation", "test")
 KINDS = ("provided", "random", "grouped")
 _LARGEST_SPLIT_BYTES = 1 << 28
+_FIELDS = ("dataset", "dataset_hash", "kind", "seed", "leaky", "why_leaky")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,11 @@ class Split:
 
     def part_of(self, identity: str) -> str:
         """The part that an image is in, or nothing."""
-        return next((part for part, ids in self.parts.items() if identity in set(ids)), "")
+        return self._parts_by_id.get(identity, "")
+
+    @cached_property
+    def _parts_by_id(self) -> dict[str, str]:
+        return {identity: part for part, ids in self.parts.items() for identity in ids}
 
 
 def parse_fractions(text: str) -> tuple[float, float, float]:
@@ -73,25 +81,23 @@ def make_split(
     kind: str,
     fractions: tuple[float, float, float] = (0.64, 0.16, 0.20),
     seed: int = 0,
-    duplicates: Sequence[Sequence[str]] = (),
-    related: Sequence[Sequence[str]] = (),
+    duplicates: Iterable[Sequence[str]] = (),
 ) -> Split:
     """Draws a split.
 
     Args:
-        manifest: The dataset; images without a class are left out.
+        manifest: The dataset; where some images have a class, those without are left out.
         kind: `provided`, `random` or `grouped`. For `provided`, a missing validation part is drawn, grouped, from
             training in the proportion of `fractions`.
         fractions: Shares of training, validation and test.
         seed: Of the draw; the order of the records does not matter.
         duplicates: Sets of ids that are one picture: one is kept, or none where labels contradict.
-        related: Sets of groups that belong together, such as two photographs of one field.
 
     Raises:
         UsageError: unknown kind, or no provided split to take.
     """
     records, left_out = _leave_out(manifest, duplicates)
-    group_of = _unite(records, related)
+    group_of = unite_groups(records)
     order = np.random.default_rng(seed)
     if kind == "provided":
         parts = _take_provided(manifest.name, records, group_of, fractions, order)
@@ -109,8 +115,7 @@ def make_folds(
     kind: str,
     folds: int,
     seed: int = 0,
-    duplicates: Sequence[Sequence[str]] = (),
-    related: Sequence[Sequence[str]] = (),
+    duplicates: Iterable[Sequence[str]] = (),
 ) -> list[Split]:
     """K splits: each fold is the test part once, the next one the validation part.
 
@@ -120,7 +125,7 @@ def make_folds(
     if kind not in ("random", "grouped") or folds < 3:
         raise UsageError(f"Folds need the kind random or grouped and at least 3 of them; received {kind}, {folds}.")
     records, left_out = _leave_out(manifest, duplicates)
-    group_of = _unite(records, related)
+    group_of = unite_groups(records)
     units = group_of if kind == "grouped" else {record.id: record.id for record in records}
     names = [f"fold{index}" for index in range(folds)]
     dealt = _deal(records, units, dict.fromkeys(names, 1 / folds), np.random.default_rng(seed))
@@ -133,10 +138,12 @@ def make_folds(
     return splits
 
 
-def _leave_out(manifest: Manifest, duplicates: Sequence[Sequence[str]]) -> tuple[list[Record], dict[str, str]]:
-    by_id = {record.id: record for record in manifest.labelled().records}
-    left_out = {record.id: "no class" for record in manifest.records if record.label is None}
-    for ids in duplicates:
+def _leave_out(manifest: Manifest, duplicates: Iterable[Sequence[str]]) -> tuple[list[Record], dict[str, str]]:
+    labelled = [record for record in manifest.records if record.label is not None]
+    by_id = {record.id: record for record in labelled or manifest.records}
+    left_out = {record.id: "no class" for record in manifest.records if record.id not in by_id}
+    sets = merge_sets([*duplicates, *list_same_pictures()])
+    for ids in sets:
         present = sorted(identity for identity in ids if identity in by_id)
         if len({by_id[identity].label for identity in present}) > 1:
             left_out |= {identity: "one picture with two labels: " + " = ".join(present) for identity in present}
@@ -146,19 +153,29 @@ def _leave_out(manifest: Manifest, duplicates: Sequence[Sequence[str]]) -> tuple
     return kept, left_out
 
 
-def _unite(records: Sequence[Record], related: Sequence[Sequence[str]]) -> dict[str, str]:
-    """The group of each id, groups that belong together under one name."""
+def merge_sets(sets: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Sets that share a member become one; members in the order in which they came."""
     leader: dict[str, str] = {}
 
-    def find(group: str) -> str:
-        while leader.get(group, group) != group:
-            group = leader[group]
-        return group
+    def find(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
 
-    for groups in related:
-        for group in groups[1:]:
-            leader[find(group)] = find(groups[0])
-    return {record.id: find(record.group) for record in records}
+    for names in sets:
+        for name in names:
+            leader[find(name)] = find(names[0])
+    merged: dict[str, list[str]] = defaultdict(list)
+    for name in list(leader):
+        merged[find(name)].append(name)
+    return list(merged.values())
+
+
+def unite_groups(records: Iterable[Record]) -> dict[str, str]:
+    """The group of each id; two photographs of one field, as our maps know them, are one group."""
+    united = {name: names[0] for names in merge_sets(list_same_fields()) for name in names}
+    return {record.id: united.get(record.group, record.group) for record in records}
 
 
 def _deal(
@@ -170,7 +187,7 @@ def _deal(
         members[units[record.id]].append(record)
     classes = sorted({record.label or "" for record in records})
     counts = {
-        unit: np.array([sum(record.label == label for record in group) for label in classes], float)
+        unit: np.array([sum((record.label or "") == label for record in group) for label in classes], float)
         for unit, group in members.items()
     }
     totals = np.sum(list(counts.values()), axis=0)
@@ -224,8 +241,10 @@ def _seal(
 
 def write_split(path: Path, split: Split) -> None:
     """Writes a split as JSON with its hash."""
-    fields = vars(split) | {"hash": split.hash, "parts": {part: list(ids) for part, ids in split.parts.items()}}
-    write_text(path, json.dumps(fields, indent=0, ensure_ascii=True) + "\n")
+    fields: dict[str, object] = {name: getattr(split, name) for name in _FIELDS}
+    fields |= {"parts": {part: list(ids) for part, ids in split.parts.items()}, "left_out": dict(split.left_out)}
+    # ASCII only: names that are not valid UTF-8 pass as escaped surrogates.
+    write_text(path, json.dumps(fields | {"hash": split.hash}, indent=0, ensure_ascii=True) + "\n")
 
 
 def read_split(path: Path) -> Split:
@@ -237,14 +256,29 @@ def read_split(path: Path) -> Split:
     try:
         if path.stat().st_size > _LARGEST_SPLIT_BYTES:
             raise ValueError("over 256 MiB")
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        expected = fields.pop("hash")
-        parts = {str(part): tuple(str(name) for name in ids) for part, ids in fields.pop("parts").items()}
-        split = Split(parts=parts, **fields)
-        if set(parts) - set(PARTS) or len({name for ids in parts.values() for name in ids}) < sum(map(len, parts.values())):
-            raise ValueError(f"expected the parts {', '.join(PARTS)} and each id once")
+        split, expected = _parse_split(json.loads(path.read_text(encoding="utf-8")))
         if split.hash != expected:
             raise ValueError("its hash does not fit: it was changed after it was made")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{show_name(str(path))} is not a split that holds together: {error}") from error
     return split
+
+
+def _parse_split(fields: dict[str, object]) -> tuple[Split, object]:
+    parts, left_out = fields["parts"], fields["left_out"]
+    if not isinstance(parts, dict) or not isinstance(left_out, dict) or set(parts) - set(PARTS):
+        raise ValueError(f"expected the parts {', '.join(PARTS)} and what is left out")
+    names = {part: tuple(str(name) for name in ids) for part, ids in parts.items()}
+    if len({name for ids in names.values() for name in ids}) < sum(map(len, names.values())):
+        raise ValueError("an id stands in it twice")
+    split = Split(
+        str(fields["dataset"]),
+        str(fields["dataset_hash"]),
+        str(fields["kind"]),
+        int(str(fields["seed"])),
+        names,
+        {str(name): str(why) for name, why in left_out.items()},
+        fields["leaky"] is True,
+        str(fields["why_leaky"]),
+    )
+    return split, fields["hash"]

@@ -1,10 +1,30 @@
-"""Our own maps of known leaks, by matching and hashing: see the files' columns; read with `read_map`."""
+"""Our own maps of what is hidden in public datasets, made by matching and hashing pictures: the CSV files beside this.
+
+`kaggle-source-map.csv` names the original field of each augmented copy, `kaggle-same-field-pairs.csv` originals that
+show one field twice, `pbc-near-duplicates.csv` PBC pictures that are one (distance 0) or nearly, `txl-pbc-cells.csv`
+the PBC cell that a TXL-PBC picture is. Sources and splits read them; the audit finds what it can without them.
+"""
 
 import csv
 from importlib.resources import files
 
 
 def read_map(name: str) -> list[dict[str, str]]:
-    """The rows of one of the CSV files beside this module."""
+    """The rows of one of the CSV files."""
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
+
+
+def name_field(number: str) -> str:
+    """What an original field of BCCD and Kaggle is called everywhere: `BloodImage_00042`."""
+    return f"BloodImage_{int(number):05d}"
+
+
+def list_same_pictures() -> list[tuple[str, str]]:
+    """Pairs of PBC ids that are one picture."""
+    return [(row["a"], row["b"]) for row in read_map("pbc-near-duplicates.csv") if row["distance"] == "0"]
+
+
+def list_same_fields() -> list[tuple[str, str]]:
+    """Pairs of groups that show one field twice: BCCD's and Kaggle's originals."""
+    return [(name_field(row["a"]), name_field(row["b"])) for row in read_map("kaggle-same-field-pairs.csv")]

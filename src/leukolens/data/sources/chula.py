@@ -1,42 +1,58 @@
-"""Chula WBC_Samples (Chulalongkorn University, MIT): 500 fields from a Raspberry Pi camera, leukocytes boxed and typed.
+"""Chulalongkorn WBC_Samples (singgihbekti/WBC_Dataset, MIT): 500 fields from a camera on a microscope, YOLO boxes.
 
-The slide is what follows the letter of a file's name (`E-8`, `L-8` and `HF-M-8` are one slide, 5B and 5Bb too), and
-class and slide are confounded: a model can learn the slide. The slide is the group.
+What follows the letter in a name is the slide, and frames of a slide repeat cells, so the slide is the group. Class
+and slide go together (neutrophils almost only from 1B to 3B): a model can learn the slide, so look at each by itself.
+Where a box's class is not that of the name's letter it may be a second cell or an error: kept, and listed as a doubt.
 """
 
 import re
 from pathlib import Path
 
-from leukolens.core.errors import DataError
 from leukolens.core.results import Refusal
+from leukolens.data.boxes import Kind
 from leukolens.data.manifest import Manifest, Record
-from leukolens.data.sources.yolo import read_yolo_fields
+from leukolens.data.sources.origin import Origin
+from leukolens.data.sources.yolo import read_fields
 from leukolens.data.tree import open_tree
 
-_CLASSES = ("neutrophil", "eosinophil", "basophil", "lymphocyte", "monocyte")
-_LETTERS = dict(zip("NEBLM", _CLASSES, strict=True))
+ORIGIN = Origin(
+    "Chula WBC_Samples: 500 fields from a Raspberry Pi camera, boxes of five leukocyte types",
+    "MIT",
+    "WBC_Dataset by Singgih Bekti, Chulalongkorn University",
+    "https://github.com/singgihbekti/WBC_Dataset",
+    "https://github.com/singgihbekti/WBC_Dataset/archive/HEAD.zip",
+)
+_KINDS: dict[str, Kind] = {
+    "0": ("leukocyte", "neutrophil"),
+    "1": ("leukocyte", "eosinophil"),
+    "2": ("leukocyte", "basophil"),
+    "3": ("leukocyte", "lymphocyte"),
+    "4": ("leukocyte", "monocyte"),
+}
+_LETTERS = {"N": "neutrophil", "E": "eosinophil", "B": "basophil", "L": "lymphocyte", "M": "monocyte"}
+# `HF-M-8_0021`: a prefix that says nothing of slide or class, the class, the slide (its final b too), the frame.
+_NAME = re.compile(r"(?:HF-)?([NEBLM])-(\d+B?)b?_\d+")
 
 
 def read(root: Path) -> Manifest:
-    """Reads fields and boxes; a box keeps its own class where the file's letter says another, and is listed.
+    """Reads fields that have labels; pictures and label files without each other are listed as refused.
 
     Raises:
-        DataError: the folder or zip cannot be read, or holds no field with boxes.
+        DataError: the folder or zip holds no `images` folder.
     """
     tree = open_tree(root)
-    fields, refused = read_yolo_fields(tree, _name_box)
-    records, doubts = [], []
-    for image, part, boxes in fields:
-        match = re.fullmatch(r"(?:HF-)?([NEBLM])-([0-9A-Za-z]+?)b?_\d+", image.stem)
-        letter, slide = (match.group(1), match.group(2)) if match else ("", image.stem)
-        for box in boxes:
-            if letter and box.label != _LETTERS[letter]:
-                doubts.append(Refusal(image.stem, f"kept, but a box says {box.label} where the name says {_LETTERS[letter]}: look"))
-        records.append(Record(image.stem, tree.files[image], None, letter, "chula", f"slide {slide}", part, None, boxes))
-    if not records:
-        raise DataError(f"{root} holds no fields with YOLO labels. Give WBC_Samples as it came.")
-    return Manifest("chula", tuple(records), (*refused, *doubts))
-
-
-def _name_box(number: str) -> tuple[str, str | None] | None:
-    return ("leukocyte", _CLASSES[int(number)]) if number in "01234" and len(number) == 1 else None
+    fields, refused = read_fields(tree, _KINDS)
+    records: list[Record] = []
+    doubts: list[Refusal] = []
+    for field in fields:
+        stem = field.path.stem
+        found = _NAME.fullmatch(stem)
+        if found is None:
+            doubts.append(Refusal(stem, "its name does not tell the slide: taken as a slide of its own"))
+        group = f"slide {found[2]}" if found else stem
+        expected = _LETTERS[found[1]] if found else ""
+        others = [box.label for box in field.boxes if expected and box.label != expected]
+        if others:
+            doubts.append(Refusal(stem, f"named for a {expected}, boxes labelled {', '.join(map(str, others))}"))
+        records.append(Record(stem, field.image, None, expected, "chula", group, field.part, boxes=field.boxes))
+    return Manifest("chula", tuple(records), (*tree.refused, *refused), tuple(doubts))

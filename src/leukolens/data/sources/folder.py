@@ -3,11 +3,19 @@
 from pathlib import Path, PurePosixPath
 
 from leukolens.core.results import Refusal
-from leukolens.core.taxonomy import match_class
+from leukolens.core.taxonomy import CellName, match_class
 from leukolens.data.manifest import Manifest, Record
 from leukolens.data.tree import open_tree, unique_ids
 
-_PARTS = {"train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test", "testing": "test"}
+_PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 def read(root: Path) -> Manifest:
@@ -19,19 +27,27 @@ def read(root: Path) -> Manifest:
     tree = open_tree(root)
     images = tree.images()
     ids = unique_ids(images)
-    records, refused = [], []
+    records, refused = [], list(tree.refused)
     for path in images:
-        name = next((match_class(part) for part in reversed(path.parts[:-1]) if match_class(part)), None)
-        if name is None:
-            folder = path.parts[-2] if len(path.parts) > 1 else root.name
-            refused.append(Refusal(str(path), f"no folder above it names a cell type we know ({folder!r})"))
+        found = _name_folder(path)
+        if found is None:
+            refused.append(Refusal(str(path), "no folder above it has the name of a cell type that we know"))
             continue
-        identity = ids[path]
-        word = next(part for part in reversed(path.parts[:-1]) if match_class(part))
+        word, name = found
+        part = provided_part(path)
         records.append(
-            Record(identity, tree.files[path], name.label, word, root.stem, identity, provided_part(path), name.sub_label)
+            Record(ids[path], tree.files[path], name.label, word, root.stem, ids[path], part, name.sub_label)
         )
     return Manifest(root.stem, tuple(records), tuple(refused))
+
+
+def _name_folder(path: PurePosixPath) -> tuple[str, CellName] | None:
+    """The nearest folder above a picture that names a cell type, and the type."""
+    for word in reversed(path.parts[:-1]):
+        name = match_class(word)
+        if name is not None:
+            return word, name
+    return None
 
 
 def provided_part(path: PurePosixPath) -> str:

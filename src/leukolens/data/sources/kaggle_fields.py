@@ -1,50 +1,96 @@
-"""Kaggle `paultimothymooney/blood-cells`, folder `dataset-master`: the 640x480 originals, boxes, and types by field.
+"""Kaggle `paultimothymooney/blood-cells`, folder `dataset-master`: the 367 original fields, boxes, `labels.csv`.
 
-`labels.csv` names the leukocytes of a field without saying which is which, so a box takes a name only where all
-names of its field are the same and there is one for each leukocyte box.
+The boxes say leukocyte, red cell or platelet; `labels.csv` names the leukocytes of a field without saying which is
+which. So leukocytes get a class only where each has one name and all names are the same.
 """
 
 import csv
-from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from leukolens.core.errors import DataError
-from leukolens.core.results import Refusal
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.files import show_name
+from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import match_class
+from leukolens.data.boxes import name_leukocytes
 from leukolens.data.manifest import Manifest, Record
-from leukolens.data.sources.bccd import read_voc_fields
-from leukolens.data.tree import open_tree
+from leukolens.data.maps import name_field
+from leukolens.data.sources import kaggle
+from leukolens.data.sources.bccd import read_voc_boxes
+from leukolens.data.sources.origin import Origin
+from leukolens.data.tree import Tree, open_tree
+
+ORIGIN = Origin(
+    "Kaggle blood-cells, originals: 367 fields of 640x480 with boxes, leukocytes named where that is sure",
+    "MIT (BCCD's)",
+    kaggle.ORIGIN.credit,
+    kaggle.ORIGIN.home,
+    kaggle=kaggle.ORIGIN.kaggle,
+)
 
 
 def read(root: Path) -> Manifest:
-    """Reads the original fields; what has no clear name is listed as refused.
+    """Reads the fields; what `labels.csv` and the pictures do not both have, and unsure leukocytes, are listed.
 
     Raises:
-        DataError: the folder or zip cannot be read, or has no `dataset-master` with `labels.csv`.
+        DataError: there is no `JPEGImages` folder or no `labels.csv` in there.
     """
     tree = open_tree(root)
-    lists = [path for path in tree.files if path.name == "labels.csv"]
-    fields = read_voc_fields(tree)
-    if not lists or not fields:
-        raise DataError(f"{root} holds no dataset-master with labels.csv and JPEGImages. Give Kaggle's blood-cells as it came.")
-    named: dict[str, list[str]] = {}
-    for row in csv.DictReader(tree.read_text(lists[0]).splitlines()):
-        words = [word.strip() for word in (row.get("Category") or "").split(",") if word.strip()]
-        if (row.get("Image") or "").strip().isdigit():
-            named[f"BloodImage_{int(row['Image']):05d}"] = words
-    refused = [Refusal(stem, "named in labels.csv, but there is no such picture") for stem in sorted(set(named) - set(fields))]
-    records = []
-    for stem, (image, boxes, doubts) in fields.items():
-        refused += doubts
-        words = named.get(stem, [])
-        leukocytes = sum(box.kind == "leukocyte" for box in boxes)
-        name = match_class(words[0]) if len(set(words)) == 1 else None
-        if name is None or len(words) != leukocytes:
-            why = f"names {', '.join(words) or 'nothing'} for {leukocytes} leukocyte boxes: which is which is not said"
-            refused.append(Refusal(stem, why))
-            label = None
+    words, refused = _read_labels(tree)
+    images = [path for path in tree.images() if path.parent.name == "JPEGImages"]
+    if not images:
+        raise DataError(f"{show_name(str(root))} holds no JPEGImages folder. Give Kaggle's download as it came.")
+    records: list[Record] = []
+    for path in images:
+        boxes, problems = read_voc_boxes(tree, path)
+        refused += [Refusal(path.stem, problem) for problem in problems]
+        word = words.pop(path.stem, None)
+        label, why = _name_field_cells(word, boxes)
+        if label:
+            boxes = name_leukocytes(boxes, label)
         else:
-            label = name.label
-        named_boxes = tuple(replace(box, label=label) if box.kind == "leukocyte" else box for box in boxes)
-        records.append(Record(stem, tree.files[image], None, ", ".join(words), "kaggle-fields", stem, "", None, named_boxes))
-    return Manifest("kaggle-fields", tuple(records), tuple(refused))
+            refused.append(Refusal(path.stem, f"not used for single cells: {why}"))
+        records.append(
+            # The class stands on the boxes alone, so that no field is ever taken for a picture of one cell.
+            Record(path.stem, tree.files[path], None, word or "", "kaggle-fields", path.stem, boxes=tuple(boxes))
+        )
+    refused += [
+        Refusal(stem, f"labels.csv names it ({word!r}), but there is no picture") for stem, word in words.items()
+    ]
+    return Manifest("kaggle-fields", tuple(records), (*tree.refused, *refused))
+
+
+def _read_labels(tree: Tree) -> tuple[dict[str, str], list[Refusal]]:
+    """The words of `labels.csv` by field, and the rows that do not read."""
+    path = next((path for path in tree.files if path.name == "labels.csv"), None)
+    if path is None:
+        raise DataError(f"{show_name(str(tree.root))} holds no labels.csv. Give Kaggle's download as it came.")
+    words: dict[str, str] = {}
+    refused: list[Refusal] = []
+    try:
+        rows = list(csv.DictReader(tree.read_text(path).splitlines()))
+    except (InputRefused, csv.Error) as error:
+        raise DataError(f"{show_name(str(path))} {error}") from error
+    for number, row in enumerate(rows, start=2):
+        image = (row.get("Image") or "").strip()
+        if not image.isdecimal():
+            refused.append(Refusal(str(PurePosixPath(path)), f"line {number} has no image number"))
+            continue
+        words[name_field(image)] = (row.get("Category") or "").strip()
+    return words, refused
+
+
+def _name_field_cells(word: str | None, boxes: list[Box]) -> tuple[str | None, str]:
+    """The class of all leukocytes of a field, or why they get none."""
+    if word is None:
+        return None, "labels.csv does not name it"
+    words = [name.strip() for name in word.split(",") if name.strip()]
+    leukocytes = sum(box.kind == "leukocyte" for box in boxes)
+    names = {match_class(name) for name in words}
+    if not words:
+        return None, "labels.csv gives it no class"
+    if len(words) != leukocytes:
+        return None, f"labels.csv names {len(words)} leukocytes ({word}), {leukocytes} have a box"
+    if len(names) > 1:
+        return None, f"labels.csv names {word}, without saying which is which"
+    name = names.pop()
+    return (name.label, "") if name else (None, f"{word!r} is no cell type that we know")

@@ -11,6 +11,16 @@ from leukolens.core.taxonomy import match_class
 from leukolens.data.manifest import Manifest
 from leukolens.data.maps import read_map
 from leukolens.data.sources import folder
+from leukolens.data.sources.origin import Origin
+
+ORIGIN = Origin(
+    "Barcelona PBC: 17,092 single cells of 8 classes, CellaVision DM96, May-Grünwald-Giemsa",
+    "CC BY 4.0",
+    "Acevedo, Merino, Alférez, Molina, Boldú, Rodellar (2020), Mendeley Data, doi:10.17632/snkd93bnjr.1",
+    "https://data.mendeley.com/datasets/snkd93bnjr/1",
+    "https://data.mendeley.com/public-files/datasets/snkd93bnjr/files/"
+    "2fc38728-2ae7-4a62-a857-032af82334c3/file_downloaded",
+)
 
 
 def read(root: Path) -> Manifest:
@@ -20,14 +30,20 @@ def read(root: Path) -> Manifest:
         DataError: the folder or zip cannot be read or holds nothing.
     """
     manifest = folder.read(root)
-    group_of = {}
-    for pair in read_map("pbc-near-duplicates.csv"):
-        group_of[pair["b"]] = group_of[pair["a"]] = pair["a"]
+    group_of = group_near_duplicates()
     records = []
     for record in manifest.records:
-        finer = match_class(record.id.partition("_")[0])
+        stem = record.id.rpartition("/")[2]
+        finer = match_class(stem.partition("_")[0])
         # EO_225902 and BNE_191112 are one picture: a prefix counts only where it agrees with its folder.
         sub_label = finer.sub_label if finer and finer.label == record.label else None
-        stem = record.id.rpartition("/")[2]
         records.append(replace(record, source="pbc", sub_label=sub_label, group=group_of.get(stem, record.id)))
-    return Manifest("pbc", tuple(records), manifest.refused)
+    return replace(manifest, name="pbc", records=tuple(records))
+
+
+def group_near_duplicates() -> dict[str, str]:
+    """The group of each PBC cell that has a twin, by its id; the other cells are their own."""
+    group_of: dict[str, str] = {}
+    for pair in read_map("pbc-near-duplicates.csv"):
+        group_of[pair["b"]] = group_of[pair["a"]] = pair["a"]
+    return group_of

@@ -1,42 +1,43 @@
-"""TXL-PBC: fields with YOLO boxes of leukocytes, red cells and platelets; half of them are PBC cells under new names.
+"""TXL-PBC (lugan113/TXL-PBC_Dataset): YOLO boxes of leukocytes, red cells and platelets around single cells.
 
-A file's name is `uuid5(NAMESPACE_URL, "<PBC stem>.jpg")`, so that where PBC was added its cells are known by name and
-take PBC's groups. The 575x575 half looks like another laboratory's crops of unclear terms: measure on it, do not train.
+500 of its pictures are PBC cells under new names (UUIDs of the old ones): they carry PBC's id as their group, so that
+they stay on its side. 500 look like Raabin crops, whose own terms we could not verify: use them to measure, not to
+train what is handed on. Its BCCD copies are BCCD: leave them out.
 """
 
-import uuid
 from pathlib import Path
 
-from leukolens.core.errors import DataError
-from leukolens.data.manifest import Manifest, Record, load_manifest, manifest_path
-from leukolens.data.sources.yolo import read_yolo_fields
+from leukolens.data.boxes import Kind
+from leukolens.data.manifest import Manifest, Record
+from leukolens.data.maps import read_map
+from leukolens.data.sources.origin import Origin
+from leukolens.data.sources.pbc import group_near_duplicates
+from leukolens.data.sources.yolo import read_fields
 from leukolens.data.tree import open_tree
 
-_KINDS = {"0": "leukocyte", "1": "red_cell", "2": "platelet"}
+ORIGIN = Origin(
+    "TXL-PBC: PBC, Raabin-like and BCCD pictures with boxes of leukocytes, red cells and platelets",
+    "MIT for its boxes; its pictures keep their own terms",
+    "TXL-PBC by lugan; pictures of Acevedo et al. (PBC) and others",
+    "https://github.com/lugan113/TXL-PBC_Dataset",
+    "https://github.com/lugan113/TXL-PBC_Dataset/archive/HEAD.zip",
+)
+_KINDS: dict[str, Kind] = {"0": ("leukocyte", None), "1": ("red_cell", None), "2": ("platelet", "platelet")}
 
 
 def read(root: Path) -> Manifest:
-    """Reads fields and boxes.
+    """Reads fields that have labels, those that are PBC cells in PBC's groups.
 
     Raises:
-        DataError: the folder or zip cannot be read, or holds no field with boxes.
+        DataError: the folder or zip holds no `images` folder.
     """
     tree = open_tree(root)
-    fields, refused = read_yolo_fields(tree, lambda number: (_KINDS[number], None) if number in _KINDS else None)
-    twins = find_pbc_twins()
-    records = [
-        Record(image.stem, tree.files[image], None, "", "txl", twins.get(image.stem, image.stem), part, None, boxes)
-        for image, part, boxes in fields
-    ]
-    if not records:
-        raise DataError(f"{root} holds no fields with YOLO labels. Give TXL_PBC as it came.")
-    return Manifest("txl", tuple(records), tuple(refused))
-
-
-def find_pbc_twins() -> dict[str, str]:
-    """The PBC group by the name that TXL-PBC gave the cell; empty where PBC has not been added."""
-    path = manifest_path("pbc")
-    if not path.is_file():
-        return {}
-    records = load_manifest(path).records
-    return {str(uuid.uuid5(uuid.NAMESPACE_URL, f"{record.id}.jpg")): record.group for record in records}
+    fields, refused = read_fields(tree, _KINDS)
+    pbc_of = {row["txl"]: row["pbc"] for row in read_map("txl-pbc-cells.csv")}
+    twins = group_near_duplicates()
+    records: list[Record] = []
+    for field in fields:
+        stem = field.path.stem
+        cell = pbc_of.get(stem, stem)
+        records.append(Record(stem, field.image, None, "", "txl", twins.get(cell, cell), field.part, boxes=field.boxes))
+    return Manifest("txl", tuple(records), (*tree.refused, *refused))

@@ -1,55 +1,53 @@
-"""Trees in YOLO's layout: `<part>/images/x.jpg` (or `images/<part>/x.jpg`) beside `labels`, boxes in shares of the side."""
+"""What datasets in YOLO's layout share: `images` beside `labels`, one text file a picture. Chula and TXL read by it."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from leukolens.core.errors import InputRefused
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.files import show_name
 from leukolens.core.results import Box, Refusal
-from leukolens.data.images import read_size
+from leukolens.data.boxes import Kind, parse_yolo
+from leukolens.data.images import measure_image, read_bytes
 from leukolens.data.sources.folder import provided_part
 from leukolens.data.tree import Tree
 
-NameBox = Callable[[str], tuple[str, str | None] | None]
-"""Kind and class of a dataset's number, or None where it means nothing to us."""
 
-Field = tuple[PurePosixPath, str, tuple[Box, ...]]
+@dataclass(frozen=True)
+class LabelledField:
+    """A picture with its boxes, and the provided split that its folders name."""
+
+    path: PurePosixPath
+    image: str
+    part: str
+    boxes: tuple[Box, ...]
 
 
-def read_yolo_fields(tree: Tree, name_box: NameBox) -> tuple[list[Field], list[Refusal]]:
-    """Pictures with a label file of their name: path, provided part, boxes in pixels; and all that did not fit."""
-    labels = {path.with_suffix(""): path for path in tree.files if path.suffix == ".txt" and "labels" in path.parts}
-    fields, refused = [], []
-    for image in tree.images():
-        place = PurePosixPath(*("labels" if part == "images" else part for part in image.with_suffix("").parts))
-        if place not in labels:
-            refused.append(Refusal(str(image), "has no label file of its name"))
+def read_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[LabelledField], list[Refusal]]:
+    """Pictures that have a label file of their name, and what could not be used: pictures, label files, boxes.
+
+    Raises:
+        DataError: there is no `images` folder.
+    """
+    images = [path for path in tree.images() if "images" in path.parts]
+    if not images:
+        raise DataError(f"{show_name(str(tree.root))} holds no folder `images` with pictures. Give it as it came.")
+    labels = {path for path in tree.with_suffixes((".txt",)) if "labels" in path.parts}
+    fields: list[LabelledField] = []
+    refused: list[Refusal] = []
+    for path in images:
+        beside = PurePosixPath(*("labels" if part == "images" else part for part in path.parts)).with_suffix(".txt")
+        if beside not in labels:
+            refused.append(Refusal(path.stem, "has no label file of its name"))
             continue
+        labels.discard(beside)
         try:
-            width, height = read_size(tree.files[image])
-            boxes, doubts = _parse(image.stem, tree.read_text(labels.pop(place)), (width, height), name_box)
+            size = measure_image(read_bytes(tree.files[path]))
+            boxes, problems = parse_yolo(tree.read_text(beside), size, kinds)
         except InputRefused as error:
-            refused.append(Refusal(str(image), str(error)))
+            refused.append(Refusal(path.stem, str(error)))
             continue
-        refused += doubts
-        fields.append((image, provided_part(image), boxes))
-    refused += [Refusal(str(path), "has no picture of its name") for path in labels.values()]
+        refused += [Refusal(path.stem, problem) for problem in problems]
+        fields.append(LabelledField(path, tree.files[path], provided_part(path), tuple(boxes)))
+    refused += [Refusal(str(path), "is a label file without a picture of its name") for path in sorted(labels)]
     return fields, refused
-
-
-def _parse(stem: str, text: str, size: tuple[int, int], name_box: NameBox) -> tuple[tuple[Box, ...], list[Refusal]]:
-    boxes, doubts = [], []
-    for line in text.splitlines():
-        words = line.split()
-        if not words:
-            continue
-        try:
-            x, y, w, h = (float(word) for word in words[1:5])
-            kind = name_box(words[0])
-            if kind is None or not (0 <= x <= 1 and 0 <= y <= 1 and 0 < w <= 1 and 0 < h <= 1):
-                raise ValueError("of no known class or outside the picture")
-        except ValueError as error:
-            doubts.append(Refusal(stem, f"box {line.strip()!r}: {error}"))
-            continue
-        left, top = (x - w / 2) * size[0], (y - h / 2) * size[1]
-        boxes.append(Box(left, top, left + w * size[0], top + h * size[1], kind[0], kind[1]))
-    return tuple(boxes), doubts
