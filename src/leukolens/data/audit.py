@@ -118,6 +118,7 @@ def audit_dataset(manifest: Manifest, split: Split | None, report: Report) -> Au
         _judge(prints.records[pair.first], prints.records[pair.second], pair.correlation, False, part_of)
         for pair in find_near(prints)
     ]
+    near.sort(key=lambda pair: pair.same_group)  # what the manifest does not know of comes first
     groups = {record.group for record in manifest.records}
     images = len(prints.records) + len(prints.refused)
     return Audit(images, len(groups), tuple(identical), tuple(near), prints.refused, *_tear(manifest.records, part_of))

@@ -117,8 +117,12 @@ def find_near(prints: Fingerprints) -> list[NearPair]:
     firsts = np.array([indices[0] for indices in _group_by(prints.digests)], np.int64)
     rows = firsts[[float(prints.thumbnails[row].std()) >= _LEAST_CONTRAST for row in firsts]]
     thumbnails = prints.thumbnails[rows]
+    coarse = _shrink(thumbnails)
     best: dict[tuple[int, int], NearPair] = {}
-    for position, pairs in _propose(thumbnails):
+    for position, proposed in _propose(thumbnails):
+        # Means of blocks never differ by more than the pixels do, so nothing is lost by looking at them first.
+        differences = np.abs(coarse[proposed[:, 0]] - _turn_pictures(coarse[proposed[:, 1]], position))
+        pairs = proposed[differences.mean(axis=(1, 2, 3)) <= _LARGEST_DIFFERENCE]
         correlations, differences = _compare(thumbnails, pairs, position)
         accepted = (correlations >= _LEAST_CORRELATION) & (differences <= _LARGEST_DIFFERENCE)
         for (i, j), correlation in zip(pairs[accepted], correlations[accepted], strict=True):
@@ -189,10 +193,20 @@ def _compare(
     thumbnails: Pixels, pairs: NDArray[np.int64], position: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Correlation, and mean difference in grey levels, of pairs; both do not see a shift in brightness or tint."""
-    first = thumbnails[pairs[:, 0]].astype(np.float32)
-    second = _turn_pictures(thumbnails[pairs[:, 1]].astype(np.float32), position)
-    first -= first.mean(axis=(1, 2), keepdims=True)
-    second = second - second.mean(axis=(1, 2), keepdims=True)
+    first = _centre(thumbnails[pairs[:, 0]].astype(np.float32))
+    second = _centre(_turn_pictures(thumbnails[pairs[:, 1]].astype(np.float32), position))
     norms = np.sqrt((first**2).sum(axis=(1, 2, 3)) * (second**2).sum(axis=(1, 2, 3)))
     correlations = (first * second).sum(axis=(1, 2, 3)) / np.maximum(norms, 1e-6)
     return correlations, np.abs(first - second).mean(axis=(1, 2, 3))
+
+
+def _centre(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The pictures less the mean of each colour."""
+    return np.asarray(pictures - pictures.mean(axis=(1, 2), keepdims=True), np.float32)
+
+
+def _shrink(thumbnails: Pixels) -> NDArray[np.float32]:
+    """Centred thumbnails of a quarter the side, for a first look at many pairs."""
+    side = THUMBNAIL_PX // 4
+    blocks = thumbnails.reshape(-1, side, 4, side, 4, 3)
+    return _centre(blocks.mean(axis=(2, 4), dtype=np.float32))
