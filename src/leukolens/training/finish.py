@@ -1,7 +1,6 @@
 """What a run leaves once its weights are chosen: calibration on validation, predictions, curves, environment."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from leukolens.core.files import read_rows, write_rows, write_text
+from leukolens.core.files import read_rows, write_text
 from leukolens.core.pixels import Preparation, normalise_batch
 from leukolens.core.predictions import Predictions, write_predictions
 from leukolens.core.results import CellCall
@@ -21,6 +20,18 @@ from leukolens.training.tensors import CellArray
 
 ACCEPTED_TARGET = 0.99
 """Share of accepted validation cells that must be right; the contract of `status`."""
+
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "validation_balanced_accuracy",
+    "learning_rate",
+)
+"""Of `history.csv`, one row per epoch."""
 
 
 def finish_run(
@@ -39,7 +50,7 @@ def finish_run(
     threshold = choose_threshold(calibrated["validation"], truths, ACCEPTED_TARGET)
     for part, array in parts.items():
         write_predictions(run.predictions(part), _collect(array, calibrated[part], classes, threshold))
-    _write_history(run)
+    _draw_history(run)
     right = calibrated["validation"].argmax(1) == truths
     accepted = calibrated["validation"].max(1) >= threshold
     facts = facts | {
@@ -92,17 +103,7 @@ def _collect(
     )
 
 
-def _write_history(run: RunFolder) -> None:
-    """Gathers Lightning's sparse log rows into one row per epoch, and draws the curves."""
-    epochs: dict[int, dict[str, str]] = defaultdict(dict)
-    for row in read_rows(run.path / "logs" / "csv" / "metrics.csv"):
-        epochs[int(row["epoch"])].update({key: value for key, value in row.items() if value})
-    names = [name for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy") if epochs]
-    names += ["validation_balanced_accuracy", "learning_rate"]
-    rows = [[epoch, *(values.get(name, "") for name in names)] for epoch, values in sorted(epochs.items())]
-    write_rows(run.history, ["epoch", *names], rows)
-    series = {
-        name.replace("_", " "): [float(values.get(name, "nan")) for _, values in sorted(epochs.items())]
-        for name in names[:4]
-    }
+def _draw_history(run: RunFolder) -> None:
+    rows = read_rows(run.history)
+    series = {name.replace("_", " "): [float(row[name]) for row in rows] for name in HISTORY_COLUMNS[1:5]}
     write_text(run.curves, draw_curves(series, "Accuracy and loss over the epochs", "epoch", "accuracy, loss"))

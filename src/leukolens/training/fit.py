@@ -7,6 +7,7 @@ validation and write what evaluation and export need. The test part is predicted
 import dataclasses
 import platform
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -19,12 +20,12 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from leukolens.core.errors import DataError, TrainingError
-from leukolens.core.files import home_folder, write_atomically, write_text
+from leukolens.core.files import home_folder, read_rows, write_atomically, write_rows, write_text
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import CELL_CLASSES
@@ -35,7 +36,7 @@ from leukolens.data.synthetic import write_cells
 from leukolens.models.catalogue import ModelSpec, find_model
 from leukolens.models.pretrained import load_weights
 from leukolens.training.config import TrainConfig, format_recipe
-from leukolens.training.finish import finish_run
+from leukolens.training.finish import HISTORY_COLUMNS, finish_run
 from leukolens.training.module import CellModule
 from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
 
@@ -173,15 +174,19 @@ def _fit(module: CellModule, config: TrainConfig, cells: TrainingCells, run: Run
     training = CellDataset(cells.frames, cells.classes)
     records = [record for part in cells.frames for record in part.records]
     draws = config.data.images_per_epoch or len(training)
-    sampler = BalancedSampler(balance_weights(records, config.data.balance), len(training), draws, config.seed)
+    sampler = BalancedSampler(balance_weights(records, config.data.balance), len(training), draws, config.seed, lambda: module.current_epoch)
     batch = config.optimiser.batch_size
     drop = draws > batch
-    loader = DataLoader(training, batch, sampler=sampler, collate_fn=pass_batch, drop_last=drop)
+    # A generator of its own: a loader that starts would else draw from the one that dropout uses.
+    own = torch.Generator()
+    loader = DataLoader(training, batch, sampler=sampler, collate_fn=pass_batch, drop_last=drop, generator=own)
     validation = DataLoader(CellDataset([cells.parts["validation"]], cells.classes), 128, collate_fn=pass_batch)
     checkpoints = ModelCheckpoint(
         run.checkpoints, "best", monitor="validation_loss", save_last=True, enable_version_counter=False
     )
-    callbacks: list[Callback] = [checkpoints, _EpochLine(), TQDMProgressBar(refresh_rate=5)]
+    callbacks: list[Callback] = [checkpoints, _History(run.history)]
+    if sys.stderr.isatty():
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
     if config.optimiser.average_decay:
         callbacks.append(EMAWeightAveraging(decay=config.optimiser.average_decay))
     if config.optimiser.early_stopping_patience:
@@ -193,7 +198,8 @@ def _fit(module: CellModule, config: TrainConfig, cells: TrainingCells, run: Run
         devices=1,
         precision="bf16-mixed",
         callbacks=callbacks,
-        logger=[CSVLogger(run.path, "logs", "csv"), TensorBoardLogger(run.path, "logs", "tensorboard")],
+        logger=TensorBoardLogger(run.path, "logs", "tensorboard"),
+        enable_progress_bar=sys.stderr.isatty(),
         default_root_dir=run.path,
         num_sanity_val_steps=0,
         log_every_n_steps=10,
@@ -207,11 +213,19 @@ def _fit(module: CellModule, config: TrainConfig, cells: TrainingCells, run: Run
     module.to("cpu")
 
 
-class _EpochLine(Callback):
-    """Writes one row of `history.csv` per epoch as it ends, so that a killed run keeps what it had."""
+class _History(Callback):
+    """Writes `history.csv` anew after each epoch, so that a killed run keeps what it had and a resumed one goes on."""
 
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        pl_module.log("learning_rate", trainer.optimizers[0].param_groups[0]["lr"])
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Adds a row; rows of epochs that are trained again are dropped."""
+        before = read_rows(self._path) if self._path.is_file() and trainer.current_epoch else []
+        rows = [list(row.values()) for row in before if int(row["epoch"]) < trainer.current_epoch]
+        values = {name: f"{float(trainer.callback_metrics.get(name, float('nan'))):.6f}" for name in HISTORY_COLUMNS[1:-1]}
+        rate = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
+        write_rows(self._path, HISTORY_COLUMNS, [*rows, [str(trainer.current_epoch), *values.values(), rate]])
 
 
 def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: TrainingCells) -> dict[str, Any]:
@@ -233,7 +247,7 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "epochs": config.epochs,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
         "precision": "bfloat16 autocast",
-        "versions": {name: version(name) for name in ("torch", "timm", "lightning", "numpy", "pillow")},
+        "versions": {name: version(name) for name in ("leukolens", "torch", "timm", "lightning", "numpy", "pillow")},
         "python": platform.python_version(),
         "commit": commit.stdout.strip() if commit.returncode == 0 else "not in a git checkout",
     }

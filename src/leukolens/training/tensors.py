@@ -113,16 +113,14 @@ def pass_batch(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 class BalancedSampler(Sampler[int]):
     """Rows of one epoch, drawn by weights or shuffled; the same again for the same seed and epoch."""
 
-    def __init__(self, weights: NDArray[np.float64] | None, rows: int, draws: int, seed: int) -> None:
-        """Takes one weight per row, or None to shuffle all rows."""
+    def __init__(
+        self, weights: NDArray[np.float64] | None, rows: int, draws: int, seed: int, epoch: Callable[[], int]
+    ) -> None:
+        """Takes one weight per row, or None to shuffle all rows, and asks `epoch` which epoch it is."""
         self._weights = weights
         self._rows = rows
         self._draws = draws
         self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this before each epoch, after a resume too."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -131,7 +129,7 @@ class BalancedSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """The epoch's rows."""
-        generator = np.random.default_rng([self._seed, self._epoch])
+        generator = np.random.default_rng([self._seed, self._epoch()])
         if self._weights is not None:
             drawn = generator.choice(self._rows, self._draws, p=self._weights)
         else:
