@@ -16,6 +16,7 @@ from pathlib import Path
 
 from leukolens.core.errors import DataError, UsageError
 
+_LONGEST_CELL = 1 << 26
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -60,7 +61,9 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         where = show_name(str(path))
-        raise DataError(f"{where} could not be written: {error.strerror or error}. Nothing half-written was left.") from error
+        raise DataError(
+            f"{where} could not be written: {error.strerror or error}. Nothing half-written was left."
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -95,6 +98,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         DataError: the file is missing or is not CSV in UTF-8.
     """
+    csv.field_size_limit(_LONGEST_CELL)  # Python's own limit, 131,072, is less than the boxes of a dense field
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             return [
