@@ -10,7 +10,7 @@ from leukolens.core.results import CellCall
 CLASSES = ("neutrophil", "platelet")
 CALLS = (
     CellCall("a b.png", "neutrophil", 0.75, np.array([0.75, 0.25]), "accepted"),
-    CellCall("=new\nline\udcff.png", "platelet", 0.5, np.array([0.5, 0.5]), "review", "unsure, \"very\""),
+    CellCall("=new\nline\udcff.png", "platelet", 0.5, np.array([0.5, 0.5]), "review", 'unsure, "very"'),
     CellCall("blank.png", "", 0.0, np.empty(0), "rejected", "no cell"),
 )
 

@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-
 from leukolens.core.card import read_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.runs import RunFolder
@@ -45,7 +44,7 @@ def test_the_bundle_says_what_the_run_says(run: RunFolder, tmp_path: Path) -> No
     card = export_bundle(run, tmp_path / "toy", "toy")
     assert read_card(tmp_path / "toy").training == card.training
     assert set(card.files) == {"model.onnx", "split.json", "background.png"}
-    network, facts, _ = load_network(run)
+    network, _, _ = load_network(run)
     bundle = load_bundle(tmp_path / "toy")
     assert bundle.card.preparation.background is not None
     images = np.random.default_rng(0).integers(0, 256, (70, 32, 48, 3), np.uint8)
@@ -72,5 +71,3 @@ def test_the_exported_file_carries_no_path_of_this_machine(run: RunFolder, tmp_p
     export_bundle(run, tmp_path / "toy", "toy")
     raw = (tmp_path / "toy" / "model.onnx").read_bytes()
     assert str(Path.home()).encode() not in raw and b"site-packages" not in raw and b".py" not in raw
-
-

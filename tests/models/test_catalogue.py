@@ -53,7 +53,10 @@ def test_weights_of_the_local_folder_fit(name: str, real_weights: object) -> Non
     origin = load_weights(network, name, "imagenet")
     after = network.state_dict()
     assert "ImageNet" in origin and "from the file" in origin
-    assert not torch.equal(before["conv1.weight" if name == "resnet18" else "conv_stem.weight"], after["conv1.weight" if name == "resnet18" else "conv_stem.weight"])
+    assert not torch.equal(
+        before["conv1.weight" if name == "resnet18" else "conv_stem.weight"],
+        after["conv1.weight" if name == "resnet18" else "conv_stem.weight"],
+    )
 
 
 def test_weights_of_another_network_are_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

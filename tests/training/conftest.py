@@ -40,7 +40,9 @@ def config() -> TrainConfig:
         preparation=PreparationConfig(32, 32, crop_fraction=0.75),
         rounds=(RoundConfig(2, 1e-2, trainable="head"), RoundConfig(2, 3e-3, scale=0.75)),
         optimiser=OptimiserConfig(batch_size=4, average_decay=0.5),
-        augment=AugmentConfig(flip=True, rotation_degrees=90, scale=1.2, stain=0.1, colour=0.2, blur_px=1, noise=0.02, jpeg=0.2),
+        augment=AugmentConfig(
+            flip=True, rotation_degrees=90, scale=1.2, stain=0.1, colour=0.2, blur_px=1, noise=0.02, jpeg=0.2
+        ),
     )
 
 

@@ -52,7 +52,9 @@ def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weigh
 
 @pytest.mark.filterwarnings("ignore")
 def test_eight_cells_are_learned_by_heart(cells: Manifest, split: Split, config: TrainConfig, tmp_path: Path) -> None:
-    eight = dataclasses.replace(split, parts={"train": split.parts["train"][:8], "validation": split.parts["train"][:8]})
+    eight = dataclasses.replace(
+        split, parts={"train": split.parts["train"][:8], "validation": split.parts["train"][:8]}
+    )
     still = dataclasses.replace(
         config,
         rounds=(RoundConfig(12, 1e-2),),
@@ -65,7 +67,7 @@ def test_eight_cells_are_learned_by_heart(cells: Manifest, split: Split, config:
 
 
 def test_what_cannot_be_trained_is_refused(cells: Manifest, split: Split, config: TrainConfig, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="nothing|no checkpoints"):
+    with pytest.raises(TrainingError, match="no checkpoints"):
         train(config, cells, split, tmp_path / "none", True, quiet)
     strange = dataclasses.replace(split, parts={**split.parts, "train": ("nobody",)})
     with pytest.raises(DataError, match="lacks"):
@@ -86,7 +88,9 @@ def test_the_rate_warms_up_falls_and_starts_anew_with_each_round(config: TrainCo
     rounds = (RoundConfig(2, 1.0, warmup=0.2), RoundConfig(2, 0.5, schedule="constant", warmup=0.0))
     two = dataclasses.replace(config, rounds=rounds)
     rates = [learning_rate(two, step, 10) for step in range(40)]
-    assert rates[0] == pytest.approx(0.25) and max(rates[:20]) == pytest.approx(1.0) and rates[19] == pytest.approx(0.01)
+    assert (
+        rates[0] == pytest.approx(0.25) and max(rates[:20]) == pytest.approx(1.0) and rates[19] == pytest.approx(0.01)
+    )
     assert rates[20:] == [0.5] * 20
 
 
@@ -101,7 +105,9 @@ def test_epochs_differ_and_repeat_for_one_seed() -> None:
 
 
 def test_balanced_draws_give_classes_and_groups_their_even_share(cells: Manifest) -> None:
-    records = [dataclasses.replace(record, group="one") if index else record for index, record in enumerate(cells.records)]
+    records = [
+        dataclasses.replace(record, group="one") if index else record for index, record in enumerate(cells.records)
+    ]
     weights = balance_weights(records, "groups")
     assert weights is not None
     for label in ("lymphocyte", "eosinophil", "platelet"):

@@ -63,7 +63,7 @@ class Calls:
             UsageError: pandas is not installed.
         """
         try:
-            import pandas  # type: ignore[import-untyped]  # noqa: ICN001
+            import pandas  # type: ignore[import-untyped]
         except ImportError as error:
             raise UsageError("to_pandas() needs pandas: pip install pandas.") from error
         predictions = Predictions(self.classes, self.calls)

@@ -30,7 +30,9 @@ def write_report(path: Path, result: Calls, card: Card, truths: Mapping[str, str
     """
     ordered = sorted(result.calls, key=lambda call: (_ORDER[call.status], call.probability))
     shown = [_show(call, truths.get(call.image, "")) for call in ordered[:MOST_PICTURES]]
-    counts = {status: sum(call.status == status for call in result.calls) for status in ("accepted", "review", "rejected")}
+    counts = {
+        status: sum(call.status == status for call in result.calls) for status in ("accepted", "review", "rejected")
+    }
     overview = Section(
         "In short",
         text=(

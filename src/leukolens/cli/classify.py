@@ -20,14 +20,33 @@ if TYPE_CHECKING:
     epilog="Examples: leukolens classify cell.jpg    leukolens classify slides/ --out calls.csv    leukolens classify @list.txt --json",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
-@click.option("--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Which model; `leukolens doctor` lists them and marks the default.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout; refused inputs go beside it.")
-@click.option("--whole", is_flag=True, help="Take each image as it is. Cells are not searched for yet, so today this is always so.")
+@click.option(
+    "--bundle",
+    "bundle_name",
+    metavar="NAME_OR_DIR",
+    help="Which model; `leukolens doctor` lists them and marks the default.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write here instead of to stdout; refused inputs go beside it.",
+)
+@click.option(
+    "--whole",
+    is_flag=True,
+    help="Take each image as it is. Cells are not searched for yet, so today this is always so.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
 @click.option("--force", is_flag=True, help="Overwrite --out.")
 @click.pass_context
 def command(
-    ctx: click.Context, paths: tuple[str, ...], bundle_name: str | None, out: Path | None, whole: bool, as_json: bool, force: bool
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    bundle_name: str | None,
+    out: Path | None,
+    whole: bool,
+    as_json: bool,
+    force: bool,
 ) -> None:
     """Name the cell in each image: one row per image, with its probability and whether to trust it.
 
@@ -67,7 +86,9 @@ def command(
         _list_refused(refused)
     if not done:
         if not refused:
-            click.echo("No images were found: give images, or folders with .jpg, .png, .webp, .tif or .bmp files.", err=True)
+            click.echo(
+                "No images were found: give images, or folders with .jpg, .png, .webp, .tif or .bmp files.", err=True
+            )
         ctx.exit(FAILED)
     ctx.exit(SOME_REFUSED if refused else 0)
 
@@ -78,6 +99,7 @@ def _write(calls: "Iterator[CellCall]", bundle: "Bundle", out: Path | None, as_j
     from leukolens.core.predictions import Predictions
 
     classes = bundle.card.classes
+    lines: Iterator[str]
     if as_json:
         lines = (json.dumps(_describe(call, bundle)) + "\n" for call in calls)
     else:

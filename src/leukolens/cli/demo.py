@@ -11,7 +11,12 @@ SEED = 7
 
 
 @click.command("demo", epilog="Examples: leukolens demo --out demo    leukolens demo --images my-cells/ --out demo")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the predictions and the report.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for the predictions and the report.",
+)
 @click.option("--images", multiple=True, type=click.Path(), help="Your own images or folders instead of drawn cells.")
 @click.option("--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Which model.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
@@ -45,8 +50,12 @@ def command(ctx: click.Context, out: Path, images: tuple[str, ...], bundle_name:
     report = write_report(out / "report.html", result, bundle.card, truths)
     if truths:
         right = sum(call.label == truths[call.image] for call in result.calls)
-        click.echo(f"{right} of {len(result.calls)} drawn cells were named as drawn (synthetic: this shows that it works, not how well).")
+        click.echo(
+            f"{right} of {len(result.calls)} drawn cells were named as drawn (synthetic: this shows that it works, not how well)."
+        )
     accepted = sum(call.status == "accepted" for call in result.calls)
-    click.echo(f"{len(result.calls)} images: {accepted} accepted, {len(result.calls) - accepted} for a person to review.")
+    click.echo(
+        f"{len(result.calls)} images: {accepted} accepted, {len(result.calls) - accepted} for a person to review."
+    )
     click.echo(f"Report: {report.resolve()}")
     ctx.exit(SOME_REFUSED if result.refused else 0)

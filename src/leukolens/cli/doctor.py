@@ -39,7 +39,9 @@ def command(ctx: click.Context) -> None:
             continue
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         mark = " (default)" if name == DEFAULT_BUNDLE else ""
-        click.echo(f"bundle {name}{mark}: {len(card.classes)} classes, {card.architecture}, {size:.1f} MB, hashes agree")
+        click.echo(
+            f"bundle {name}{mark}: {len(card.classes)} classes, {card.architecture}, {size:.1f} MB, hashes agree"
+        )
     right, total = _test_default()
     click.echo(f"self-test: {right} of {total} known synthetic cells named rightly by {DEFAULT_BUNDLE}")
     if not healthy or right < total:

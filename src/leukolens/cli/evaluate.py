@@ -22,13 +22,34 @@ if TYPE_CHECKING:
 )
 @click.argument("model", required=False, metavar="[RUN_OR_BUNDLE]")
 @click.option("--data", "data_name", metavar="NAME", help="Dataset to judge on.")
-@click.option("--split", "part", metavar="S", help="train, validation, test or all. Default: test of the split in the card, or all of a dataset that it never saw.")
-@click.option("--predictions", "predictions_path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Judge this file, which has a column `truth`.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for metrics.json, predictions.csv, figures and report.html.")
+@click.option(
+    "--split",
+    "part",
+    metavar="S",
+    help="train, validation, test or all. Default: test of the split in the card, or all of a dataset that it never saw.",
+)
+@click.option(
+    "--predictions",
+    "predictions_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Judge this file, which has a column `truth`.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    help="Folder for metrics.json, predictions.csv, figures and report.html.",
+)
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @click.pass_context
 def command(
-    ctx: click.Context, model: str | None, data_name: str | None, part: str | None, predictions_path: Path | None, out: Path, force: bool
+    ctx: click.Context,
+    model: str | None,
+    data_name: str | None,
+    part: str | None,
+    predictions_path: Path | None,
+    out: Path,
+    force: bool,
 ) -> None:
     """Judge predictions: accuracy with intervals, each class, calibration, and the errors with their pictures."""
     from leukolens.core.errors import UsageError
@@ -58,7 +79,9 @@ def command(
         click.secho(f"This split leaks: {provenance.why_leaky}", fg="red", err=True)
     name, share = worst_class(metrics)
     interval = metrics["balanced_accuracy_ci"]
-    click.echo(f"balanced accuracy {metrics['balanced_accuracy']:.4f} ({interval['low']:.4f} to {interval['high']:.4f}), n {metrics['n']}")
+    click.echo(
+        f"balanced accuracy {metrics['balanced_accuracy']:.4f} ({interval['low']:.4f} to {interval['high']:.4f}), n {metrics['n']}"
+    )
     click.echo(f"worst class {name} {share:.4f}; accuracy {metrics['accuracy']:.4f}; ECE {metrics['ece']:.4f}")
     if metrics["groups"]:
         click.echo(f"per group {metrics['groups']['accuracy']:.4f}, {metrics['groups']['n']} groups")
@@ -66,9 +89,7 @@ def command(
     ctx.exit(SOME_REFUSED if refused else 0)
 
 
-def _predict(
-    model: str, cells: "Manifest", part: str | None
-) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
+def _predict(model: str, cells: "Manifest", part: str | None) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
     """Predictions of a bundle, made now, or those that a run left."""
     from leukolens.analysis.classify import predict_records
     from leukolens.core.predictions import read_predictions
@@ -79,10 +100,14 @@ def _predict(
 
     run = RunFolder(Path(model))
     if run.recipe.is_file():
-        split = read_split(run.split)
+        own = read_split(run.split)
         chosen = part or "test"
         predictions = read_predictions(run.predictions(chosen))
-        return predictions, (), Provenance(run.path.name, split.dataset, f"{chosen} of {split.kind}", split.leaky, split.why_leaky)
+        return (
+            predictions,
+            (),
+            Provenance(run.path.name, own.dataset, f"{chosen} of {own.kind}", own.leaky, own.why_leaky),
+        )
     bundle = load_bundle(model)
     split_path = bundle.folder / "split.json"
     split = read_split(split_path) if split_path.is_file() else None
@@ -93,7 +118,11 @@ def _predict(
     home = split is not None and split.dataset == cells.name
     leaky = home and split is not None and split.leaky
     why = split.why_leaky if leaky and split is not None else ""
-    return predictions, refused, Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", cells.name, what, leaky, why)
+    return (
+        predictions,
+        refused,
+        Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", cells.name, what, leaky, why),
+    )
 
 
 def _choose(cells: "Manifest", split: "Split | None", part: str | None) -> "tuple[tuple[Record, ...], str]":
@@ -102,7 +131,9 @@ def _choose(cells: "Manifest", split: "Split | None", part: str | None) -> "tupl
 
     if split is None or split.dataset != cells.name:
         if part not in (None, "all"):
-            raise UsageError(f"The model was not trained on {cells.name}, so it has no part {part!r} of it. Leave --split out.")
+            raise UsageError(
+                f"The model was not trained on {cells.name}, so it has no part {part!r} of it. Leave --split out."
+            )
         return cells.records, f"all of {cells.name}, never trained on"
     if split.dataset_hash != cells.hash:
         # Labels or groups differ from those it was trained with; ids decide what is what, so parts still hold.

@@ -7,7 +7,9 @@ import click
 
 @click.command("export", epilog="Example: leukolens export runs/pbc --out bundles/pbc")
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder; its name is the bundle's name.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder; its name is the bundle's name."
+)
 @click.option("--images", default=256, show_default=True, help="Validation images on which parity is proved.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def command(run: Path, out: Path, images: int, force: bool) -> None:

@@ -10,14 +10,33 @@ import click
     epilog="Example: leukolens train recipes/pbc.toml --data pbc --split pbc-split.json --out runs/pbc",
 )
 @click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--data", "data_name", required=True, metavar="NAME", help="Dataset to train on; see `leukolens data list`.")
-@click.option("--split", "split_path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Split file; without it the provided split, or a grouped 64/16/20 where there is none.")
+@click.option(
+    "--data", "data_name", required=True, metavar="NAME", help="Dataset to train on; see `leukolens data list`."
+)
+@click.option(
+    "--split",
+    "split_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Split file; without it the provided split, or a grouped 64/16/20 where there is none.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value of the recipe, e.g. optimiser.batch_size=32.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the recipe, e.g. optimiser.batch_size=32.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def command(
-    recipe: Path, data_name: str, split_path: Path | None, out: Path, overrides: tuple[str, ...], resume: bool, force: bool
+    recipe: Path,
+    data_name: str,
+    split_path: Path | None,
+    out: Path,
+    overrides: tuple[str, ...],
+    resume: bool,
+    force: bool,
 ) -> None:
     """Train a model by a recipe: checkpoints, history, curves and predictions in one run folder."""
     from leukolens.core.files import require_absent
@@ -44,4 +63,7 @@ def command(
             click.echo(f"\r{what}: {done} of {total} images", nl=done == total, err=True)
 
     run = train(config, manifest, split, out, resume, report)
-    click.echo(f"{run.path}: weights, predictions and curves are written. Next: leukolens evaluate {run.path} --data {data_name} --out report", err=True)
+    click.echo(
+        f"{run.path}: weights, predictions and curves are written. Next: leukolens evaluate {run.path} --data {data_name} --out report",
+        err=True,
+    )

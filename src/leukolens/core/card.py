@@ -84,7 +84,9 @@ def read_card(folder: Path) -> Card:
     try:
         card = _parse_card(fields)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise BundleError(f"{show_name(str(path))} does not hold together: {error!r}. Export the model again.") from error
+        raise BundleError(
+            f"{show_name(str(path))} does not hold together: {error!r}. Export the model again."
+        ) from error
     _check_files(folder, card)
     return _with_background(folder, card)
 
@@ -146,11 +148,17 @@ def _check_files(folder: Path, card: Card) -> None:
     for name, expected in card.files.items():
         path = folder / name
         if Path(name).name != name or path.is_symlink():
-            raise BundleError(f"The card of {card.name} names the file {name!r}, which is not a plain name in its folder.")
+            raise BundleError(
+                f"The card of {card.name} names the file {name!r}, which is not a plain name in its folder."
+            )
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE_BYTES:
-            raise BundleError(f"The bundle {card.name} lacks its file {name}, or it is over 1 GiB. Fetch the bundle again.")
+            raise BundleError(
+                f"The bundle {card.name} lacks its file {name}, or it is over 1 GiB. Fetch the bundle again."
+            )
         if hash_file(path) != expected:
-            raise BundleError(f"{name} of the bundle {card.name} is not the file its card was written for. Fetch the bundle again.")
+            raise BundleError(
+                f"{name} of the bundle {card.name} is not the file its card was written for. Fetch the bundle again."
+            )
 
 
 def _with_background(folder: Path, card: Card) -> Card:

@@ -59,9 +59,7 @@ def grouped_bootstrap(
     generator = np.random.default_rng(seed)
     values = np.empty(draws)
     for draw in range(draws):
-        picked = [
-            rows[index] for rows in members.values() for index in generator.integers(len(rows), size=len(rows))
-        ]
+        picked = [rows[index] for rows in members.values() for index in generator.integers(len(rows), size=len(rows))]
         values[draw] = statistic(np.concatenate(picked))
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return Interval(float(low), float(high), f"bootstrap over {len(rows_of)} groups within classes, {draws} draws")

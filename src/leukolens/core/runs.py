@@ -66,5 +66,7 @@ def open_run(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     if not run.recipe.is_file():
-        raise DataError(f"{show_name(str(path))} is not a run: it holds no recipe.toml. Make one with `leukolens train`.")
+        raise DataError(
+            f"{show_name(str(path))} is not a run: it holds no recipe.toml. Make one with `leukolens train`."
+        )
     return run

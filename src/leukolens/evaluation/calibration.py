@@ -24,9 +24,7 @@ def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 
 
-def choose_threshold(
-    probabilities: NDArray[np.floating], truths: NDArray[np.integer], target: float = 0.99
-) -> float:
+def choose_threshold(probabilities: NDArray[np.floating], truths: NDArray[np.integer], target: float = 0.99) -> float:
     """The least top probability at or above which at least `target` of the calls are right.
 
     Args:
@@ -46,9 +44,7 @@ def choose_threshold(
     return float(top[order][enough[-1]]) if len(enough) else 1.01
 
 
-def expected_calibration_error(
-    confidences: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 15
-) -> float:
+def expected_calibration_error(confidences: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 15) -> float:
     """Mean distance between confidence and share right, over bins of equal mass (Nixon et al. 2019).
 
     Args:

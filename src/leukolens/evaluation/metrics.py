@@ -65,12 +65,17 @@ def score(predictions: Predictions) -> Scored:
         DataError: no prediction has a truth.
     """
     if not any(predictions.truths):
-        raise DataError("These predictions have no truths: a column `truth` with the class of each image is needed to judge them.")
+        raise DataError(
+            "These predictions have no truths: a column `truth` with the class of each image is needed to judge them."
+        )
     rows = [index for index, truth in enumerate(predictions.truths) if truth]
     truths = [predictions.truths[index] for index in rows]
     called = [predictions.calls[index].label for index in rows]
     present = set(truths) | set(called)
-    labels = (*(name for name in predictions.classes if name in present), *sorted(set(truths) - set(predictions.classes)))
+    labels = (
+        *(name for name in predictions.classes if name in present),
+        *sorted(set(truths) - set(predictions.classes)),
+    )
     number = {name: index for index, name in enumerate(labels)}
     known = {name: index for index, name in enumerate(predictions.classes)}
     groups = predictions.groups or tuple(call.image for call in predictions.calls)
@@ -87,7 +92,9 @@ def score(predictions: Predictions) -> Scored:
     )
 
 
-def compute_metrics(predictions: Predictions, provenance: Provenance, refused: int = 0, draws: int = 1000) -> dict[str, Any]:
+def compute_metrics(
+    predictions: Predictions, provenance: Provenance, refused: int = 0, draws: int = 1000
+) -> dict[str, Any]:
     """Everything in `metrics.json`.
 
     Args:
@@ -104,7 +111,9 @@ def compute_metrics(predictions: Predictions, provenance: Provenance, refused: i
     right = scored.right
     accuracy = float(right.mean())
     grouped = len(set(scored.groups)) < len(right)
-    accepted = np.array([call.status == "accepted" for call, truth in zip(predictions.calls, predictions.truths, strict=True) if truth])
+    accepted = np.array(
+        [call.status == "accepted" for call, truth in zip(predictions.calls, predictions.truths, strict=True) if truth]
+    )
     per_class, confusion = _per_class(scored)
     metrics: dict[str, Any] = {
         "n": len(right),
@@ -118,7 +127,9 @@ def compute_metrics(predictions: Predictions, provenance: Provenance, refused: i
         "accuracy_ci_naive": _show(wilson_interval(right.sum(), len(right))),
         "balanced_accuracy": balanced_accuracy(right, scored.truths),
         "balanced_accuracy_ci": _show(
-            grouped_bootstrap(lambda rows: balanced_accuracy(right[rows], scored.truths[rows]), scored.groups, strata, draws)
+            grouped_bootstrap(
+                lambda rows: balanced_accuracy(right[rows], scored.truths[rows]), scored.groups, strata, draws
+            )
         ),
         "macro_f1": float(np.mean([values["f1"] for values in per_class.values() if values["support"]])),
         **_probabilistic(scored),
@@ -151,7 +162,11 @@ def _probabilistic(scored: Scored) -> dict[str, float | None]:
     clipped = np.clip(shares, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
     hot = np.eye(shares.shape[1])[known]
     binary = -(hot * np.log(clipped) + (1 - hot) * np.log(1 - clipped)).mean()
-    areas = [roc_auc_score(hot[:, index], shares[:, index]) for index in range(shares.shape[1]) if 0 < hot[:, index].sum() < len(hot)]
+    areas = [
+        roc_auc_score(hot[:, index], shares[:, index])
+        for index in range(shares.shape[1])
+        if 0 < hot[:, index].sum() < len(hot)
+    ]
     return {
         "auc": float(np.mean(areas)) if areas else None,
         "cross_entropy": float(-np.log(clipped[np.arange(len(known)), known]).mean()),
@@ -196,8 +211,12 @@ def _groups(scored: Scored, strata: Sequence[str], draws: int) -> dict[str, Any]
             continue
         count = int(picked.sum())
         note = f"{count} fields: interval unreliable" if count < FEW_GROUPS else ""
-        interval = _show(wilson_interval(int(won[picked].sum()), count))
-        per_class[label] = {"n": count, "accuracy": float(won[picked].mean()), "ci": interval, "note": note}
+        per_class[label] = {
+            "n": count,
+            "accuracy": float(won[picked].mean()),
+            "ci": _show(wilson_interval(int(won[picked].sum()), count)),
+            "note": note,
+        }
     interval = grouped_bootstrap(lambda rows: float(won[rows].mean()), names, classes, draws)
     return {"n": len(names), "accuracy": float(won.mean()), "ci": _show(interval), "per_class": per_class}
 

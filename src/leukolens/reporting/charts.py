@@ -45,11 +45,15 @@ def draw_lines(
     body = [_axes(left, top, plot_width, plot_height, (low_x, high_x), (low_y, high_y), x_label, y_label)]
     if diagonal:
         (x0, y0), (x1, y1) = place(low_x, low_y), place(high_x, high_y)
-        body.append(f"<line x1='{x0:.1f}' y1='{y0:.1f}' x2='{x1:.1f}' y2='{y1:.1f}' stroke='{GREY}' stroke-dasharray='4 4'/>")
+        body.append(
+            f"<line x1='{x0:.1f}' y1='{y0:.1f}' x2='{x1:.1f}' y2='{y1:.1f}' stroke='{GREY}' stroke-dasharray='4 4'/>"
+        )
     for index, (_, line) in enumerate(points.items()):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in line))
         colour, dash = PALETTE[index % len(PALETTE)], _DASHES[index // len(PALETTE) % len(_DASHES)]
-        body.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2' stroke-dasharray='{dash}'/>")
+        body.append(
+            f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2' stroke-dasharray='{dash}'/>"
+        )
         if len(line) <= 20:
             dots = (place(*point) for point in line)
             body += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{colour}'/>" for x, y in dots]
@@ -124,7 +128,14 @@ def _round_range(values: Sequence[float], diagonal: bool) -> tuple[float, float]
 
 
 def _axes(
-    left: float, top: float, width: float, height: float, x_range: tuple[float, float], y_range: tuple[float, float], x_label: str, y_label: str
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    x_label: str,
+    y_label: str,
 ) -> str:
     parts = []
     for tick in range(6):

@@ -71,7 +71,10 @@ class Section:
 def render_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     """The whole page as HTML."""
     environment = Environment(
-        loader=PackageLoader("leukolens.reporting"), autoescape=select_autoescape(["html"]), trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("leukolens.reporting"),
+        autoescape=select_autoescape(["html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return environment.get_template("page.html").render(

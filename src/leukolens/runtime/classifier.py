@@ -70,7 +70,7 @@ class Classifier:
 
 def bundle_names() -> dict[str, Path]:
     """The bundles that come with LeukoLens and those in the home folder, by name."""
-    found = {}
+    found: dict[str, Path] = {}
     for root in (SHIPPED, home_folder() / "bundles"):
         found |= {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD_NAME}"))}
     return found
@@ -86,5 +86,7 @@ def load_bundle(name_or_folder: str | Path | None = None) -> Bundle:
     folder = bundle_names().get(str(wanted), Path(wanted))
     if not (folder / CARD_NAME).is_file():
         known = ", ".join(bundle_names()) or "none"
-        raise BundleError(f"No bundle is called {show_name(str(wanted))!r}, and it is no folder with a card. There are: {known}.")
+        raise BundleError(
+            f"No bundle is called {show_name(str(wanted))!r}, and it is no folder with a card. There are: {known}."
+        )
     return Bundle(folder, read_card(folder))

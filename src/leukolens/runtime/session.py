@@ -29,7 +29,9 @@ class Session:
             BundleError: the card does not vouch for the model, it is no ONNX model, or its shape is not the card's.
         """
         if MODEL_NAME not in card.files:
-            raise BundleError(f"The card of {card.name} does not name {MODEL_NAME} among its files, so nothing vouches for it.")
+            raise BundleError(
+                f"The card of {card.name} does not name {MODEL_NAME} among its files, so nothing vouches for it."
+            )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         if threads is not None:
@@ -40,7 +42,9 @@ class Session:
             model = (folder / MODEL_NAME).read_bytes()
             self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
-            raise BundleError(f"{MODEL_NAME} of the bundle {card.name} is not a model that runs here: {error}") from error
+            raise BundleError(
+                f"{MODEL_NAME} of the bundle {card.name} is not a model that runs here: {error}"
+            ) from error
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check(card)
 
@@ -48,16 +52,22 @@ class Session:
         inputs = {value.name: list(value.shape) for value in self._session.get_inputs()}
         expected = [3, card.preparation.height_px, card.preparation.width_px]
         if list(inputs) != [INPUT_NAME] or inputs[INPUT_NAME][1:] != expected:
-            raise BundleError(f"The card of {card.name} promises one input {INPUT_NAME!r} of shape (n, {expected}); the model takes {inputs}.")
+            raise BundleError(
+                f"The card of {card.name} promises one input {INPUT_NAME!r} of shape (n, {expected}); the model takes {inputs}."
+            )
         missing = {LOGITS_NAME, card.feature_layer} - self._outputs
         if missing:
-            raise BundleError(f"The card of {card.name} promises the outputs {sorted(missing)}; the model gives {sorted(self._outputs)}.")
+            raise BundleError(
+                f"The card of {card.name} promises the outputs {sorted(missing)}; the model gives {sorted(self._outputs)}."
+            )
         try:
             logits = self.run(np.zeros((1, *expected), np.float32))
         except Exception as error:  # As above: whatever fails on a plain black image will fail on cells.
             raise BundleError(f"The model of {card.name} does not run: {error}") from error
         if logits.shape != (1, len(card.classes)):
-            raise BundleError(f"The card of {card.name} promises {len(card.classes)} classes; the model gives logits of shape {logits.shape}.")
+            raise BundleError(
+                f"The card of {card.name} promises {len(card.classes)} classes; the model gives logits of shape {logits.shape}."
+            )
 
     def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits `(n, k)` of inputs `(n, 3, h, w)` float32."""

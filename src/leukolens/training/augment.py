@@ -22,7 +22,9 @@ _HAEMATOXYLIN_EOSIN_RESIDUAL = torch.tensor(
 _LUMA = torch.tensor([0.299, 0.587, 0.114])
 
 
-def augment_batch(images: Tensor, side: tuple[int, int], zoom: float, config: AugmentConfig, random: torch.Generator) -> Tensor:
+def augment_batch(
+    images: Tensor, side: tuple[int, int], zoom: float, config: AugmentConfig, random: torch.Generator
+) -> Tensor:
     """Draws one augmented picture of each image.
 
     Args:

@@ -202,7 +202,9 @@ def _build(kind: Any, tree: Any, where: str) -> Any:
     hints = get_type_hints(kind)
     unknown = sorted(set(tree) - set(hints))
     if unknown:
-        raise UsageError(f"The recipe has unknown keys {unknown} in {where or 'its top level'}. Known: {sorted(hints)}.")
+        raise UsageError(
+            f"The recipe has unknown keys {unknown} in {where or 'its top level'}. Known: {sorted(hints)}."
+        )
     missing = [
         part.name
         for part in dataclasses.fields(kind)

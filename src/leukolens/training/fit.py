@@ -99,11 +99,15 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
     module.load_state_dict(best["state_dict"], strict=False)
     with write_atomically(run.weights) as temporary:
         save_file({key: value.contiguous() for key, value in module.network.state_dict().items()}, temporary)
-    finish_run(run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])})
+    finish_run(
+        run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])}
+    )
     return run
 
 
-def gather_cells(config: TrainConfig, spec: ModelSpec, manifest: Manifest, split: Split, report: Report) -> TrainingCells:
+def gather_cells(
+    config: TrainConfig, spec: ModelSpec, manifest: Manifest, split: Split, report: Report
+) -> TrainingCells:
     """Decodes what each part of the split needs.
 
     Raises:
@@ -120,7 +124,9 @@ def gather_cells(config: TrainConfig, spec: ModelSpec, manifest: Manifest, split
         records[part] = [by_id[name] for name in names]
     for part in ("train", "validation"):
         if not records.get(part):
-            raise DataError(f"The split's part {part!r} is empty: there is nothing to {'learn' if part == 'train' else 'choose'} from.")
+            raise DataError(
+                f"The split's part {part!r} is empty: there is nothing to {'learn' if part == 'train' else 'choose'} from."
+            )
     labels = {record.label for record in records["train"]}
     classes = tuple(name for name in CELL_CLASSES if name in labels)
     if len(classes) < 2:
@@ -170,11 +176,15 @@ def _write_background(path: Path, background: np.ndarray[Any, Any]) -> None:
         Image.fromarray(background).save(temporary, "PNG")
 
 
-def _fit(module: CellModule, config: TrainConfig, cells: TrainingCells, run: RunFolder, checkpoint: Path | None) -> None:
+def _fit(
+    module: CellModule, config: TrainConfig, cells: TrainingCells, run: RunFolder, checkpoint: Path | None
+) -> None:
     training = CellDataset(cells.frames, cells.classes)
     records = [record for part in cells.frames for record in part.records]
     draws = config.data.images_per_epoch or len(training)
-    sampler = BalancedSampler(balance_weights(records, config.data.balance), len(training), draws, config.seed, lambda: module.current_epoch)
+    sampler = BalancedSampler(
+        balance_weights(records, config.data.balance), len(training), draws, config.seed, lambda: module.current_epoch
+    )
     batch = config.optimiser.batch_size
     drop = draws > batch
     # A generator of its own: a loader that starts would else draw from the one that dropout uses.
@@ -223,7 +233,9 @@ class _History(Callback):
         """Adds a row; rows of epochs that are trained again are dropped."""
         before = read_rows(self._path) if self._path.is_file() and trainer.current_epoch else []
         rows = [list(row.values()) for row in before if int(row["epoch"]) < trainer.current_epoch]
-        values = {name: f"{float(trainer.callback_metrics.get(name, float('nan'))):.6f}" for name in HISTORY_COLUMNS[1:-1]}
+        values = {
+            name: f"{float(trainer.callback_metrics.get(name, float('nan'))):.6f}" for name in HISTORY_COLUMNS[1:-1]
+        }
         rate = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
         write_rows(self._path, HISTORY_COLUMNS, [*rows, [str(trainer.current_epoch), *values.values(), rate]])
 
@@ -245,7 +257,9 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "synthetic_images": sum(len(part.records) for part in cells.frames[1:]),
         "refused": [f"{refusal.image}: {refusal.why}" for part in cells.parts.values() for refusal in part.refused],
         "epochs": config.epochs,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"CPU, {torch.get_num_threads()} threads",
         "precision": "bfloat16 autocast",
         "versions": {name: version(name) for name in ("leukolens", "torch", "timm", "lightning", "numpy", "pillow")},
         "python": platform.python_version(),
