@@ -129,7 +129,10 @@ def test_many_threads_read_the_right_members(tmp_path: Path) -> None:
 def test_mutated_zips_are_read_or_refused(
     edits: list[tuple[int, bytes]], end: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = write_zip(tmp_path_factory.mktemp("fuzz") / "a.zip", {"neutrophil/x.png": png(np.zeros((4, 4, 3), np.uint8)), "y.txt": b"1"})
+    path = write_zip(
+        tmp_path_factory.mktemp("fuzz") / "a.zip",
+        {"neutrophil/x.png": png(np.zeros((4, 4, 3), np.uint8)), "y.txt": b"1"},
+    )
     data = bytearray(path.read_bytes())
     for place, value in edits:
         data[place % len(data) : place % len(data) + len(value)] = value

@@ -247,7 +247,11 @@ def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
     only_refuses(data)
 
 
-@given(st.sampled_from(valid_files()), st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=6)), max_size=6), st.integers(0, 2000))
+@given(
+    st.sampled_from(valid_files()),
+    st.lists(st.tuples(st.integers(0, 2000), st.binary(min_size=1, max_size=6)), max_size=6),
+    st.integers(0, 2000),
+)
 def test_mutated_pictures_decode_or_are_refused(data: bytes, edits: list[tuple[int, bytes]], end: int) -> None:
     mutated = bytearray(data)
     for place, value in edits:

@@ -43,16 +43,15 @@ def list_datasets() -> None:
 
 
 def _describe(manifest: "Manifest") -> str:
+    from leukolens.core.taxonomy import CELL_CLASSES
+
     cells = manifest.cells().labelled().records
     boxes = sum(len(record.boxes) for record in manifest.records)
     classes = Counter(record.label for record in cells)
     words = [f"{len(manifest.records)} images", f"{len({record.group for record in manifest.records})} groups"]
     words += [f"{boxes} boxes"] if boxes else []
-    words += (
-        [f"{len(cells)} named cells: " + ", ".join(f"{label} {n}" for label, n in classes.most_common())]
-        if cells
-        else []
-    )
+    counts = ", ".join(f"{label} {classes[label]}" for label in CELL_CLASSES if classes[label])
+    words += [f"{len(cells)} named cells: {counts}"] if cells else []
     words += [f"{len(manifest.refused)} refused"] if manifest.refused else []
     words += [f"{len(manifest.doubts)} doubtful"] if manifest.doubts else []
     return "; ".join(words)
@@ -112,8 +111,9 @@ def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
     click.echo(f"{name}: {_describe(manifest)}")
     for what, notes in (("refused", manifest.refused), ("doubtful, but used", manifest.doubts)):
         if notes:
-            click.echo(f"{len(notes)} {what}; all of them in {place.with_suffix('.notes.csv')}:", err=True)
-            _show_some((f"{show_name(note.image)}: {note.why}" for note in notes), to_stderr=True)
+            beside = show_name(str(place.with_suffix(".notes.csv")))
+            click.echo(f"{len(notes)} {what}; all of them in {beside}:", err=True)
+            _show_some((f"{note.image}: {note.why}" for note in notes), to_stderr=True)
     ctx.exit(SOME_REFUSED if manifest.refused else 0)
 
 
@@ -226,7 +226,7 @@ def split_dataset(
 
 
 def _write_splits(splits: "dict[Path, Split]", force: bool) -> None:
-    from leukolens.core.files import require_absent
+    from leukolens.core.files import require_absent, show_name
     from leukolens.data.splits import write_split
 
     for place in splits:
@@ -234,7 +234,7 @@ def _write_splits(splits: "dict[Path, Split]", force: bool) -> None:
     for place, split in splits.items():
         write_split(place, split)
         sizes = ", ".join(f"{part} {len(ids)}" for part, ids in split.parts.items())
-        click.echo(f"{place}: {sizes}, left out {len(split.left_out)}, hash {split.hash[:16]}")
+        click.echo(f"{show_name(str(place))}: {sizes}, left out {len(split.left_out)}, hash {split.hash[:16]}")
         if split.leaky:
             click.secho(f"This split leaks: {split.why_leaky}.", fg="red", err=True)
 
@@ -248,7 +248,7 @@ def _write_splits(splits: "dict[Path, Split]", force: bool) -> None:
 def synth(cells: int, fields: int, seed: int, out: Path, force: bool) -> None:
     """Draw synthetic cells and fields with their truth. None of it is real, and each folder says so."""
     from leukolens.core.errors import UsageError
-    from leukolens.core.files import require_absent
+    from leukolens.core.files import require_absent, show_name
     from leukolens.data.synthetic import write_cells, write_fields
 
     if not cells and not fields:
@@ -258,7 +258,7 @@ def synth(cells: int, fields: int, seed: int, out: Path, force: bool) -> None:
         write_cells(out / "cells" if fields else out, cells, seed)
     if fields:
         write_fields(out / "fields" if cells else out, fields, seed)
-    click.echo(f"{out}: {cells} synthetic cells, {fields} synthetic fields, seed {seed}")
+    click.echo(f"{show_name(str(out))}: {cells} synthetic cells, {fields} synthetic fields, seed {seed}")
 
 
 @contextmanager
@@ -274,8 +274,10 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _show_some(lines: Iterable[str], to_stderr: bool = False) -> None:
+    from leukolens.core.files import show_name
+
     given = list(lines)
     for line in given[:_SHOWN]:
-        click.echo(f"  {line}", err=to_stderr)
+        click.echo(f"  {show_name(line)}", err=to_stderr)
     if len(given) > _SHOWN:
         click.echo(f"  and {len(given) - _SHOWN} more", err=to_stderr)

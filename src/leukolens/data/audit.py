@@ -14,7 +14,7 @@ from leukolens.core.results import Refusal
 from leukolens.data.duplicates import Report, find_identical, find_near, take_fingerprints
 from leukolens.data.manifest import UNMAPPED, Manifest, Record
 from leukolens.data.maps import list_same_fields
-from leukolens.data.splits import Split
+from leukolens.data.splits import PARTS, Split
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,8 @@ def _tear(
             parts[record.group].add(part_of[record.id])
             placed[part_of[record.id]].append(record.group)
     counts = []
-    for part, groups in placed.items():
+    for part in sorted(placed, key=PARTS.index):
+        groups = placed[part]
         unmapped = sum(group.startswith(UNMAPPED) for group in groups)
         counts.append(PartCount(part, len(groups), len(set(groups)) - unmapped, unmapped))
     torn = tuple((group, tuple(sorted(found))) for group, found in sorted(parts.items()) if len(found) > 1)

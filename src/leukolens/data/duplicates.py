@@ -73,8 +73,11 @@ class NearPair:
 
 
 def list_pictures(records: Sequence[Record]) -> list[Record]:
-    """One record per picture, where several cells lie in one field."""
-    return list({record.image: record for record in reversed(records)}.values())[::-1]
+    """One record per picture, where several cells (`field#0`, `field#1`) lie in one field."""
+    firsts: dict[tuple[str, str], Record] = {}
+    for record in records:
+        firsts.setdefault((record.image, record.id.partition("#")[0]), record)
+    return list(firsts.values())
 
 
 def find_identical_files(records: Sequence[Record], report: Report) -> list[list[str]]:
@@ -142,11 +145,13 @@ def _group_by(digests: Sequence[str]) -> list[list[int]]:
 def _propose(thumbnails: Pixels) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Pairs `(m, 2)` whose hashes are near, with the position in which they are."""
     frequencies = _low_frequencies(thumbnails)
-    hashes = [_hash_signs(_turn_frequencies(frequencies, position)) for position in range(8)]
+    hashes = [_take_signs(_turn_frequencies(frequencies, position)) for position in range(8)]
+    # Two rows of n signs that differ in d places have the product n - 2 d.
+    least = hashes[0].shape[1] - 2 * _LARGEST_HASH_DISTANCE
     for position in range(8):
         for start in range(0, len(thumbnails), _BLOCK_ROWS):
-            block = hashes[0][start : start + _BLOCK_ROWS, None] ^ hashes[position][None, start:]
-            i, j = np.nonzero(np.bitwise_count(block) <= _LARGEST_HASH_DISTANCE)
+            agreement = hashes[0][start : start + _BLOCK_ROWS] @ hashes[position][start:].T
+            i, j = np.nonzero(agreement >= least)
             pairs = np.stack([i, j], axis=1)[i < j] + start
             for first in range(0, len(pairs), _BLOCK_PAIRS):
                 yield position, pairs[first : first + _BLOCK_PAIRS]
@@ -182,11 +187,9 @@ def _turn_pictures(pictures: NDArray[np.float32], position: int) -> NDArray[np.f
     return pictures
 
 
-def _hash_signs(frequencies: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """63 bits a picture: the sign of each coefficient but the mean."""
-    positive = frequencies.reshape(len(frequencies), -1)[:, 1:] > 0
-    weights = np.uint64(1) << np.arange(positive.shape[1], dtype=np.uint64)
-    return np.asarray((positive * weights).sum(axis=1, dtype=np.uint64))
+def _take_signs(frequencies: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The hash, `(n, 63)` of -1 and 1: the sign of each coefficient but the mean."""
+    return np.where(frequencies.reshape(-1, _FREQUENCIES**2)[:, 1:] > 0, 1, -1).astype(np.float32)
 
 
 def _compare(

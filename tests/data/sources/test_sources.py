@@ -65,7 +65,15 @@ def test_folder(plant: Plant) -> None:
 
 
 def test_pbc(plant: Plant) -> None:
-    names = ["neutrophil/BNE_1.jpg", "neutrophil/SNE_2.jpg", "ig/PMY_3.jpg", "ig/IG_4.jpg", "eosinophil/EO_246684.jpg", "eosinophil/EO_409717.jpg", "eosinophil/BNE_9.jpg"]
+    names = [
+        "neutrophil/BNE_1.jpg",
+        "neutrophil/SNE_2.jpg",
+        "ig/PMY_3.jpg",
+        "ig/IG_4.jpg",
+        "eosinophil/EO_246684.jpg",
+        "eosinophil/EO_409717.jpg",
+        "eosinophil/BNE_9.jpg",
+    ]
     records = by_id(read_source("pbc", plant({f"PBC_dataset_normal_DIB/{name}": png() for name in names})))
     assert [records[name].sub_label for name in ("BNE_1", "SNE_2", "PMY_3", "IG_4", "BNE_9")] == [
         "band",
@@ -81,8 +89,15 @@ def test_pbc(plant: Plant) -> None:
 
 @pytest.mark.parametrize("top", ["", "dataset2-master/dataset2-master/images/"])
 def test_kaggle(top: str, plant: Plant) -> None:
-    names = ["TEST/EOSINOPHIL/_0_2183", "TEST/EOSINOPHIL/_0_9763", "TRAIN/MONOCYTE/_6_3666", "TEST_SIMPLE/EOSINOPHIL/_0_5239"]
-    tree: Tree = {f"{top}{name}.jpeg": png() for name in names} | {"dataset-master/JPEGImages/BloodImage_00000.jpg": png()}
+    names = [
+        "TEST/EOSINOPHIL/_0_2183",
+        "TEST/EOSINOPHIL/_0_9763",
+        "TRAIN/MONOCYTE/_6_3666",
+        "TEST_SIMPLE/EOSINOPHIL/_0_5239",
+    ]
+    tree: Tree = {f"{top}{name}.jpeg": png() for name in names} | {
+        "dataset-master/JPEGImages/BloodImage_00000.jpg": png()
+    }
     manifest = read_source("kaggle", plant(tree))
     assert {name: (r.group, r.part, r.label) for name, r in by_id(manifest).items()} == {
         "TEST/EOSINOPHIL/_0_2183": ("BloodImage_00387", "test", "eosinophil"),
@@ -129,14 +144,30 @@ def test_bccd(plant: Plant) -> None:
     assert [records[f"BloodImage_0000{number}"].part for number in range(5)] == ["train", "train", "validation", "", ""]
     assert len(records["BloodImage_00001"].boxes) == 1
     whys = [(refusal.image[-2:], refusal.why) for refusal in manifest.refused]
-    for image, what in (("01", "no area"), ("01", "called 'Dirt'"), ("02", "not XML"), ("03", "entities"), ("04", "no annotation"), ("99", "no picture")):
+    for image, what in (
+        ("01", "no area"),
+        ("01", "called 'Dirt'"),
+        ("02", "not XML"),
+        ("03", "entities"),
+        ("04", "no annotation"),
+        ("99", "no picture"),
+    ):
         assert any(image == number and what in why for number, why in whys), what
 
 
 def test_kaggle_fields(plant: Plant) -> None:
     top = "dataset-master/dataset-master"
-    rows = {0: "NEUTROPHIL", 1: '"NEUTROPHIL, EOSINOPHIL"', 2: '"EOSINOPHIL, EOSINOPHIL"', 3: "MONOCYTE", 4: "", 9: "LYMPHOCYTE"}
-    tree: Tree = {f"{top}/labels.csv": ",Image,Category\n" + "".join(f",{number},{word}\n" for number, word in rows.items())}
+    rows = {
+        0: "NEUTROPHIL",
+        1: '"NEUTROPHIL, EOSINOPHIL"',
+        2: '"EOSINOPHIL, EOSINOPHIL"',
+        3: "MONOCYTE",
+        4: "",
+        9: "LYMPHOCYTE",
+    }
+    tree: Tree = {
+        f"{top}/labels.csv": ",Image,Category\n" + "".join(f",{number},{word}\n" for number, word in rows.items())
+    }
     for number, boxes in enumerate([(WBC, RBC), (WBC, WBC), (WBC, WBC), (WBC, WBC), (WBC,), (WBC,)]):
         tree[f"{top}/JPEGImages/BloodImage_0000{number}.jpg"] = png()
         tree[f"{top}/Annotations/BloodImage_0000{number}.xml"] = voc(*boxes)
@@ -148,13 +179,28 @@ def test_kaggle_fields(plant: Plant) -> None:
         ("BloodImage_00002#1", "eosinophil", "BloodImage_00002"),
     ]
     why = reasons(manifest)
-    for number, what in ((1, "which is which"), (3, "names 1 leukocytes"), (4, "no class"), (5, "does not name it"), (9, "no picture")):
+    for number, what in (
+        (1, "which is which"),
+        (3, "names 1 leukocytes"),
+        (4, "no class"),
+        (5, "does not name it"),
+        (9, "no picture"),
+    ):
         assert what in why[f"BloodImage_0000{number}"]
 
 
 def test_chula(plant: Plant) -> None:
-    tree: Tree = {f"WBC_Samples/train/images/{stem}.webp": png(100, 50) for stem in ("N-5Bb_0001", "E-8_0002", "HF-M-8_0003", "M-8_0004", "odd")}
-    lines = {"N-5Bb_0001": "0 0.5 0.5 0.2 0.4\n\n", "E-8_0002": "3 0.5 0.5 0.2 0.4\n", "HF-M-8_0003": "4 0.1 0.1 0.1 0.1\nx y\n7 .5 .5 .1 .1", "odd": "1 .5 .5 .1 .1", "M-8_0009": "4 .5 .5 .1 .1"}
+    tree: Tree = {
+        f"WBC_Samples/train/images/{stem}.webp": png(100, 50)
+        for stem in ("N-5Bb_0001", "E-8_0002", "HF-M-8_0003", "M-8_0004", "odd")
+    }
+    lines = {
+        "N-5Bb_0001": "0 0.5 0.5 0.2 0.4\n\n",
+        "E-8_0002": "3 0.5 0.5 0.2 0.4\n",
+        "HF-M-8_0003": "4 0.1 0.1 0.1 0.1\nx y\n7 .5 .5 .1 .1",
+        "odd": "1 .5 .5 .1 .1",
+        "M-8_0009": "4 .5 .5 .1 .1",
+    }
     tree |= {f"WBC_Samples/train/labels/{stem}.txt": text for stem, text in lines.items()}
     manifest = read_source("chula", plant(tree))
     records = by_id(manifest)
@@ -178,10 +224,16 @@ def test_chula(plant: Plant) -> None:
 def test_txl(plant: Plant) -> None:
     known = "0184a270-648e-5e6d-bc61-a9e8f7b0f6e4"  # uuid5 of MO_2733.jpg
     tree: Tree = {f"TXL_PBC/images/val/{stem}.webp": png() for stem in (known, "another")}
-    tree |= {f"TXL_PBC/labels/val/{stem}.txt": "0 .5 .5 .2 .2\n1 .2 .2 .1 .1\n2 .8 .8 .1 .1\n" for stem in (known, "another")}
+    tree |= {
+        f"TXL_PBC/labels/val/{stem}.txt": "0 .5 .5 .2 .2\n1 .2 .2 .1 .1\n2 .8 .8 .1 .1\n" for stem in (known, "another")
+    }
     records = by_id(read_source("txl", plant(tree)))
     assert {name: record.group for name, record in records.items()} == {known: "MO_2733", "another": "another"}
-    assert [(box.kind, box.label) for box in records[known].boxes] == [("leukocyte", None), ("red_cell", None), ("platelet", "platelet")]
+    assert [(box.kind, box.label) for box in records[known].boxes] == [
+        ("leukocyte", None),
+        ("red_cell", None),
+        ("platelet", "platelet"),
+    ]
     assert records[known].part == "validation"
 
 
