@@ -1,5 +1,6 @@
 """What every test may rely on: no network, a home of its own, real data where the environment points."""
 
+import importlib.util
 import os
 import socket
 from pathlib import Path
@@ -55,3 +56,24 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(
             f"{len(skipped)} tests on real data did not run: set LEUKOLENS_DATA and LEUKOLENS_WEIGHTS to run them."
         )
+
+
+@pytest.fixture
+def toy_bundle(tmp_path: Path) -> Path:
+    """Red is eosinophil, blue basophil, green lymphocyte."""
+    return load_test_module("toy_bundle").make_bundle(tmp_path / "toy")
+
+
+def load_test_module(name: str) -> Any:
+    """A module beside this file; tests are imported by path, so the folder is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def toy() -> Any:
+    """The module `toy_bundle`."""
+    return load_test_module("toy_bundle")

@@ -1,0 +1,116 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leukolens.analysis.classify import BATCH_SIZE, classify, classify_images, find_images, predict_records
+from leukolens.core.errors import UsageError
+from leukolens.core.results import Box, CellCall
+from leukolens.data.manifest import Record
+from leukolens.runtime.classifier import load_bundle
+
+COLOURS = {"eosinophil": 0, "lymphocyte": 1, "basophil": 2}
+
+
+def draw(label: str, size: int = 40) -> np.ndarray:
+    """A picture of the toy's colour for a class, with enough contrast to be one."""
+    image = np.zeros((size, size, 3), np.uint8)
+    image[:, :, COLOURS[label]] = 255
+    image[size // 4 : size // 2] //= 2
+    return image
+
+
+def test_arrays_and_files_get_the_same_calls_in_order(toy_bundle: Path, tmp_path: Path) -> None:
+    labels = [list(COLOURS)[index % 3] for index in range(2 * BATCH_SIZE + 3)]
+    paths = []
+    for index, label in enumerate(labels):
+        paths.append(tmp_path / f"{index:03}.png")
+        Image.fromarray(draw(label)).save(paths[-1])
+    from_files = classify(paths, toy_bundle)
+    from_arrays = classify([draw(label) for label in labels], toy_bundle)
+    assert [call.label for call in from_files.calls] == labels == [call.label for call in from_arrays.calls]
+    assert [call.image for call in from_files.calls] == [str(path) for path in paths]
+    assert from_files.to_pandas()["label"].tolist() == labels
+    np.testing.assert_allclose(from_files.calls[0].probabilities, from_arrays.calls[0].probabilities)
+
+
+def test_what_cannot_be_read_is_refused_and_the_rest_goes_on(toy_bundle: Path, tmp_path: Path) -> None:
+    good = tmp_path / "good.png"
+    Image.fromarray(draw("basophil")).save(good)
+    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "empty.png").touch()
+    result = classify([tmp_path, tmp_path / "missing.png"], toy_bundle)
+    assert [call.image for call in result.calls] == [str(good)]
+    assert {Path(refusal.image).name for refusal in result.refused} == {"text.jpg", "empty.png", "missing.png"}
+
+
+def test_doubt_is_said(toy_bundle: Path) -> None:
+    grey = np.full((40, 40, 3), 120, np.uint8)
+    half = draw("basophil")
+    half[:, :, 0] = 230
+    tiny = draw("basophil", 12)
+    sure, doubt, blank, small = classify([draw("basophil"), half, grey, tiny], toy_bundle).calls
+    assert (sure.status, doubt.status, blank.status, small.status) == ("accepted", "review", "rejected", "rejected")
+    assert "below 0.900" in doubt.reason and "one colour" in blank.reason and "pixels" in small.reason
+    assert blank.label == "" and len(blank.probabilities) == 0
+
+
+def test_a_wrong_array_is_refused(toy_bundle: Path) -> None:
+    result = classify([np.zeros((8, 8), np.uint8), draw("lymphocyte")], toy_bundle)
+    assert len(result.refused) == 1 and "(8, 8)" in result.refused[0].why
+    assert result.calls[0].label == "lymphocyte"
+
+
+def test_a_field_is_judged_by_its_cell(toy_bundle: Path, tmp_path: Path) -> None:
+    field = np.zeros((100, 100, 3), np.uint8)
+    field[:50], field[50:] = (255, 0, 0), (0, 255, 0)
+    path = tmp_path / "field.png"
+    Image.fromarray(field).save(path)
+    cell = Box(40, 60, 50, 70, "leukocyte", "lymphocyte")
+    record = Record("field#0", str(path), "lymphocyte", "", "t", "slide 1", cell=cell)
+    gone = Record("gone", str(tmp_path / "gone.png"), "lymphocyte", "", "t", "slide 1")
+    predictions, refused = predict_records([record, gone], load_bundle(toy_bundle))
+    assert predictions.calls[0].status == "rejected"  # the crop is plain green: one colour
+    assert predictions.groups == ("slide 1",) and predictions.truths == ("lymphocyte",)
+    assert [refusal.image for refusal in refused] == ["gone"]
+
+
+def test_results_come_while_later_images_are_still_unread(toy_bundle: Path) -> None:
+    read = 0
+
+    def endless():  # type: ignore[no-untyped-def]
+        nonlocal read
+        while True:
+            read += 1
+            yield draw("basophil")
+
+    stream = classify_images(endless(), load_bundle(toy_bundle))
+    for _ in range(3 * BATCH_SIZE):
+        assert isinstance(next(stream), CellCall)
+    assert read <= 8 * BATCH_SIZE
+    stream.close()
+
+
+def test_words_of_a_command_line_become_images(tmp_path: Path) -> None:
+    folder = tmp_path / "a b\nc"
+    (folder / "deep").mkdir(parents=True)
+    names = [folder / "2.PNG", folder / "10.jpg", folder / "deep" / "x.tif"]
+    for path in names:
+        path.touch()
+    odd = os.fsdecode(os.fsencode(folder) + b"/\xff.png")
+    Path(odd).touch()
+    (folder / "notes.txt").touch()
+    os.symlink(folder, folder / "deep" / "loop")
+    listed = tmp_path / "list.txt"
+    found, refused = find_images([str(folder), str(names[0]), str(tmp_path / "named.dat")])
+    assert found == [*sorted([str(names[0]), str(names[1]), odd]), str(names[2]), str(tmp_path / "named.dat")]
+    assert refused == []
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "y.png").touch()
+    listed.write_text(f"{plain}\n")
+    assert find_images([f"@{listed}"])[0] == [str(plain / "y.png")]
+    with pytest.raises(UsageError, match="cannot be read"):
+        find_images(["@nothing-here.txt"])

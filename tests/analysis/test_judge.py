@@ -1,0 +1,19 @@
+import numpy as np
+
+from leukolens.analysis.judge import find_fault, judge_cell, reject_image
+from leukolens.core.card import Card
+from leukolens.core.pixels import Preparation
+
+CARD = Card("toy", "toy", ("neutrophil", "platelet"), Preparation(8, 8), 1.0, 0.8)
+
+
+def test_the_threshold_itself_is_accepted() -> None:
+    assert judge_cell("a", np.array([0.8, 0.2]), CARD).status == "accepted"
+    assert judge_cell("a", np.array([0.79, 0.21]), CARD).status == "review"
+
+
+def test_faults_are_named() -> None:
+    assert find_fault(np.zeros((50, 50, 3), np.uint8))
+    assert find_fault(np.random.default_rng(0).integers(0, 255, (10, 90, 3), np.uint8))
+    assert not find_fault(np.random.default_rng(0).integers(0, 255, (50, 90, 3), np.uint8))
+    assert reject_image("a", "why").reason == "why"

@@ -1,0 +1,123 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from leukolens.core.files import read_rows
+
+
+def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "leukolens", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, errors="surrogateescape")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[:20, :, 0] = 250
+    Image.fromarray(image).save(folder / "red.png")
+    Image.fromarray(image).save(os.fsdecode(os.fsencode(folder) + b"/=new\nline \xff.png"))
+    return folder
+
+
+def test_one_row_per_image_on_stdout_and_names_survive(toy_bundle: Path, pictures: Path) -> None:
+    done = run("classify", pictures, "--bundle", toy_bundle)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert list(rows[0]) == [
+        "image",
+        "label",
+        "probability",
+        "status",
+        "reason",
+        "p_eosinophil",
+        "p_basophil",
+        "p_lymphocyte",
+    ]
+    assert {row["label"] for row in rows} == {"eosinophil"} and "bundle: toy" in done.stderr
+    out = pictures.parent / "calls.csv"
+    assert run("classify", pictures, "--bundle", toy_bundle, "--out", out).returncode == 0
+    assert {Path(row["image"]).exists() for row in read_rows(out)} == {True}
+
+
+def test_some_refused_is_exit_code_1_and_all_refused_3(toy_bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "text.jpg").write_text("hello")
+    out = tmp_path / "calls.csv"
+    done = run("classify", pictures, "--bundle", toy_bundle, "--out", out)
+    assert done.returncode == 1
+    assert len(read_rows(out)) == 2
+    refused = read_rows(tmp_path / "calls.refused.csv")
+    assert len(refused) == 1 and refused[0]["image"].endswith("text.jpg") and "not a picture" in refused[0]["why"]
+    alone = run("classify", pictures / "text.jpg", "--bundle", toy_bundle)
+    assert alone.returncode == 3 and "refused" in alone.stderr
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    nothing = run("classify", empty, "--bundle", toy_bundle)
+    assert nothing.returncode == 3 and "No images" in nothing.stderr
+
+
+def test_nothing_is_overwritten_unasked(toy_bundle: Path, pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "calls.csv"
+    out.write_text("mine")
+    done = run("classify", pictures, "--bundle", toy_bundle, "--out", out)
+    assert done.returncode == 2 and out.read_text() == "mine" and "--force" in done.stderr
+    assert run("classify", pictures, "--bundle", toy_bundle, "--out", out, "--force").returncode == 0
+    assert out.read_text() != "mine"
+
+
+def test_json_lines(toy_bundle: Path, pictures: Path) -> None:
+    done = run("classify", pictures, "--bundle", toy_bundle, "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 2 and lines[0]["bundle"] == "toy" and abs(sum(lines[0]["probabilities"].values()) - 1) < 1e-5
+
+
+def test_a_bundle_that_lies_is_exit_code_3_and_wrong_words_2(toy: Any, pictures: Path, tmp_path: Path) -> None:
+    liar = toy.make_bundle(tmp_path / "liar", classes=("platelet", "monocyte"))
+    done = run("classify", pictures, "--bundle", liar, "--out", tmp_path / "x.csv")
+    assert done.returncode == 3 and "promises 2 classes" in done.stderr and "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*.csv")) and not list(tmp_path.glob(".unfinished*"))
+    assert run("classify").returncode == 2
+    assert run("classify", "--nonsense").returncode == 2
+    assert run("nonsense").returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_an_error_not_a_traceback(toy_bundle: Path, pictures: Path) -> None:
+    command = [sys.executable, "-m", "leukolens", "classify", str(pictures), "--bundle", str(toy_bundle)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 3 and "Traceback" not in done.stderr
+
+
+def test_the_shipped_bundle_passes_its_own_self_test() -> None:
+    done = run("doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 of 8" in done.stdout
+
+
+def test_the_demo_names_its_report_and_declares_it_synthetic(tmp_path: Path) -> None:
+    done = run("demo", "--out", tmp_path / "demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert str(tmp_path / "demo" / "report.html") in done.stdout
+    assert "synthetic" in page and "not a medical device" in page and page.count("<figure") == 24
+    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+    rows = read_rows(tmp_path / "demo" / "predictions.csv")
+    assert sum(row["label"] == row["truth"] for row in rows) >= 22
+
+
+def test_the_demo_takes_ones_own_images(pictures: Path, tmp_path: Path, toy_bundle: Path) -> None:
+    (pictures / "text.jpg").write_text("hello")
+    done = run("demo", "--images", pictures, "--bundle", toy_bundle, "--out", tmp_path / "mine")
+    assert done.returncode == 1, done.stderr
+    page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<figure") == 2 and "text.jpg" in page and "drawn by a program" not in page

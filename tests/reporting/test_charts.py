@@ -1,0 +1,48 @@
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from leukolens.reporting.charts import draw_bars, draw_curves, draw_lines, draw_matrix
+from leukolens.reporting.page import Picture, Section, render_page
+
+CHARTS = {
+    "curves": draw_curves({"train loss": [1.0, 0.5, float("nan")], "a < b": [0.2, 0.3, 0.4]}, "T & t", "epoch", "y"),
+    "flat": draw_curves({"one": [0.5]}, "flat", "x", "y"),
+    "empty": draw_curves({}, "empty", "x", "y"),
+    "lines": draw_lines({str(k): [(0, 0), (1, 1)] for k in range(12)}, "many", "x", "y", diagonal=True),
+    "bars": draw_bars([("a", 0.5, 0.4, 0.6), ("b", 0.0, 0.0, 1.0)], "bars", "share"),
+    "matrix": draw_matrix(["immature_granulocyte", "b"], [[9, 1], [0, 0]], "m", percent=True),
+}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_every_chart_is_well_formed_and_stays_inside_its_frame(name: str) -> None:
+    tree = ElementTree.fromstring(CHARTS[name])
+    width, height = (float(value) for value in tree.attrib["viewBox"].split()[2:])
+    for element in tree.iter():
+        for key, most in (
+            ("x", width),
+            ("x1", width),
+            ("x2", width),
+            ("y", height),
+            ("y1", height),
+            ("y2", height),
+            ("cx", width),
+        ):
+            if key in element.attrib and "%" not in element.attrib[key]:
+                assert -0.5 <= float(element.attrib[key]) <= most + 0.5
+    assert "nan" not in CHARTS[name]
+
+
+def test_percentages_are_of_the_true_class() -> None:
+    assert ">90.0<" in CHARTS["matrix"] and ">10.0<" in CHARTS["matrix"]
+
+
+def test_text_is_escaped_and_pictures_stand_inside_the_page() -> None:
+    picture = Picture(np.zeros((300, 300, 3), np.uint8), "<script>", ("line",), "bad")
+    page = render_page(
+        "a < b", "sub", [Section("s", ("<i>",), "warn", (("1", "n"),), ("h",), (("<td>",),), (), (picture,))]
+    )
+    assert "<script>" not in page and "&lt;script&gt;" in page and "<i>" not in page
+    assert "data:image/webp;base64," in page and 'src="http' not in page
