@@ -5,6 +5,7 @@ the card. Files are opened as safetensors or with `weights_only=True`: a pickle 
 """
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 
@@ -92,10 +93,13 @@ def _from_hub(model: nn.Module, architecture: str) -> str:
 
 
 def _from_run(model: nn.Module, folder: Path) -> str:
-    path = RunFolder(folder).weights
-    if not path.is_file():
-        raise TrainingError(f"{folder} holds no weights.safetensors: give `imagenet`, `none` or the folder of a run.")
-    return f"the run {folder.name}; " + _fill(model, load_file(path), path.name)
+    run = RunFolder(folder)
+    if not (run.weights.is_file() and run.environment.is_file()):
+        raise TrainingError(f"{folder} is no finished run: give `imagenet`, `none` or the folder of one.")
+    before = json.loads(run.environment.read_text(encoding="utf-8"))
+    images = before["images"]["train"]
+    filled = _fill(model, load_file(run.weights), run.weights.name)
+    return f"the run {folder.name} on {images} images of {before['data']}, itself from {before['weights_origin']}; then {filled}"
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor], name: str) -> str:
