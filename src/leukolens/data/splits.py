@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import hash_bytes, show_name, write_text
@@ -22,6 +23,9 @@ from leukolens.data.maps import list_same_fields, list_same_pictures
 
 PARTS = ("train", "validation", "test")
 KINDS = ("provided", "random", "grouped")
+_EVEN = 0.01  # of a class: how far its share in a part may be off before the units are dealt again
+_TRIES = 50
+_TRIED_UNITS = 100_000  # units dealt in all the tries, so that large datasets do not wait
 _LARGEST_SPLIT_BYTES = 1 << 28
 _FIELDS = ("dataset", "dataset_hash", "kind", "seed", "leaky", "why_leaky")
 
@@ -181,26 +185,44 @@ def unite_groups(records: Iterable[Record]) -> dict[str, str]:
 def _deal(
     records: Sequence[Record], units: Mapping[str, str], shares: Mapping[str, float], order: np.random.Generator
 ) -> dict[str, list[str]]:
-    """Deals units out, largest first within shuffled ties, each to the part that lacks most of its classes."""
-    members: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        members[units[record.id]].append(record)
+    """Deals units out so that each part has its share of each class; tries again while one is over 1 % off.
+
+    Few large units, such as Chula's 19 slides, cannot be dealt evenly; then the best of the tries is taken.
+    """
+    members: dict[str, list[str]] = defaultdict(list)
     classes = sorted({record.label or "" for record in records})
-    counts = {
-        unit: np.array([sum((record.label or "") == label for record in group) for label in classes], float)
-        for unit, group in members.items()
-    }
-    totals = np.sum(list(counts.values()), axis=0)
-    wanted = {part: totals * share for part, share in shares.items() if share > 0}
+    counts: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(classes)))
+    for record in records:
+        members[units[record.id]].append(record.id)
+        counts[units[record.id]][classes.index(record.label or "")] += 1
     names = sorted(members)
-    shuffled = [names[index] for index in order.permutation(len(names))]
-    parts: dict[str, list[str]] = {part: [] for part in shares}
-    for unit in sorted(shuffled, key=lambda name: -len(members[name])):
-        need = {part: float((left / np.maximum(totals, 1)) @ counts[unit]) for part, left in wanted.items()}
-        best = max(need, key=lambda part: need[part])
-        wanted[best] = wanted[best] - counts[unit]
-        parts[best] += [record.id for record in members[unit]]
-    return parts
+    sizes = np.array([len(members[name]) for name in names])
+    best, least = {}, np.inf
+    for attempt in range(max(1, min(_TRIES, _TRIED_UNITS // max(len(names), 1)))):
+        shuffled = order.permutation(len(names))
+        blur = order.uniform(0.5, 1.5, len(names)) if attempt else np.ones(len(names))
+        largest_first = shuffled[np.argsort(-(sizes * blur)[shuffled], kind="stable")]
+        dealt, worst = _deal_in_order([names[index] for index in largest_first], counts, shares)
+        if worst < least:
+            best, least = dealt, worst
+        if worst <= _EVEN:
+            break
+    return {part: [identity for name in best.get(part, ()) for identity in members[name]] for part in shares}
+
+
+def _deal_in_order(
+    names: Sequence[str], counts: Mapping[str, NDArray[np.float64]], shares: Mapping[str, float]
+) -> tuple[dict[str, list[str]], float]:
+    """Gives each unit to the part that lacks most of its classes; also how far the worst class is off its share."""
+    totals = np.maximum(np.sum([counts[name] for name in names], axis=0), 1)
+    lacking = {part: totals * share for part, share in shares.items() if share > 0}
+    dealt: dict[str, list[str]] = {part: [] for part in shares}
+    for name in names:
+        need = {part: float((left / totals) @ counts[name]) for part, left in lacking.items()}
+        part = max(need, key=lambda candidate: need[candidate])
+        lacking[part] = lacking[part] - counts[name]
+        dealt[part].append(name)
+    return dealt, max((float(np.abs(left / totals).max(initial=0)) for left in lacking.values()), default=0.0)
 
 
 def _take_provided(
