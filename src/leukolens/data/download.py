@@ -74,7 +74,9 @@ def fetch_zip(url: str, path: Path, report: Report) -> Path:
     try:
         pooch.retrieve(url, expected, fname=path.name, path=path.parent, downloader=downloader)
     except (OSError, HTTPException) as error:
-        raise DataError(f"{error or type(error).__name__}. What has come is kept; the same command goes on.") from error
+        raise DataError(
+            f"{str(error).strip('<>') or type(error).__name__}. What has come is kept; the same command goes on."
+        ) from error
     except ValueError as error:
         raise DataError(
             f"{url} no longer gives the file that the first fetch brought (SHA-256 {(expected or '')[:16]}...), "
