@@ -30,7 +30,7 @@ bench: $(FULL)/ready ## Measure start-up, images per second against the bare ses
 
 docs: $(FULL)/ready ## Draw the README's picture anew and write docs/results.md from the committed figures
 	$(FULL)/bin/python -m leukolens.data.synthetic docs/picture.png
-	$(FULL)/bin/python docs/write_results.py
+	$(FULL)/bin/python scripts/write_results.py
 
 wheel: $(FULL)/ready ## Build the wheel with its bundle and the light install's wheels for Linux and Windows, for a laptop without network
 	sh scripts/offline.sh $(FULL)/bin/python

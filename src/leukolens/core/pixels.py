@@ -39,13 +39,18 @@ class Preparation:
 
 
 def crop_cell(image: Pixels, box: Box, context: float) -> Pixels:
-    """A square window around a box, `context` times its longer side, edge pixels repeated beyond the border."""
+    """A square window around a box, `context` times its longer side, mirrored beyond the field's border."""
     side = max(8, round(max(box.x1 - box.x0, box.y1 - box.y0) * context))
     left = round((box.x0 + box.x1 - side) / 2)
     top = round((box.y0 + box.y1 - side) / 2)
-    rows = np.clip(np.arange(top, top + side), 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(left, left + side), 0, image.shape[1] - 1)
+    rows = _mirror(np.arange(top, top + side), image.shape[0])
+    columns = _mirror(np.arange(left, left + side), image.shape[1])
     return image[np.ix_(rows, columns)]
+
+
+def _mirror(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    folded = positions % (2 * length)
+    return np.where(folded < length, folded, 2 * length - 1 - folded)
 
 
 def prepare_image(image: Pixels, preparation: Preparation) -> Pixels:

@@ -13,6 +13,7 @@ from torch import nn
 
 from leukolens.core.errors import UsageError
 from leukolens.models.ladder import ConvBatchnorm
+from leukolens.models.light import Balanced
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -56,11 +57,16 @@ def _timm(name: str, **settings: Any) -> Callable[[int, float], nn.Module]:
     return build
 
 
+def _balanced_lite0(classes: int, dropout: float) -> nn.Module:
+    return Balanced(_timm("tf_efficientnet_lite0")(classes, dropout), LITE_MEAN, LITE_STD)
+
+
 CATALOGUE: dict[str, ModelSpec] = {
     "conv-batchnorm": ModelSpec(ConvBatchnorm, UNIT_MEAN, UNIT_STD, "head", stride_px=16),
     "mobilenetv2_100": ModelSpec(_timm("mobilenetv2_100"), IMAGENET_MEAN, IMAGENET_STD, "classifier"),
     "resnet18": ModelSpec(_timm("resnet18"), IMAGENET_MEAN, IMAGENET_STD, "fc"),
     "tf_efficientnet_lite0": ModelSpec(_timm("tf_efficientnet_lite0"), LITE_MEAN, LITE_STD, "classifier"),
+    "tf_efficientnet_lite0_balanced": ModelSpec(_balanced_lite0, LITE_MEAN, LITE_STD, "backbone.classifier"),
     "tf_efficientnet_lite1": ModelSpec(_timm("tf_efficientnet_lite1"), LITE_MEAN, LITE_STD, "classifier"),
     "tf_efficientnet_lite2": ModelSpec(_timm("tf_efficientnet_lite2"), LITE_MEAN, LITE_STD, "classifier"),
 }

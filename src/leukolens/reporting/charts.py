@@ -42,7 +42,7 @@ def draw_lines(
     def place(x: float, y: float) -> tuple[float, float]:
         return left + (x - low_x) / (high_x - low_x) * plot_width, top + (high_y - y) / (high_y - low_y) * plot_height
 
-    body = [_axes(left, top, plot_width, plot_height, (low_x, high_x), (low_y, high_y), x_label, y_label)]
+    body = [_axes((left, top, plot_width, plot_height), (low_x, high_x), (low_y, high_y), x_label, y_label)]
     if diagonal:
         (x0, y0), (x1, y1) = place(low_x, low_y), place(high_x, high_y)
         body.append(
@@ -128,15 +128,13 @@ def _round_range(values: Sequence[float], diagonal: bool) -> tuple[float, float]
 
 
 def _axes(
-    left: float,
-    top: float,
-    width: float,
-    height: float,
+    frame: tuple[float, float, float, float],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     x_label: str,
     y_label: str,
 ) -> str:
+    left, top, width, height = frame
     parts = []
     for tick in range(6):
         share = tick / 5

@@ -30,6 +30,7 @@ HISTORY_COLUMNS = (
     "validation_accuracy",
     "validation_balanced_accuracy",
     "learning_rate",
+    "seconds",
 )
 """Of `history.csv`, one row per epoch."""
 

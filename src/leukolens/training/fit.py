@@ -88,11 +88,10 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
     write_split(run.split, split)
     if cells.preparation.background is not None:
         _write_background(run.background, cells.preparation.background)
-    started = time.monotonic()
     _fit(module, config, cells, run, last if resume else None)
     facts = describe_run(config, manifest, split, cells) | {
         "weights_origin": origin,
-        "training_seconds": round(time.monotonic() - started, 1),
+        "training_seconds": round(sum(float(row["seconds"]) for row in read_rows(run.history)), 1),
         "resumed": resume,
     }
     best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
@@ -228,16 +227,22 @@ class _History(Callback):
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._started = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Starts the clock."""
+        self._started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Adds a row; rows of epochs that are trained again are dropped."""
         before = read_rows(self._path) if self._path.is_file() and trainer.current_epoch else []
         rows = [list(row.values()) for row in before if int(row["epoch"]) < trainer.current_epoch]
         values = {
-            name: f"{float(trainer.callback_metrics.get(name, float('nan'))):.6f}" for name in HISTORY_COLUMNS[1:-1]
+            name: f"{float(trainer.callback_metrics.get(name, float('nan'))):.6f}" for name in HISTORY_COLUMNS[1:-2]
         }
         rate = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
-        write_rows(self._path, HISTORY_COLUMNS, [*rows, [str(trainer.current_epoch), *values.values(), rate]])
+        seconds = f"{time.monotonic() - self._started:.1f}"
+        write_rows(self._path, HISTORY_COLUMNS, [*rows, [str(trainer.current_epoch), *values.values(), rate, seconds]])
 
 
 def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: TrainingCells) -> dict[str, Any]:
