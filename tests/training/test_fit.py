@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 
 from leukolens.core.errors import DataError, TrainingError
 from leukolens.core.predictions import read_predictions
+from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest
 from leukolens.data.splits import Split
 from leukolens.training.config import OptimiserConfig, RoundConfig, TrainConfig
@@ -18,6 +19,10 @@ from leukolens.training.tensors import BalancedSampler, balance_weights
 
 def quiet(what: str, done: int, total: int) -> None:
     pass
+
+
+def rows_of(run: RunFolder) -> list[list[str]]:
+    return [line.split(",") for line in run.history.read_text().splitlines()]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -45,7 +50,7 @@ def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weigh
         train(config, cells, split, tmp_path / "cut", False, quiet)
     monkeypatch.setattr(CellModule, "on_train_epoch_start", start)
     resumed = train(config, cells, split, tmp_path / "cut", True, quiet)
-    assert resumed.history.read_text() == whole.history.read_text()
+    assert [row[:-1] for row in rows_of(resumed)] == [row[:-1] for row in rows_of(whole)]  # all but the seconds
     ours, theirs = load_file(resumed.weights), load_file(whole.weights)
     assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
 

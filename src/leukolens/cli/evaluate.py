@@ -9,6 +9,9 @@ import click
 from leukolens.cli.main import SOME_REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from leukolens.core.pixels import Pixels
     from leukolens.core.predictions import Predictions
     from leukolens.core.results import Refusal
     from leukolens.data.manifest import Manifest, Record
@@ -72,7 +75,7 @@ def command(
         assert cells is not None and model is not None
         predictions, refused, provenance = _predict(model, cells, part)
     metrics = compute_metrics(predictions, provenance, len(refused))
-    report = write_evaluation(out, predictions, metrics, _picture_source(cells, 2.4))
+    report = write_evaluation(out, predictions, metrics, _picture_source(cells))
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if provenance.leaky:
@@ -147,15 +150,16 @@ def _choose(cells: "Manifest", split: "Split | None", part: str | None) -> "tupl
     return cells.select(split.parts[chosen]).records, f"{chosen} of {split.kind} (seed {split.seed}, {split.hash[:12]})"
 
 
-def _picture_source(cells: "Manifest | None", context: float):  # type: ignore[no-untyped-def]
+def _picture_source(cells: "Manifest | None") -> "Callable[[str], Pixels | None]":
     from leukolens.core.errors import InputRefused
+    from leukolens.core.pixels import Preparation
     from leukolens.data.manifest import read_cell
 
     by_id = {record.id: record for record in cells.records} if cells else {}
 
-    def image_of(name: str):  # type: ignore[no-untyped-def]
+    def image_of(name: str) -> "Pixels | None":
         try:
-            return read_cell(by_id[name], context).pixels
+            return read_cell(by_id[name], Preparation.cell_context).pixels
         except (InputRefused, KeyError):
             return None
 

@@ -32,7 +32,7 @@ class Preparation:
     height_px: int
     width_px: int
     crop_fraction: float = 1.0
-    cell_context: float = 2.2
+    cell_context: float = 2.55  # a PBC frame is 2.55 boxes wide (TXL-PBC's boxes on 474 PBC cells, median)
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     background: Pixels | None = field(default=None, compare=False)

@@ -38,7 +38,7 @@ class PreparationConfig:
     height_px: int
     width_px: int
     crop_fraction: float = 1.0
-    cell_context: float = 2.2
+    cell_context: float = 2.55
     subtract_background: bool = False
 
 

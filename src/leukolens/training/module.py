@@ -53,7 +53,9 @@ class CellModule(lightning.LightningModule):
     def _classes(self) -> int:
         with torch.no_grad():
             self.network.eval()
-            return int(self.network(torch.zeros(1, 3, *self._size)).shape[1])
+            classes = int(self.network(torch.zeros(1, 3, *self._size)).shape[1])
+            self.network.train()
+            return classes
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of `(n, 3, h, w)` float32 images in 0..1."""

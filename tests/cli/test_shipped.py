@@ -1,0 +1,29 @@
+"""The shipped bundle on real cells that it never learned from."""
+
+from pathlib import Path
+
+import pytest
+
+from leukolens.analysis.classify import predict_records
+from leukolens.data.manifest import Manifest
+from leukolens.data.sources import read_source
+from leukolens.data.splits import read_split
+from leukolens.runtime.classifier import load_bundle
+
+
+@pytest.fixture
+def pbc(real_data: Path) -> Manifest:
+    return read_source("pbc", real_data / "pbc-224.zip")
+
+
+@pytest.mark.real
+def test_the_shipped_bundle_is_what_its_card_says(pbc: Manifest) -> None:
+    bundle = load_bundle("pbc")
+    assert sum(path.stat().st_size for path in bundle.folder.iterdir()) < 15_000_000
+    split = read_split(bundle.folder / "split.json")
+    assert split.hash == bundle.card.training["split_hash"] and not split.leaky
+    chosen = split.parts["test"][::17]
+    predictions, refused = predict_records(pbc.select(chosen).records, bundle)
+    right = sum(call.label == truth for call, truth in zip(predictions.calls, predictions.truths, strict=True))
+    # 201 cells at an accuracy of .985 or more: under 190 right would happen less than once in a million tries.
+    assert not refused and len(chosen) == 201 and right >= 190
