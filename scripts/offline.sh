@@ -24,5 +24,6 @@ Research use. Not a medical device: do not diagnose with it.
 END
 }
 fetch linux --platform manylinux_2_28_x86_64 --platform manylinux_2_27_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64
-fetch windows --platform win_amd64
+# click needs colorama on Windows alone, which pip cannot see from another system.
+fetch windows --platform win_amd64 colorama
 du -sh dist/offline/*

@@ -136,7 +136,9 @@ def _classes(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section:
     for name, values in metrics["per_class"].items():
         numbers = [f"{values[key]:.4f}" for key in ("precision", "recall", "f1")]
         group = groups.get(name)
-        per_group = f"{group['accuracy']:.3f} of {group['n']}. {group['note']}" if group else ""
+        per_group = (
+            ", ".join(filter(None, (f"{group['accuracy']:.3f} of {group['n']}", group["note"]))) if group else ""
+        )
         rows.append((name.replace("_", " "), *numbers, str(values["support"]), per_group))
     header = ("class", "precision", "recall", "F1", "images", "right per group")
     charts = (figures["recall"], figures["confusion-counts"], figures["confusion-percent"])

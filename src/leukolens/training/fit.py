@@ -191,7 +191,12 @@ def _fit(
     loader = DataLoader(training, batch, sampler=sampler, collate_fn=pass_batch, drop_last=drop, generator=own)
     validation = DataLoader(CellDataset([cells.parts["validation"]], cells.classes), 128, collate_fn=pass_batch)
     checkpoints = ModelCheckpoint(
-        run.checkpoints, "best", monitor="validation_loss", save_last=True, enable_version_counter=False
+        run.checkpoints,
+        "best",
+        monitor="validation_balanced_accuracy",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
     )
     callbacks: list[Callback] = [checkpoints, _History(run.history)]
     if sys.stderr.isatty():
