@@ -5,6 +5,7 @@
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -53,6 +54,8 @@ def group() -> None:
 
 def main() -> None:
     """Runs the command and leaves with its exit code."""
+    # Remarks on odd metadata inside pictures tell a user nothing; what matters is refused or warned of by us.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         code = group.main(prog_name="leukolens", standalone_mode=False)
         sys.stdout.flush()
