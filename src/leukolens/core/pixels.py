@@ -68,11 +68,13 @@ def prepare_image(image: Pixels, preparation: Preparation) -> Pixels:
 
 def normalise_batch(batch: Pixels, preparation: Preparation) -> NDArray[np.float32]:
     """Turns `(n, h, w, 3)` uint8 into the model's input, `(n, 3, h, w)` float32."""
-    scaled = batch.astype(np.float32)
+    mean = np.asarray(preparation.mean, np.float32)[:, None, None]
+    scale = 1 / (255 * np.asarray(preparation.std, np.float32)[:, None, None])
+    planes = batch.transpose(0, 3, 1, 2)
+    # Written straight into the model's layout: one pass less over every pixel.
+    inputs = np.empty(planes.shape, np.float32)
+    np.multiply(planes, scale, out=inputs, casting="unsafe")
+    inputs -= mean * 255 * scale
     if preparation.background is not None:
-        scaled -= preparation.background.astype(np.float32)
-    mean = np.asarray(preparation.mean, np.float32)
-    std = np.asarray(preparation.std, np.float32)
-    scaled *= 1 / (255 * std)
-    scaled -= mean / std
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
+        inputs -= preparation.background.transpose(2, 0, 1) * scale
+    return inputs
