@@ -3,19 +3,22 @@ import torch
 from torch import nn
 
 from leukolens.core.errors import TrainingError, UsageError
-from leukolens.models.catalogue import CATALOGUE, find_model, head_parameters
+from leukolens.models.catalogue import CATALOGUE, find_model, trained_modules
 from leukolens.models.pretrained import load_weights
+from leukolens.models.shape import NetworkShape
+
+SHAPE = NetworkShape(5, 0.1, 96, 96)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_model_keeps_the_contract(name: str) -> None:
     spec = find_model(name)
     torch.manual_seed(0)
-    network = spec.build(5, 0.1)
+    network = spec.build(SHAPE)
     torch.manual_seed(0)
-    again = spec.build(5, 0.1)
+    again = spec.build(SHAPE)
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
-    images = torch.rand(2, 3, 64, 64)
+    images = torch.rand(2, 3, 96, 96)
     network.train()
     loss = nn.functional.cross_entropy(network(images), torch.tensor([0, 4]))
     loss.backward()
@@ -23,11 +26,20 @@ def test_every_model_keeps_the_contract(name: str) -> None:
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
     network.eval()
     features = network.forward_features(images)
-    assert features.shape[2:] == (64 // spec.stride_px, 64 // spec.stride_px)
+    # Inception's unpadded convolutions lose two places at the border.
+    assert 96 // spec.stride_px - 2 <= features.shape[2] == features.shape[3] <= 96 // spec.stride_px
     logits = network.forward_head(features)
     assert logits.shape == (2, 5)
     torch.testing.assert_close(logits, network(images))
-    assert 0 < sum(p.numel() for p in head_parameters(network, spec)) < sum(p.numel() for p in network.parameters())
+    weighed = [
+        sum(p.numel() for part in trained_modules(network, spec, trainable) for p in part.parameters())
+        for trainable in ("head", "last_block", "all")
+        if trainable != "last_block" or spec.last_block
+    ]
+    assert weighed[0] > 0 and weighed == sorted(set(weighed))
+    if not spec.last_block:
+        with pytest.raises(UsageError, match="last block"):
+            trained_modules(network, spec, "last_block")
 
 
 def test_an_unknown_model_names_the_known_ones() -> None:
@@ -39,7 +51,7 @@ def test_random_weights_are_never_silent(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("LEUKOLENS_WEIGHTS", raising=False)
     monkeypatch.setattr("leukolens.models.pretrained._WHEELS", {})
     monkeypatch.setattr("leukolens.models.pretrained._from_hub", lambda model, architecture: "")
-    network = CATALOGUE["resnet18"].build(3, 0.0)
+    network = CATALOGUE["resnet18"].build(NetworkShape(3, 0.0, 64, 64))
     with pytest.raises(TrainingError, match="weights=none"):
         load_weights(network, "resnet18", "imagenet")
     assert load_weights(network, "resnet18", "none").startswith("random")
@@ -48,7 +60,7 @@ def test_random_weights_are_never_silent(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv2_100", "resnet18"])
 def test_weights_of_the_local_folder_fit(name: str, real_weights: object) -> None:
-    network = CATALOGUE[name].build(3, 0.0)
+    network = CATALOGUE[name].build(NetworkShape(3, 0.0, 64, 64))
     before = {key: value.clone() for key, value in network.state_dict().items()}
     origin = load_weights(network, name, "imagenet")
     after = network.state_dict()
@@ -65,7 +77,7 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch: pytest.Mo
     save_file({"nothing.weight": torch.zeros(3)}, tmp_path / "resnet18.wrong.safetensors")
     monkeypatch.setenv("LEUKOLENS_WEIGHTS", str(tmp_path))
     with pytest.raises(TrainingError, match="another network"):
-        load_weights(CATALOGUE["resnet18"].build(3, 0.0), "resnet18", "imagenet")
+        load_weights(CATALOGUE["resnet18"].build(NetworkShape(3, 0.0, 64, 64)), "resnet18", "imagenet")
     (tmp_path / "resnet18.wrong.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(TrainingError, match="safetensors"):
-        load_weights(CATALOGUE["resnet18"].build(3, 0.0), "resnet18", "imagenet")
+        load_weights(CATALOGUE["resnet18"].build(NetworkShape(3, 0.0, 64, 64)), "resnet18", "imagenet")

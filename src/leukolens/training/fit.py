@@ -5,6 +5,7 @@ validation and write what evaluation and export need. The test part is predicted
 """
 
 import dataclasses
+import functools
 import platform
 import subprocess
 import sys
@@ -35,9 +36,11 @@ from leukolens.data.splits import Split, write_split
 from leukolens.data.synthetic import write_cells
 from leukolens.models.catalogue import ModelSpec, find_model
 from leukolens.models.pretrained import load_weights
-from leukolens.training.config import TrainConfig, format_recipe
+from leukolens.models.shape import NetworkShape
+from leukolens.training.config import AugmentConfig, TrainConfig, format_recipe
+from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
-from leukolens.training.module import CellModule
+from leukolens.training.module import CellModule, FrozenModule
 from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
 
 Report = Callable[[str, int, int], None]
@@ -80,18 +83,28 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
     lightning.seed_everything(config.seed, verbose=False)
     spec = find_model(config.model.architecture)
     cells = gather_cells(config, spec, manifest, split, report)
-    network = spec.build(len(cells.classes), config.model.dropout)
+    shape = describe_shape(config, len(cells.classes))
+    network = spec.build(shape)
     origin = load_weights(network, config.model.architecture, config.model.weights)
-    module = CellModule(network, spec, config, cells.preparation, cells.zoom)
+    learned, chosen_on = cells.frames, cells.parts["validation"]
+    if is_frozen(config):
+        keep = functools.partial(keep_features, network, preparation=cells.preparation, report=report)
+        learned, chosen_on = (keep(cells.parts["train"]),), keep(chosen_on)
+        module: CellModule = FrozenModule(network, spec, config, cells.preparation, cells.zoom)
+    else:
+        module = CellModule(network, spec, config, cells.preparation, cells.zoom)
 
     write_text(run.recipe, format_recipe(config))
     write_split(run.split, split)
     if cells.preparation.background is not None:
         _write_background(run.background, cells.preparation.background)
-    _fit(module, config, cells, run, last if resume else None)
+    _fit(module, config, TrainingParts(cells.classes, learned, chosen_on), run, last if resume else None)
+    history = read_rows(run.history)
     facts = describe_run(config, manifest, split, cells) | {
+        "shape": dataclasses.asdict(shape),
         "weights_origin": origin,
-        "training_seconds": round(sum(float(row["seconds"]) for row in read_rows(run.history)), 1),
+        "epochs_done": len(history),
+        "training_seconds": round(sum(float(row["seconds"]) for row in history), 1),
         "resumed": resume,
     }
     best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
@@ -102,6 +115,18 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
         run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])}
     )
     return run
+
+
+def describe_shape(config: TrainConfig, classes: int) -> NetworkShape:
+    """What the recipe's network is built for."""
+    model, seen = config.model, config.preparation
+    return NetworkShape(classes, model.dropout, seen.height_px, seen.width_px, model.filters, model.kernel_px)
+
+
+def is_frozen(config: TrainConfig) -> bool:
+    """Whether only the head is ever trained, on pictures that never change: then features are computed once."""
+    only_head = all(part.trainable == "head" and part.scale == 1.0 for part in config.rounds)
+    return only_head and config.augment == AugmentConfig() and not config.data.synthetic_cells
 
 
 def gather_cells(
@@ -175,11 +200,20 @@ def _write_background(path: Path, background: np.ndarray[Any, Any]) -> None:
         Image.fromarray(background).save(temporary, "PNG")
 
 
+@dataclass(frozen=True)
+class TrainingParts:
+    """What is learned from and what is chosen on: pictures, or features of a frozen network."""
+
+    classes: tuple[str, ...]
+    learned: tuple[CellArray, ...]
+    chosen_on: CellArray
+
+
 def _fit(
-    module: CellModule, config: TrainConfig, cells: TrainingCells, run: RunFolder, checkpoint: Path | None
+    module: CellModule, config: TrainConfig, parts: TrainingParts, run: RunFolder, checkpoint: Path | None
 ) -> None:
-    training = CellDataset(cells.frames, cells.classes)
-    records = [record for part in cells.frames for record in part.records]
+    training = CellDataset(parts.learned, parts.classes)
+    records = [record for part in parts.learned for record in part.records]
     draws = config.data.images_per_epoch or len(training)
     sampler = BalancedSampler(
         balance_weights(records, config.data.balance), len(training), draws, config.seed, lambda: module.current_epoch
@@ -189,7 +223,7 @@ def _fit(
     # A generator of its own: a loader that starts would else draw from the one that dropout uses.
     own = torch.Generator()
     loader = DataLoader(training, batch, sampler=sampler, collate_fn=pass_batch, drop_last=drop, generator=own)
-    validation = DataLoader(CellDataset([cells.parts["validation"]], cells.classes), 128, collate_fn=pass_batch)
+    validation = DataLoader(CellDataset([parts.chosen_on], parts.classes), 128, collate_fn=pass_batch)
     checkpoints = ModelCheckpoint(
         run.checkpoints,
         "best",
@@ -199,6 +233,8 @@ def _fit(
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [checkpoints, _History(run.history)]
+    if config.budget_seconds:
+        callbacks.append(_Budget(run.history, config.budget_seconds))
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(refresh_rate=5))
     if config.optimiser.average_decay:
@@ -248,6 +284,19 @@ class _History(Callback):
         rate = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
         seconds = f"{time.monotonic() - self._started:.1f}"
         write_rows(self._path, HISTORY_COLUMNS, [*rows, [str(trainer.current_epoch), *values.values(), rate, seconds]])
+
+
+class _Budget(Callback):
+    """Ends training after the epoch that used up its seconds; a resumed run counts those of before."""
+
+    def __init__(self, history: Path, seconds: int) -> None:
+        self._history = history
+        self._seconds = seconds
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Looks at the clock."""
+        spent = sum(float(row["seconds"]) for row in read_rows(self._history))
+        trainer.should_stop = trainer.should_stop or spent >= self._seconds
 
 
 def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: TrainingCells) -> dict[str, Any]:

@@ -12,9 +12,15 @@ from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
 from leukolens.core.pixels import Preparation
-from leukolens.models.catalogue import ModelSpec, head_parameters
+from leukolens.models.catalogue import ModelSpec, trained_modules
 from leukolens.training.augment import augment_batch
 from leukolens.training.config import RoundConfig, TrainConfig
+
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adamw": torch.optim.AdamW,
+    "adam": torch.optim.Adam,
+    "sgd": functools.partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
 
 
 class CellModule(lightning.LightningModule):
@@ -78,27 +84,32 @@ class CellModule(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Freezes what the round freezes, and seeds dropout by epoch so that a resumed run repeats it."""
         torch.manual_seed(self._config.seed * 100_003 + self.current_epoch)
-        whole = self.current_round().trainable == "all"
-        self.network.train()
-        for parameter in self.network.parameters():
-            parameter.requires_grad_(whole)
-        for parameter in head_parameters(self.network, self._spec):
-            parameter.requires_grad_(True)
-        if not whole:
-            for layer in self.network.modules():
-                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                    layer.eval()
+        self.network.eval()
+        self.network.requires_grad_(False)
+        for part in trained_modules(self.network, self._spec, self.current_round().trainable):
+            part.train()
+            part.requires_grad_(True)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """Loss of one augmented batch."""
-        images, targets = batch
+    def look_anew(self, images: Tensor) -> Tensor:
+        """Logits of training frames `(n, h, w, 3)` uint8, augmented."""
         scale = self.current_round().scale
         side = (round(self._size[0] * scale), round(self._size[1] * scale))
         random = torch.Generator().manual_seed(self._config.seed * 1_000_003 + self.global_step)
         frames = images.permute(0, 3, 1, 2).float().div_(255)
         with torch.autocast(frames.device.type, enabled=False):
             frames = augment_batch(frames, side, self._zoom, self._config.augment, random)
-        logits = self(frames).float()
+        logits: Tensor = self(frames).float()
+        return logits
+
+    def look(self, images: Tensor) -> Tensor:
+        """Logits of prepared images `(n, h, w, 3)` uint8."""
+        logits: Tensor = self(images.permute(0, 3, 1, 2).float().div_(255)).float()
+        return logits
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """Loss of one augmented batch."""
+        images, targets = batch
+        logits = self.look_anew(images)
         loss = functional.cross_entropy(logits, targets, label_smoothing=self._config.optimiser.label_smoothing)
         self.training_accuracy(logits, targets)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(targets))
@@ -115,7 +126,7 @@ class CellModule(lightning.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Loss and accuracy of one prepared batch."""
         images, targets = batch
-        logits = self(images.permute(0, 3, 1, 2).float().div_(255)).float()
+        logits = self.look(images)
         self.validation_accuracy(logits, targets)
         self.validation_balanced(logits, targets)
         values: dict[str, Any] = {
@@ -126,17 +137,31 @@ class CellModule(lightning.LightningModule):
         self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(targets), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW without decay on biases and norms; the rate follows the rounds."""
+        """Adam or its kin without decay on biases and norms; the rate follows the rounds."""
         decayed = [parameter for parameter in self.network.parameters() if parameter.ndim > 1]
         free = [parameter for parameter in self.network.parameters() if parameter.ndim <= 1]
         groups = [
             {"params": decayed, "weight_decay": self._config.optimiser.weight_decay},
             {"params": free, "weight_decay": 0.0},
         ]
-        optimiser = torch.optim.AdamW(groups, lr=1.0)
+        optimiser = _OPTIMISERS[self._config.optimiser.method](groups, lr=1.0)
         steps = int(self.trainer.estimated_stepping_batches) // max(1, self._config.epochs)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(self._config, step, steps))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class FrozenModule(CellModule):
+    """Trains the head alone, on features that were computed once: its batches hold feature maps, not pictures."""
+
+    def look_anew(self, images: Tensor) -> Tensor:
+        """Logits of feature maps `(n, c, h', w')` float16."""
+        return self.look(images)
+
+    def look(self, images: Tensor) -> Tensor:
+        """Logits of feature maps `(n, c, h', w')` float16."""
+        network: Any = self.network  # forward_head is the catalogue's contract, not nn.Module's
+        logits: Tensor = network.forward_head(images.float()).float()
+        return logits
 
 
 def _keep_depthwise_in_float32(network: nn.Module) -> None:

@@ -1,0 +1,24 @@
+"""What a network of the catalogue is built for; kept with a run, so that its network can be built again."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """The numbers that decide a network's layers.
+
+    Attributes:
+        classes: Answers it gives.
+        dropout: Share dropped before its last layer.
+        height_px: Of its input; only networks that flatten their features depend on it.
+        width_px: Likewise.
+        filters: Of the first convolution, where the network leaves that open; 0 for its own default.
+        kernel_px: Side of its kernels, likewise.
+    """
+
+    classes: int
+    dropout: float
+    height_px: int
+    width_px: int
+    filters: int = 0
+    kernel_px: int = 0
