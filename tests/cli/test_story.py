@@ -10,7 +10,7 @@ from leukolens.cli.main import group
 from leukolens.core.errors import UsageError
 from leukolens.core.files import read_rows
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "conv-batchnorm.toml"
+RECIPE = Path(__file__).parents[2] / "recipes" / "ladder" / "conv-batchnorm.toml"
 SMALL = ("preparation.height_px=32", "preparation.width_px=32", "rounds.0.epochs=1", "optimiser.batch_size=8")
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "data": "Add, check, split and draw datasets.",
     "train": "Train a model by a recipe.",
     "evaluate": "Judge a run, a bundle or a predictions file.",
+    "ladder": "Train the models of the student texts, and tabulate them beside what was published.",
     "export": "Make a bundle of a finished run.",
     "demo": "Classify synthetic cells, or your own images, and write a report.",
     "doctor": "Say what is installed, and test it on a known image.",

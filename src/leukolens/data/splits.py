@@ -86,16 +86,19 @@ def make_split(
     fractions: tuple[float, float, float] = (0.64, 0.16, 0.20),
     seed: int = 0,
     duplicates: Iterable[Sequence[str]] = (),
+    validation_by: str = "group",
 ) -> Split:
     """Draws a split.
 
     Args:
         manifest: The dataset; where some images have a class, those without are left out.
-        kind: `provided`, `random` or `grouped`. For `provided`, a missing validation part is drawn, grouped, from
-            training in the proportion of `fractions`.
+        kind: `provided`, `random` or `grouped`. For `provided`, a missing validation part is drawn from training in
+            the proportion of `fractions`.
         fractions: Shares of training, validation and test.
         seed: Of the draw; the order of the records does not matter.
         duplicates: Sets of ids that are one picture: one is kept, or none where labels contradict.
+        validation_by: `group`, or `image` to draw the validation part of a provided split as most papers do, which
+            puts copies of one field on both sides of it.
 
     Raises:
         UsageError: unknown kind, or no provided split to take.
@@ -104,7 +107,8 @@ def make_split(
     group_of = unite_groups(records)
     order = np.random.default_rng(seed)
     if kind == "provided":
-        parts = _take_provided(manifest.name, records, group_of, fractions, order)
+        units = group_of if validation_by == "group" else {record.id: record.id for record in records}
+        parts = _take_provided(manifest.name, records, units, fractions, order)
     elif kind in KINDS:
         units = group_of if kind == "grouped" else {record.id: record.id for record in records}
         shares = dict(zip(PARTS, fractions, strict=True))
@@ -112,6 +116,21 @@ def make_split(
     else:
         raise UsageError(f"No kind of split is called {kind!r}. There are: {', '.join(KINDS)}.")
     return _seal(manifest, kind, seed, parts, left_out, group_of)
+
+
+def drop_crossing(split: Split, manifest: Manifest) -> Split:
+    """The same split without the training and validation images of groups that its test part has.
+
+    Of Kaggle's provided split these are three fields of TRAIN that were photographed again for TEST.
+    """
+    records = {record.id: record for record in manifest.records}
+    group_of = unite_groups(records[identity] for ids in split.parts.values() for identity in ids)
+    tested = {group_of[identity] for identity in split.parts["test"]}
+    parts, left_out = {}, dict(split.left_out)
+    for part, ids in split.parts.items():
+        parts[part] = [identity for identity in ids if part == "test" or group_of[identity] not in tested]
+        left_out |= dict.fromkeys(set(ids) - set(parts[part]), "its field was photographed again for the test part")
+    return _seal(manifest, split.kind, split.seed, parts, left_out, group_of)
 
 
 def make_folds(
@@ -228,7 +247,7 @@ def _deal_in_order(
 def _take_provided(
     name: str,
     records: Sequence[Record],
-    group_of: Mapping[str, str],
+    units: Mapping[str, str],
     fractions: tuple[float, float, float],
     order: np.random.Generator,
 ) -> dict[str, list[str]]:
@@ -238,7 +257,7 @@ def _take_provided(
     if not parts["validation"]:
         training = [record for record in records if record.part == "train"]
         share = fractions[1] / (fractions[0] + fractions[1])
-        dealt = _deal(training, group_of, {"train": 1 - share, "validation": share}, order)
+        dealt = _deal(training, units, {"train": 1 - share, "validation": share}, order)
         parts |= dealt
     return parts
 

@@ -6,6 +6,7 @@ validation and write what evaluation and export need. The test part is predicted
 
 import dataclasses
 import functools
+import logging
 import platform
 import subprocess
 import sys
@@ -241,6 +242,8 @@ def _fit(
         callbacks.append(EMAWeightAveraging(decay=config.optimiser.average_decay))
     if config.optimiser.early_stopping_patience:
         callbacks.append(EarlyStopping("validation_loss", patience=config.optimiser.early_stopping_patience))
+    # Lightning announces devices, tips and ends; the progress is told by us.
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     accelerated = torch.cuda.is_available()
     trainer = lightning.Trainer(
         max_epochs=config.epochs,
@@ -252,13 +255,14 @@ def _fit(
         enable_progress_bar=sys.stderr.isatty(),
         default_root_dir=run.path,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         enable_model_summary=False,
     )
     with warnings.catch_warnings():
         # The loaders read a memory map: worker processes would only copy it.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory.*")
+        warnings.filterwarnings("ignore", ".*treespec.*")
         trainer.fit(module, loader, validation, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
     module.to("cpu")
 

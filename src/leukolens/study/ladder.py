@@ -1,0 +1,183 @@
+"""Runs rungs of the ladder: for each protocol draw the split, train or go on, judge, leave a record.
+
+A run that was killed goes on from its last finished epoch; one that stands recorded is not run again.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import leukolens
+from leukolens.core.errors import InputRefused, LeukolensError, UsageError
+from leukolens.core.files import home_folder
+from leukolens.core.pixels import Pixels, Preparation
+from leukolens.core.predictions import read_predictions
+from leukolens.data.manifest import Manifest, open_dataset, read_cell
+from leukolens.data.splits import Split
+from leukolens.evaluation.report import write_evaluation
+from leukolens.study.protocols import PROTOCOLS, split_freely
+from leukolens.study.records import is_recorded, judge_run, write_record
+from leukolens.study.rungs import RUNGS
+from leukolens.training.config import TrainConfig, read_recipe
+from leukolens.training.fit import Report, train
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training of one rung.
+
+    Attributes:
+        rung: Its name.
+        protocol: Name of a protocol, or of the dataset that it is tried on.
+        variant: The protocol, with fold or seed where there are several: `folds@2`, `fields@seed1`.
+        fold: Which of the protocol's splits.
+        seed: Of weights and augmentation.
+    """
+
+    rung: str
+    protocol: str
+    variant: str
+    fold: int = 0
+    seed: int = 0
+
+
+def recipes_folder() -> Path:
+    """Where the ladder's recipes lie: inside the installed package, or beside the source."""
+    package = Path(leukolens.__file__).parent
+    inside = package / "recipes"
+    return (inside if inside.is_dir() else package.parents[1] / "recipes") / "ladder"
+
+
+def plan_runs(names: Sequence[str], which: str | None, data: str | None) -> list[PlannedRun]:
+    """The runs that were asked for, in the order of the ladder.
+
+    Args:
+        names: Rungs; all where none is named.
+        which: `published`, `honest`, or None for both.
+        data: Another dataset to try the rungs on, instead of their protocols.
+
+    Raises:
+        UsageError: an unknown rung.
+    """
+    unknown = [name for name in names if name not in RUNGS]
+    if unknown:
+        raise UsageError(f"No rung is called {unknown[0]!r}. The ladder has: {', '.join(RUNGS)}.")
+    chosen = [name for name in RUNGS if name in names or not names]
+    if data:
+        return [PlannedRun(name, data, data) for name in chosen]
+    runs: dict[tuple[str, str], PlannedRun] = {}
+    for name in chosen:
+        rung = RUNGS[name]
+        wanted = [rung.as_published] if which != "honest" and rung.as_published else []
+        wanted += rung.honest if which != "published" else []
+        for protocol in wanted:
+            for run in _spread(name, protocol, rung.seeds):
+                runs[run.rung, run.variant] = run
+    return list(runs.values())
+
+
+def _spread(name: str, protocol: str, seeds: int) -> Iterator[PlannedRun]:
+    if protocol == "folds":
+        for fold in range(5):
+            yield PlannedRun(name, protocol, f"folds@{fold + 1}", fold)
+    elif protocol == "fields" and seeds > 1:
+        for seed in range(seeds):
+            yield PlannedRun(name, protocol, f"fields@seed{seed}", seed=seed)
+    else:
+        yield PlannedRun(name, protocol, protocol)
+
+
+class Ladder:
+    """Runs planned runs; datasets are opened once."""
+
+    def __init__(self, records: Path, budget_seconds: int, report: Report) -> None:
+        """Takes where records go, the most seconds that each run may train (0 for the recipe's own), and who is told."""
+        self._records = records
+        self._budget_seconds = budget_seconds
+        self._report = report
+        self._manifests: dict[str, Manifest] = {}
+
+    def record_folder(self, planned: PlannedRun) -> Path:
+        """Where the small files of a run go; a trial on other data stays beside its run."""
+        if planned.protocol in PROTOCOLS:
+            return self._records / planned.rung / planned.variant
+        return self.run_folder(planned) / "record"
+
+    def run_folder(self, planned: PlannedRun) -> Path:
+        """Where the run itself lies, with its checkpoints and its gallery of photographs."""
+        return home_folder() / "ladder" / planned.rung / planned.variant
+
+    def is_done(self, planned: PlannedRun) -> bool:
+        """Whether the run stands recorded."""
+        return is_recorded(self.record_folder(planned))
+
+    def run(self, planned: PlannedRun) -> dict[str, dict[str, Any]]:
+        """Trains, or goes on with, one run, judges it and writes its record.
+
+        Raises:
+            LeukolensError: the dataset is not there, or the training cannot be done.
+        """
+        manifest, split = self._divide(planned)
+        config = self._configure(planned)
+        folder = self.run_folder(planned)
+        started = (folder / "checkpoints" / "last.ckpt").is_file()
+        run = train(config, manifest, split, folder, started, self._report)
+        metrics = judge_run(run, planned.rung, split)
+        predictions = read_predictions(run.predictions("test"))
+        write_evaluation(folder / "report", predictions, metrics["test"], _pictures(manifest))
+        write_record(self.record_folder(planned), run, metrics)
+        return metrics
+
+    def _divide(self, planned: PlannedRun) -> tuple[Manifest, Split]:
+        protocol = PROTOCOLS.get(planned.protocol)
+        name = protocol.dataset if protocol else planned.protocol
+        if name not in self._manifests:
+            self._manifests[name] = open_dataset(name).cells().labelled()
+        manifest = self._manifests[name]
+        splits = protocol.make(manifest) if protocol else split_freely(manifest)
+        return manifest, splits[planned.fold]
+
+    def _configure(self, planned: PlannedRun) -> TrainConfig:
+        config = read_recipe(recipes_folder() / f"{planned.rung}.toml")
+        if self._budget_seconds:
+            config = dataclasses.replace(config, budget_seconds=self._budget_seconds)
+        return dataclasses.replace(config, seed=config.seed + planned.seed)
+
+
+def _pictures(manifest: Manifest) -> Callable[[str], Pixels | None]:
+    records = {record.id: record for record in manifest.records}
+
+    def picture(name: str) -> Pixels | None:
+        try:
+            return read_cell(records[name], Preparation.cell_context).pixels
+        except (InputRefused, KeyError):
+            return None
+
+    return picture
+
+
+def run_all(
+    ladder: Ladder, planned: Sequence[PlannedRun], tell: Callable[[PlannedRun, str], None]
+) -> list[tuple[PlannedRun, str]]:
+    """Runs one after another; one that cannot be run is told of and left, the rest go on.
+
+    Returns:
+        The runs that failed, and why.
+    """
+    failed = []
+    for run in planned:
+        if ladder.is_done(run):
+            tell(run, "recorded before")
+            continue
+        tell(run, "begins")
+        try:
+            metrics = ladder.run(run)
+        except LeukolensError as error:
+            failed.append((run, str(error)))
+            tell(run, f"failed: {error}")
+            continue
+        shares = ", ".join(f"{part} {values['accuracy']:.3f}" for part, values in metrics.items())
+        tell(run, f"accuracy {shares} (n {metrics['test']['n']})")
+    return failed

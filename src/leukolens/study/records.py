@@ -1,0 +1,113 @@
+"""What a run of the ladder leaves in the repository: small files, no photographs, from which the table is made.
+
+A record is a folder `<rung>/<protocol>` with `metrics.json` (train, validation, test), `recipe.toml`, `environment.json`,
+`history.csv` and `errors.csv`; figures are drawn from them again at any time.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leukolens.core.files import read_rows, write_rows, write_text
+from leukolens.core.predictions import Predictions, read_predictions
+from leukolens.core.runs import RunFolder
+from leukolens.data.splits import Split
+from leukolens.evaluation.metrics import Provenance, compute_metrics
+
+MOST_ERRORS = 200
+"""Surest errors that a record lists."""
+
+_FEW_DRAWS = 100  # of the bootstrap on the parts that are not the result
+_OF_OTHER_PARTS = (
+    "n",
+    "accuracy",
+    "accuracy_ci",
+    "balanced_accuracy",
+    "macro_f1",
+    "cross_entropy",
+    "binary_cross_entropy",
+    "per_class",
+)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One judged run of the ladder.
+
+    Attributes:
+        rung: Its name.
+        variant: The protocol, with the fold or seed where there are several.
+        metrics: By part: `train`, `validation`, `test`.
+        environment: As training wrote it.
+        history: One row per epoch.
+        errors: The surest errors on test.
+    """
+
+    rung: str
+    variant: str
+    metrics: dict[str, dict[str, Any]]
+    environment: dict[str, Any]
+    history: tuple[dict[str, str], ...]
+    errors: tuple[dict[str, str], ...]
+
+    @property
+    def protocol(self) -> str:
+        """The protocol's name, without fold or seed."""
+        return self.variant.partition("@")[0]
+
+
+def judge_run(run: RunFolder, name: str, split: Split) -> dict[str, dict[str, Any]]:
+    """Metrics of each part of a finished run; intervals in full for the test part."""
+    metrics: dict[str, dict[str, Any]] = {}
+    for part in ("train", "validation", "test"):
+        predictions = read_predictions(run.predictions(part))
+        provenance = Provenance(name, split.dataset, f"{part} of {split.kind}", split.leaky, split.why_leaky)
+        if part == "test":
+            metrics[part] = compute_metrics(predictions, provenance)
+        else:
+            whole = compute_metrics(predictions, provenance, draws=_FEW_DRAWS)
+            metrics[part] = {key: whole[key] for key in _OF_OTHER_PARTS}
+    return metrics
+
+
+def write_record(folder: Path, run: RunFolder, metrics: dict[str, dict[str, Any]]) -> None:
+    """Copies a judged run's small files; `metrics.json` comes last, so that a record with it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (run.recipe, run.environment, run.history):
+        shutil.copyfile(path, folder / path.name)
+    errors = _surest_errors(read_predictions(run.predictions("test")))
+    write_rows(folder / "errors.csv", ("image", "group", "truth", "called", "probability"), errors)
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False) + "\n")
+
+
+def _surest_errors(predictions: Predictions) -> list[tuple[str, str, str, str, str]]:
+    wrong = [
+        (call.image, group, truth, call.label, f"{call.probability:.4f}")
+        for call, truth, group in zip(predictions.calls, predictions.truths, predictions.groups, strict=True)
+        if call.label != truth
+    ]
+    return sorted(wrong, key=lambda row: row[-1], reverse=True)[:MOST_ERRORS]
+
+
+def is_recorded(folder: Path) -> bool:
+    """Whether a whole record stands there."""
+    return (folder / "metrics.json").is_file()
+
+
+def read_records(root: Path) -> list[RunRecord]:
+    """All whole records under a folder, by rung and protocol."""
+    return [read_record(path.parent) for path in sorted(root.glob("*/*/metrics.json"))]
+
+
+def read_record(folder: Path) -> RunRecord:
+    """One record."""
+    return RunRecord(
+        folder.parent.name,
+        folder.name,
+        json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
+        json.loads((folder / "environment.json").read_text(encoding="utf-8")),
+        tuple(read_rows(folder / "history.csv")),
+        tuple(read_rows(folder / "errors.csv")),
+    )
