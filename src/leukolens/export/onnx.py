@@ -8,8 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -20,6 +23,7 @@ from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
 from leukolens.models.catalogue import find_model
 from leukolens.models.shape import NetworkShape
+from leukolens.runtime.heatmap import HEAD_NAME
 
 LICENCE = (
     "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; "
@@ -53,12 +57,16 @@ def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation
     network.load_state_dict(load_file(run.weights))
     network.eval()
     fields = facts["preparation"]
-    preparation = Preparation(**fields | {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])})
+    told = {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}
+    if run.background.is_file():
+        with Image.open(run.background) as image:
+            told["background"] = np.asarray(image)
+    preparation = Preparation(**fields | told)
     return network, facts, preparation
 
 
 def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
-    """Writes `model.onnx`, `card.json`, `split.json` and, where there is one, `background.png`.
+    """Writes `model.onnx`, `card.json`, `split.json` and, where there are such, `background.png` and `head.npy`.
 
     Raises:
         TrainingError: the run has not been finished.
@@ -81,9 +89,11 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         assert program is not None  # with dynamo=True it is always given back
         onnx.save(_without_metadata(program.model_proto), temporary)
     shutil.copyfile(run.split, out / "split.json")
+    files = [out / "model.onnx", out / "split.json"]
     if run.background.is_file():
-        shutil.copyfile(run.background, out / "background.png")
-    files = [path for path in sorted(out.iterdir()) if path.name in ("model.onnx", "split.json", "background.png")]
+        files.append(Path(shutil.copyfile(run.background, out / "background.png")))
+    if _write_head(out / HEAD_NAME, network, example):
+        files.append(out / HEAD_NAME)
     kept = (
         "data",
         "data_hash",
@@ -111,6 +121,34 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
     )
     write_card(out, card)
     return card
+
+
+def _write_head(path: Path, network: nn.Module, example: Tensor) -> bool:
+    head = find_linear_head(network, example)
+    if head is None:
+        path.unlink(missing_ok=True)  # of an earlier export into the same folder
+        return False
+    with write_atomically(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, head, allow_pickle=False)
+    return True
+
+
+def find_linear_head(network: nn.Module, example: Tensor) -> NDArray[np.float32] | None:
+    """Weights and bias `(k, c + 1)` of a head that is one linear layer on the mean over the feature map, else None.
+
+    That it is one is tried out on random feature maps, not read off its layers' names.
+    """
+    seen: Any = network
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.bias is not None]
+    with torch.inference_mode():
+        shape = seen.forward_features(example).shape
+        maps = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        logits = seen.forward_head(maps)
+        for layer in layers:
+            fits = len(shape) == 4 and (layer.in_features, layer.out_features) == (shape[1], logits.shape[1])
+            if fits and torch.allclose(layer(maps.mean((2, 3))), logits, atol=1e-4):
+                return torch.cat([layer.weight, layer.bias[:, None]], 1).float().numpy()
+    return None
 
 
 def _without_metadata(model: onnx.ModelProto) -> onnx.ModelProto:

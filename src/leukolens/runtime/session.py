@@ -45,6 +45,7 @@ class Session:
             raise BundleError(
                 f"{MODEL_NAME} of the bundle {card.name} is not a model that runs here: {error}"
             ) from error
+        self._feature_layer = card.feature_layer
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check(card)
 
@@ -73,3 +74,8 @@ class Session:
         """Logits `(n, k)` of inputs `(n, 3, h, w)` float32."""
         logits: NDArray[np.float32] = self._session.run([LOGITS_NAME], {INPUT_NAME: inputs})[0]
         return logits
+
+    def run_features(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The last feature map `(n, c, fh, fw)` of inputs `(n, 3, h, w)` float32."""
+        features: NDArray[np.float32] = self._session.run([self._feature_layer], {INPUT_NAME: inputs})[0]
+        return features
