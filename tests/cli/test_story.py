@@ -37,6 +37,9 @@ def test_from_drawn_cells_to_calls(tmp_path: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert leukolens("export", run, "--out", bundle) == 0
     assert "labels alike" in capsys.readouterr().out
+    assert leukolens("export", run, "--out", tmp_path / "small", "--int8") == 0
+    assert "8-bit" in capsys.readouterr().out
+    assert leukolens("classify", cells, "--bundle", tmp_path / "small", "--out", tmp_path / "small.csv") == 0
     report = tmp_path / "report"
     assert leukolens("evaluate", bundle, "--data", "drawn", "--out", report) == 0
     metrics = json.loads((report / "metrics.json").read_text())

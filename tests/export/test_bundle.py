@@ -5,11 +5,15 @@ import pytest
 
 from leukolens.core.card import read_card
 from leukolens.core.errors import TrainingError
+from leukolens.core.pixels import Preparation, prepare_image
+from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
+from leukolens.data.images import read_image
 from leukolens.data.manifest import Manifest
 from leukolens.data.sources.folder import read
 from leukolens.data.splits import make_split
 from leukolens.data.synthetic import write_cells
+from leukolens.export.int8 import quantise_bundle
 from leukolens.export.onnx import export_bundle, load_network
 from leukolens.export.parity import compare_bundle
 from leukolens.runtime.classifier import Classifier, load_bundle
@@ -54,8 +58,8 @@ def test_the_bundle_says_what_the_run_says(run: RunFolder, tmp_path: Path) -> No
     single = np.concatenate([Classifier(bundle).classify_batch(images[i : i + 1]).probabilities for i in range(5)])
     np.testing.assert_allclose(whole, single, atol=1e-6)
 
-    broken = {key: value + (0.5 if key == "head.3.bias" else 0) for key, value in network.state_dict().items()}
-    broken["head.3.bias"][0] += 3
+    broken = {key: value + (0.5 if key == "head.5.bias" else 0) for key, value in network.state_dict().items()}
+    broken["head.5.bias"][0] += 3
     network.load_state_dict(broken)
     with pytest.raises(TrainingError, match="differs"):
         compare_bundle(network, bundle, images)
@@ -71,3 +75,27 @@ def test_the_exported_file_carries_no_path_of_this_machine(run: RunFolder, tmp_p
     export_bundle(run, tmp_path / "toy", "toy")
     raw = (tmp_path / "toy" / "model.onnx").read_bytes()
     assert str(Path.home()).encode() not in raw and b"site-packages" not in raw and b".py" not in raw
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_eight_bits_are_smaller_and_judged_anew(run: RunFolder, tmp_path: Path) -> None:
+    before = export_bundle(run, tmp_path / "toy", "toy")
+    large = (tmp_path / "toy" / "model.onnx").stat().st_size
+    parts = {part: load_images(run, part, before.preparation) for part in ("train", "validation")}
+    images, truths = parts["validation"]
+    _, agreement = quantise_bundle(load_bundle(tmp_path / "toy"), parts["train"][0], images, truths)
+    bundle = load_bundle(tmp_path / "toy")  # the card vouches for the new file
+    assert (tmp_path / "toy" / "model.onnx").stat().st_size < large / 2
+    called = np.concatenate([Classifier(bundle).classify_batch(images[i : i + 1]).logits for i in range(len(images))])
+    assert agreement.images == len(truths)
+    assert agreement.accuracy_after == pytest.approx((called.argmax(1) == truths).mean())
+    assert agreement.same_labels >= len(truths) - 1
+    assert bundle.card.validation["precision"].startswith("8-bit")
+
+
+def load_images(run: RunFolder, part: str, preparation: Preparation) -> tuple[np.ndarray, np.ndarray]:
+    """Prepared pictures and truths of a part, from the drawn cells beside the run."""
+    records = {record.id: record for record in read(run.path.parent / "cells").records}
+    predictions = read_predictions(run.predictions(part))
+    pixels = [prepare_image(read_image(records[call.image].image).pixels, preparation) for call in predictions.calls]
+    return np.stack(pixels), np.array([predictions.classes.index(truth) for truth in predictions.truths])

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+ACCEPTED_TARGET = 0.99
+"""Share of accepted validation cells that must be right; the contract of `status`."""
+
 
 def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> float:
     """The temperature that makes validation likeliest (Guo et al. 2017, On Calibration of Modern Neural Networks).
@@ -24,7 +27,9 @@ def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
 
 
-def choose_threshold(probabilities: NDArray[np.floating], truths: NDArray[np.integer], target: float = 0.99) -> float:
+def choose_threshold(
+    probabilities: NDArray[np.floating], truths: NDArray[np.integer], target: float = ACCEPTED_TARGET
+) -> float:
     """The least top probability at or above which at least `target` of the calls are right.
 
     Args:

@@ -26,21 +26,27 @@ class Picture:
         title: In bold below it.
         lines: Further lines.
         mark: `good`, `bad`, `unsure` or nothing: the colour of its edge, which its lines say in words too.
+        beside: A second picture to the right of it, likewise `(h, w, 3)` uint8 RGB; None for most.
     """
 
     pixels: NDArray[np.uint8]
     title: str
     lines: tuple[str, ...] = ()
     mark: str = ""
+    beside: NDArray[np.uint8] | None = None
 
     @property
-    def address(self) -> str:
-        """The picture as a data address, at most 224 px wide."""
-        image = Image.fromarray(self.pixels)
-        image.thumbnail((224, 224))
-        stream = io.BytesIO()
-        image.save(stream, "WEBP", quality=85)
-        return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    def addresses(self) -> list[str]:
+        """The picture, and the one beside it, as data addresses, each at most 224 px wide."""
+        return [_to_address(pixels) for pixels in (self.pixels, self.beside) if pixels is not None]
+
+
+def _to_address(pixels: NDArray[np.uint8]) -> str:
+    image = Image.fromarray(pixels)
+    image.thumbnail((224, 224))
+    stream = io.BytesIO()
+    image.save(stream, "WEBP", quality=85)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 @dataclass(frozen=True)

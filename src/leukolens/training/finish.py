@@ -18,10 +18,6 @@ from leukolens.evaluation.calibration import choose_threshold, fit_temperature
 from leukolens.reporting.charts import draw_curves
 from leukolens.training.tensors import CellArray
 
-ACCEPTED_TARGET = 0.99
-"""Share of accepted validation cells that must be right; the contract of `status`."""
-
-
 HISTORY_COLUMNS = (
     "epoch",
     "train_loss",
@@ -48,7 +44,7 @@ def finish_run(
     truths = np.array([classes.index(record.label or "") for record in parts["validation"].records])
     temperature = fit_temperature(logits["validation"], truths)
     calibrated = {part: _softmax(values / temperature) for part, values in logits.items()}
-    threshold = choose_threshold(calibrated["validation"], truths, ACCEPTED_TARGET)
+    threshold = choose_threshold(calibrated["validation"], truths)
     for part, array in parts.items():
         write_predictions(run.predictions(part), _collect(array, calibrated[part], classes, threshold))
     _draw_history(run)
