@@ -27,6 +27,13 @@ import click
     metavar="KEY=VALUE",
     help="Change one value of the recipe, e.g. optimiser.batch_size=32.",
 )
+@click.option(
+    "--search",
+    "trials",
+    type=click.IntRange(1),
+    metavar="N",
+    help="First try N recipes around this one on validation (Optuna); then train the best. Killed, it goes on.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def command(
@@ -35,6 +42,7 @@ def command(
     split_path: Path | None,
     out: Path,
     overrides: tuple[str, ...],
+    trials: int | None,
     resume: bool,
     force: bool,
 ) -> None:
@@ -46,7 +54,7 @@ def command(
     from leukolens.training.fit import train
 
     config = read_recipe(recipe, overrides)
-    if not resume:
+    if not resume and not (trials and (out / "search.db").is_file()):
         require_absent(out, force)
     manifest = open_dataset(data_name).cells().labelled()
     if split_path is not None:
@@ -62,6 +70,11 @@ def command(
         if done == total or done % 500 == 0:
             click.echo(f"\r{what}: {done} of {total} images", nl=done == total, err=True)
 
+    if trials:
+        from leukolens.training.search import search_recipe
+
+        config = search_recipe(config, manifest, split, out, trials, report)
+        click.echo(f"{out / 'search.csv'}: {trials} recipes tried; the best is trained now.", err=True)
     run = train(config, manifest, split, out, resume, report)
     click.echo(
         f"{run.path}: weights, predictions and curves are written. Next: leukolens evaluate {run.path} --data {data_name} --out report",

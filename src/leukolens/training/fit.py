@@ -9,11 +9,12 @@ import dataclasses
 import functools
 import logging
 import platform
+import shutil
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -82,6 +83,67 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
     last = run.checkpoints / "last.ckpt"
     if resume and not last.is_file():
         raise TrainingError(f"{out} has no checkpoints/last.ckpt to resume from. Start it without --resume.")
+    ready = _make_ready(config, manifest, split, report)
+    module, cells, network = ready.module, ready.cells, ready.module.network
+    write_text(run.recipe, format_recipe(config))
+    write_split(run.split, split)
+    if cells.preparation.background is not None:
+        _write_background(run.background, cells.preparation.background)
+    _fit(module, config, ready.parts, run, last if resume else None)
+    history = read_rows(run.history)
+    facts = describe_run(config, manifest, split, cells) | {
+        "shape": dataclasses.asdict(ready.shape),
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "weights_origin": ready.origin,
+        "epochs_done": len(history),
+        "training_seconds": round(sum(float(row["seconds"]) for row in history), 1),
+        "resumed": resume,
+    }
+    best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"], strict=False)
+    with write_atomically(run.weights) as temporary:
+        save_file({key: value.contiguous() for key, value in module.network.state_dict().items()}, temporary)
+    finish_run(
+        run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])}
+    )
+    return run
+
+
+def rehearse(
+    config: TrainConfig,
+    manifest: Manifest,
+    split: Split,
+    run: RunFolder,
+    callbacks: Sequence[Callback],
+    report: Report,
+) -> None:
+    """Trains and throws the weights away: a trial of a search, watched by callbacks."""
+    ready = _make_ready(config, manifest, split, report)
+    _fit(ready.module, config, ready.parts, run, None, callbacks)
+    shutil.rmtree(run.checkpoints)
+
+
+@dataclass(frozen=True)
+class TrainingParts:
+    """What is learned from and what is chosen on: pictures, or features of a frozen network."""
+
+    classes: tuple[str, ...]
+    learned: tuple[CellArray, ...]
+    chosen_on: CellArray
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """All that a fit needs."""
+
+    module: CellModule
+    cells: TrainingCells
+    parts: TrainingParts
+    shape: NetworkShape
+    origin: str
+
+
+def _make_ready(config: TrainConfig, manifest: Manifest, split: Split, report: Report) -> _Ready:
     _hold_memory()
     lightning.seed_everything(config.seed, verbose=False)
     spec = find_model(config.model.architecture)
@@ -96,29 +158,7 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
         module: CellModule = FrozenModule(network, spec, config, cells.preparation, cells.zoom)
     else:
         module = CellModule(network, spec, config, cells.preparation, cells.zoom)
-
-    write_text(run.recipe, format_recipe(config))
-    write_split(run.split, split)
-    if cells.preparation.background is not None:
-        _write_background(run.background, cells.preparation.background)
-    _fit(module, config, TrainingParts(cells.classes, learned, chosen_on), run, last if resume else None)
-    history = read_rows(run.history)
-    facts = describe_run(config, manifest, split, cells) | {
-        "shape": dataclasses.asdict(shape),
-        "parameters": sum(weight.numel() for weight in network.parameters()),
-        "weights_origin": origin,
-        "epochs_done": len(history),
-        "training_seconds": round(sum(float(row["seconds"]) for row in history), 1),
-        "resumed": resume,
-    }
-    best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"], strict=False)
-    with write_atomically(run.weights) as temporary:
-        save_file({key: value.contiguous() for key, value in module.network.state_dict().items()}, temporary)
-    finish_run(
-        run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])}
-    )
-    return run
+    return _Ready(module, cells, TrainingParts(cells.classes, learned, chosen_on), shape, origin)
 
 
 def _hold_memory() -> None:
@@ -212,17 +252,13 @@ def _write_background(path: Path, background: np.ndarray[Any, Any]) -> None:
         Image.fromarray(background).save(temporary, "PNG")
 
 
-@dataclass(frozen=True)
-class TrainingParts:
-    """What is learned from and what is chosen on: pictures, or features of a frozen network."""
-
-    classes: tuple[str, ...]
-    learned: tuple[CellArray, ...]
-    chosen_on: CellArray
-
-
 def _fit(
-    module: CellModule, config: TrainConfig, parts: TrainingParts, run: RunFolder, checkpoint: Path | None
+    module: CellModule,
+    config: TrainConfig,
+    parts: TrainingParts,
+    run: RunFolder,
+    checkpoint: Path | None,
+    watching: Sequence[Callback] = (),
 ) -> None:
     training = CellDataset(parts.learned, parts.classes)
     records = [record for part in parts.learned for record in part.records]
@@ -244,7 +280,7 @@ def _fit(
         save_last=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [checkpoints, _History(run.history)]
+    callbacks: list[Callback] = [checkpoints, _History(run.history), *watching]
     if config.budget_seconds:
         callbacks.append(_Budget(run.history, config.budget_seconds))
     if sys.stderr.isatty():
