@@ -30,6 +30,8 @@ from leukolens.quality.image import (
     name_faults,
 )
 
+_FOLDS = 5
+
 
 @dataclass(frozen=True)
 class Mapper:
@@ -49,8 +51,8 @@ class Mapper:
 def find_reasons(predictions: Predictions, records: Mapping[str, Record], mapper: Mapper | None) -> Findings:
     """What was unusual about each picture, and where the model looked.
 
-    What is usual is told by every other group of the pictures that the model got right, class by class where a class
-    has enough of them; the errors are then compared with the right ones of the groups between.
+    What is usual is told by pictures that the model got right, never by those of a picture's own group: class by class
+    where enough groups tell it, else by all.
 
     Args:
         predictions: Calls with truths.
@@ -60,18 +62,7 @@ def find_reasons(predictions: Predictions, records: Mapping[str, Record], mapper
     window = mapper.preparation if mapper else None
     wanted = [records[call.image] for call in predictions.calls if call.image in records]
     qualities = measure_records(wanted, window)
-    truths = dict(zip((call.image for call in predictions.calls), predictions.truths, strict=False))
-    right = [
-        call.image for call in predictions.calls if call.image in qualities and truths.get(call.image) == call.label
-    ]
-    telling, compared = _halve(right, records, truths)
-    references = _fit_references(telling, qualities, truths)
-    faults = {}
-    for name, quality in qualities.items():
-        reference = references.get(truths.get(name, ""), references.get(""))
-        if reference is not None:
-            faults[name] = name_faults(quality, reference)
-    findings = Findings(FAULTS, faults, frozenset(name for name in compared if name in faults))
+    findings = Findings(FAULTS, _name_faults(predictions, records, qualities))
     if mapper is None:
         return findings
     called = {call.image: call.label for call in predictions.calls}
@@ -107,28 +98,41 @@ def measure_records(records: Iterable[Record], window: Preparation | None) -> di
         return dict(found for found in pool.map(measure, records) if found is not None)
 
 
-def _halve(
-    right: list[str], records: Mapping[str, Record], truths: Mapping[str, str]
-) -> tuple[list[str], list[str]]:
-    """Right ones of every other group, class by class, and those of the groups between."""
-    halves: tuple[list[str], list[str]] = ([], [])
-    turn: dict[tuple[str, str], int] = {}
-    met: dict[str, int] = defaultdict(int)
-    for name in right:
-        label, group = truths[name], records[name].group
-        if (label, group) not in turn:
-            turn[label, group] = met[label] % 2
-            met[label] += 1
-        halves[turn[label, group]].append(name)
-    return halves
+def _name_faults(
+    predictions: Predictions, records: Mapping[str, Record], qualities: Mapping[str, ImageQuality]
+) -> dict[str, tuple[str, ...]]:
+    """Faults by name, each picture held against right ones of the other folds; a fold holds whole groups."""
+    groups = sorted({records[name].group for name in qualities})
+    fold_of = {group: index % _FOLDS for index, group in enumerate(groups)}
+    judged = [
+        (call.image, truth, call.label == truth)
+        for call, truth in zip(predictions.calls, predictions.truths, strict=True)
+        if call.image in qualities
+    ]
+    faults = {}
+    for fold in range(_FOLDS):
+        inside = {name for name in qualities if fold_of[records[name].group] == fold}
+        telling = [(name, truth) for name, truth, right in judged if right and name not in inside]
+        references = _fit_references(telling, records, qualities)
+        for name, truth, _ in judged:
+            reference = references.get(truth, references.get(""))
+            if name in inside and reference is not None:
+                faults[name] = name_faults(qualities[name], reference)
+    return faults
 
 
 def _fit_references(
-    telling: list[str], qualities: Mapping[str, ImageQuality], truths: Mapping[str, str]
+    telling: list[tuple[str, str]], records: Mapping[str, Record], qualities: Mapping[str, ImageQuality]
 ) -> dict[str, QualityReference]:
-    """A reference per class, and one of all under the empty name; none where pictures are too few."""
-    by_class: dict[str, list[ImageQuality]] = defaultdict(list)
-    for name in telling:
-        by_class[truths[name]].append(qualities[name])
-        by_class[""].append(qualities[name])
-    return {label: fit_reference(found) for label, found in by_class.items() if len(found) >= LEAST_IMAGES}
+    """A reference for each class that enough groups tell of, and under the empty name one of all."""
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for name, truth in telling:
+        by_class[truth].append(name)
+    enough = {
+        label: names
+        for label, names in by_class.items()
+        if len({records[name].group for name in names}) >= LEAST_IMAGES
+    }
+    if len(telling) >= LEAST_IMAGES:
+        enough[""] = [name for name, _ in telling]
+    return {label: fit_reference([qualities[name] for name in names]) for label, names in enough.items()}

@@ -11,6 +11,7 @@ from leukolens.cli.main import SOME_REFUSED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from leukolens.analysis.failures import Mapper
     from leukolens.core.pixels import Pixels
     from leukolens.core.predictions import Predictions
     from leukolens.core.results import Refusal
@@ -55,6 +56,7 @@ def command(
     force: bool,
 ) -> None:
     """Judge predictions: accuracy with intervals, each class, calibration, and the errors with their pictures."""
+    from leukolens.analysis.failures import find_reasons
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
     from leukolens.core.predictions import read_predictions
@@ -75,7 +77,11 @@ def command(
         assert cells is not None and model is not None
         predictions, refused, provenance = _predict(model, cells, part)
     metrics = compute_metrics(predictions, provenance, len(refused))
-    report = write_evaluation(out, predictions, metrics, _picture_source(cells))
+    findings = None
+    if cells is not None and predictions.truths:
+        records = {record.id: record for record in cells.records}
+        findings = find_reasons(predictions, records, _mapper(model) if model else None)
+    report = write_evaluation(out, predictions, metrics, _picture_source(cells), findings)
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if provenance.leaky:
@@ -126,6 +132,30 @@ def _predict(model: str, cells: "Manifest", part: str | None) -> "tuple[Predicti
         refused,
         Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", cells.name, what, leaky, why),
     )
+
+
+def _mapper(model: str) -> "Mapper | None":
+    """What shows where the model looked; none where this installation or the run lacks what it takes."""
+    from leukolens.analysis.failures import Mapper
+    from leukolens.core.errors import TrainingError
+    from leukolens.core.runs import RunFolder
+    from leukolens.runtime.classifier import load_bundle
+    from leukolens.runtime.heatmap import HeatMapper
+
+    run = RunFolder(Path(model))
+    if not run.recipe.is_file():
+        bundle = load_bundle(model)
+        drawer = HeatMapper(bundle)
+        return Mapper(bundle.card.preparation, drawer.map_batch, drawer.method)
+    try:
+        from leukolens.explain.gradcam import METHOD, map_batch
+        from leukolens.export.onnx import load_network
+
+        network, _, preparation = load_network(run)
+    except (ImportError, TrainingError) as error:
+        click.echo(f"note: no maps of where the model looked: {error}", err=True)
+        return None
+    return Mapper(preparation, lambda batch, classes: map_batch(network, preparation, batch, classes), METHOD)
 
 
 def _choose(cells: "Manifest", split: "Split | None", part: str | None) -> "tuple[tuple[Record, ...], str]":

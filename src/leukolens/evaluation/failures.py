@@ -4,7 +4,7 @@ Faults and maps come in as plain words and arrays (`leukolens.analysis.failures`
 here knows a model or measures a picture. `leukolens.evaluation.report` shows what is counted here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,16 +25,29 @@ class Findings:
     Attributes:
         words: Every fault that was looked for.
         faults: The faults of each measured picture, by its name.
-        compared: Names of right ones that errors are compared with: none that told what is usual.
         heat_of: Where the model looked.
         method: What the maps are; empty where there are none.
     """
 
     words: tuple[str, ...]
     faults: Mapping[str, tuple[str, ...]]
-    compared: frozenset[str]
     heat_of: HeatOf = lambda name: None
     method: str = ""
+
+
+@dataclass(frozen=True)
+class Share:
+    """In how many of so many images, which come from so many independent groups."""
+
+    count: int
+    images: int
+    groups: int
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Wilson interval as if each group were one observation: the widest that shared sources can make it."""
+        trials = min(self.groups, self.images)
+        return wilson_interval(self.count / max(1, self.images) * trials, trials)
 
 
 @dataclass(frozen=True)
@@ -42,29 +55,15 @@ class FaultRow:
     """How often one fault stands beside errors and beside right calls."""
 
     word: str
-    wrong: int
-    wrong_of: int
-    right: int
-    right_of: int
-
-    @cached_property
-    def wrong_interval(self) -> Interval:
-        """Wilson interval of its share of the errors."""
-        return wilson_interval(self.wrong, self.wrong_of)
-
-    @cached_property
-    def right_interval(self) -> Interval:
-        """Wilson interval of its share of the right calls."""
-        return wilson_interval(self.right, self.right_of)
+    wrong: Share
+    right: Share
 
     @property
     def verdict(self) -> str:
         """What the two shares say; intervals that do not meet are stricter than 95 %, as ten faults are looked for."""
-        if not self.wrong_of or not self.right_of:
-            return "cannot be told"
-        if self.wrong_interval.low > self.right_interval.high:
+        if self.wrong.interval.low > self.right.interval.high:
             return "more often beside errors"
-        if self.wrong_interval.high < self.right_interval.low:
+        if self.wrong.interval.high < self.right.interval.low:
             return "more often beside right calls"
         return "no difference shown"
 
@@ -76,18 +75,23 @@ class FaultRow:
 
 def tabulate_faults(predictions: Predictions, findings: Findings) -> list[FaultRow]:
     """One row per fault, and a last one for `any of these`."""
-    wrong = [
-        findings.faults[call.image]
-        for call, truth in zip(predictions.calls, predictions.truths, strict=bool(predictions.truths))
-        if truth and call.label != truth and call.image in findings.faults
+    groups = predictions.groups or tuple(call.image for call in predictions.calls)
+    wrong: list[tuple[str, tuple[str, ...]]] = []
+    right: list[tuple[str, tuple[str, ...]]] = []
+    for call, truth, group in zip(predictions.calls, predictions.truths, groups, strict=True):
+        if truth and call.image in findings.faults:
+            (right if call.label == truth else wrong).append((group or call.image, findings.faults[call.image]))
+
+    def share(part: list[tuple[str, tuple[str, ...]]], wanted: Collection[str]) -> Share:
+        return Share(
+            sum(not set(wanted).isdisjoint(faults) for _, faults in part), len(part), len({group for group, _ in part})
+        )
+
+    words = [(word, (word,)) for word in findings.words]
+    return [
+        FaultRow(word, share(wrong, wanted), share(right, wanted))
+        for word, wanted in [*words, ("any of these", findings.words)]
     ]
-    right = [findings.faults[name] for name in findings.compared]
-
-    def row(word: str, here: Callable[[tuple[str, ...]], bool]) -> FaultRow:
-        return FaultRow(word, sum(map(here, wrong)), len(wrong), sum(map(here, right)), len(right))
-
-    rows = [row(word, lambda faults, word=word: word in faults) for word in findings.words]  # type: ignore[misc]
-    return [*rows, row("any of these", bool)]
 
 
 def lay_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -95,6 +99,6 @@ def lay_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np
     grey = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
     share = np.clip(heat, 0, 1)[:, :, None]
     tint = np.array([213, 94, 0]) * (1 - share) + np.array([255, 235, 60]) * share
-    weight = 0.75 * np.sqrt(share)
+    weight = 0.55 * share**0.7
     laid: NDArray[np.uint8] = np.round(grey * (1 - weight) + tint * weight).astype(np.uint8)
     return laid

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from leukolens.core.files import show_name, write_text
-from leukolens.core.intervals import Interval
 from leukolens.core.predictions import Predictions, write_predictions
 from leukolens.core.results import CellCall
-from leukolens.evaluation.failures import FaultRow, Findings, lay_heat, tabulate_faults
+from leukolens.evaluation.failures import FaultRow, Findings, Share, lay_heat, tabulate_faults
 from leukolens.evaluation.metrics import Scored, score, worst_class
 from leukolens.reporting.charts import draw_bars, draw_lines, draw_matrix
 from leukolens.reporting.page import Picture, Section, render_page
@@ -177,34 +176,30 @@ def _probabilities(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Se
 
 
 def _reasons(faults: Sequence[FaultRow], findings: Findings) -> Section:
-    wrong_of, right_of = faults[-1].wrong_of, faults[-1].right_of
-    if not wrong_of or not right_of:
-        text = f"{wrong_of} errors and {right_of} right calls could be measured: too few to compare."
-        return Section("What was wrong with the pictures?", (text,))
-    rows = tuple(
-        (
-            row.word,
-            _count(row.wrong, row.wrong_of, row.wrong_interval),
-            _count(row.right, row.right_of, row.right_interval),
-            row.verdict,
+    wrong, right = faults[-1].wrong, faults[-1].right
+    if not wrong.images or not right.images:
+        few = f"{wrong.images} errors and {right.images} right calls could be measured: too few to compare."
+        return Section("What was wrong with the pictures?", (few,))
+    rows = tuple((row.word, _share(row.wrong), _share(row.right), row.verdict) for row in faults)
+    text = [
+        f"Measured without any model on {wrong.images} errors and {right.images} right calls. A picture shows a fault where it "
+        "lies beyond 97.5 % of the pictures that were called rightly: those of its own class where that has enough of them, "
+        "and never those of its own group.",
+        "A fault as common beside right calls explains nothing, and one that is more common need not be the cause. An error "
+        "without a fault has its reason in the cell, its label or the model.",
+    ]
+    if wrong.groups < wrong.images or right.groups < right.images:
+        text.append(
+            f"The errors come from {wrong.groups} groups, the right calls from {right.groups}; the intervals count each "
+            "group once, as its images resemble one another."
         )
-        for row in faults
-    )
-    text = (
-        f"Measured without any model on {wrong_of} errors and {right_of} right calls. A picture shows a fault where it lies "
-        "beyond what all but 2.5 % of pictures of its class that were called rightly show; those that told this limit are not "
-        "among the right calls counted here.",
-        "A fault as common beside right calls explains nothing, and one that is more common need not be the cause. Most errors "
-        "that show none have their reason in the cell, its label or the model. Shares with 95 % Wilson intervals over images; "
-        "where images share a source, they are too narrow.",
-    )
-    return Section(
-        "What was wrong with the pictures?", text, header=("fault", "beside errors", "beside right calls", ""), rows=rows
-    )
+    header = ("fault", "beside errors (95 % Wilson)", "beside right calls", "so it stands")
+    return Section("What was wrong with the pictures?", tuple(text), header=header, rows=rows)
 
 
-def _count(count: int, total: int, interval: Interval) -> str:
-    return f"{count} of {total}, {count / total:.1%} ({interval.low:.1%} to {interval.high:.1%})"
+def _share(share: Share) -> str:
+    low, high = share.interval.low, share.interval.high
+    return f"{share.count} of {share.images}, {share.count / share.images:.1%} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _errors(

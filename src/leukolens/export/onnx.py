@@ -48,16 +48,22 @@ def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation
     """The trained network of a run in float32, its facts and its preparation.
 
     Raises:
-        TrainingError: the run has not been finished.
+        TrainingError: the run has not been finished, or its network was built otherwise then.
     """
     if not (run.weights.is_file() and run.environment.is_file()):
         raise TrainingError(f"{run.path} is not finished: go on with `leukolens train ... --resume` first.")
     facts = json.loads(run.environment.read_text(encoding="utf-8"))
-    network = find_model(facts["architecture"]).build(NetworkShape(**facts["shape"]))
-    network.load_state_dict(load_file(run.weights))
+    try:
+        network = find_model(facts["architecture"]).build(NetworkShape(**facts["shape"]))
+        network.load_state_dict(load_file(run.weights))
+    except (KeyError, RuntimeError) as error:
+        raise TrainingError(
+            f"The weights of {run.path} do not fit today's {facts['architecture']}: trained by another version of "
+            "LeukoLens. Train it again, or use that version."
+        ) from error
     network.eval()
     fields = facts["preparation"]
-    told = {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}
+    told: dict[str, Any] = {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}
     if run.background.is_file():
         with Image.open(run.background) as image:
             told["background"] = np.asarray(image)

@@ -21,6 +21,9 @@ STANDARD_PX = 192
 STAIN_PX = 64
 """Shorter side on which stain is measured: a nucleus is then some ten pixels wide and grain is gone."""
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+
 _BLACK = 12
 """Brightest channel, of 255, at or below which a pixel was never lit: the corners that turning a picture leaves."""
 
@@ -98,7 +101,7 @@ _FAULTS = (
     ("partly burnt out", "white_share", "high"),
     ("little stain", "stained_share", "low"),
     ("several stained cells", "stained_cells", "high"),
-    ("stain residue or platelets beside the cell", "residue_share", "high"),
+    ("stain residue or platelets beside it", "residue_share", "high"),
     ("cut at the border", "border_share", "high"),
 )
 
@@ -114,7 +117,7 @@ def measure_image(pixels: Pixels) -> ImageQuality:
     lit = ~_grow(black, _EDGE_PX * STANDARD_PX // STAIN_PX)
     if not lit.any():
         return ImageQuality(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)
-    grey = standard @ np.array([0.299, 0.587, 0.114], np.float32) / 255  # ITU-R BT.601
+    grey: NDArray[np.float32] = (standard @ _LUMA / 255).astype(np.float32)
     stained, cells, largest, border, residue = _measure_stain(np.asarray(_reduce(pixels, STAIN_PX), np.float32))
     return ImageQuality(
         focus=_measure_focus(grey, lit),

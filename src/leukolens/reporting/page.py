@@ -36,9 +36,14 @@ class Picture:
     beside: NDArray[np.uint8] | None = None
 
     @property
-    def addresses(self) -> list[str]:
-        """The picture, and the one beside it, as data addresses, each at most 224 px wide."""
-        return [_to_address(pixels) for pixels in (self.pixels, self.beside) if pixels is not None]
+    def address(self) -> str:
+        """The picture as a data address, at most 224 px wide."""
+        return _to_address(self.pixels)
+
+    @property
+    def beside_address(self) -> str:
+        """The same of the picture beside it, or nothing."""
+        return "" if self.beside is None else _to_address(self.beside)
 
 
 def _to_address(pixels: NDArray[np.uint8]) -> str:
