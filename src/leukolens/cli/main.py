@@ -15,6 +15,7 @@ from leukolens.core.errors import LeukolensError, UsageError
 COMMANDS = {
     "classify": "Name the cell in each image.",
     "data": "Add, check, split and draw datasets.",
+    "explore": "Show what a dataset looks like before anyone trains.",
     "train": "Train a model by a recipe.",
     "evaluate": "Judge a run, a bundle or a predictions file.",
     "ladder": "Train the models of the student texts, and tabulate them beside what was published.",

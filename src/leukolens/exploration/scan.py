@@ -207,7 +207,9 @@ def _reduced_size(records: Sequence[Record]) -> tuple[int, int]:
             continue
         scale = REDUCED_PX / max(height, width)
         return max(8, round(width * scale)), max(8, round(height * scale))
-    raise DataError(f"None of the {len(records)} images can be read. See `leukolens data info` for where they should be.")
+    raise DataError(
+        f"None of the {len(records)} images can be read. See `leukolens data info` for where they should be."
+    )
 
 
 def _draw_examples(records: Sequence[Record], seed: int) -> set[str]:
@@ -261,8 +263,8 @@ def _look(record: Record, size: tuple[int, int], wanted: bool) -> _Look:
     small = np.asarray(reduced)
     stained = find_stained(small)
     small_grey = np.asarray(reduced.convert("L"))
-    outside = ~stained.mask if edge is None else ~stained.mask & (small_grey >= _BLACK_BELOW)
-    counts = [np.bincount(small_grey[part], minlength=256) for part in (stained.mask, outside)]
+    others = stained.ground & ~stained.mask
+    counts = [np.bincount(small_grey[part], minlength=256) for part in (stained.mask, others)]
     pixels_left = max(1, int(histogram[0].sum()))
     means = histogram @ np.arange(256) / pixels_left
     row = Measured(

@@ -37,12 +37,14 @@ class Stained:
 
     Attributes:
         mask: `(h, w)` bool, which pixels are bluish.
+        ground: `(h, w)` bool, which pixels are picture and not black border.
         strength: Mean of log10(blue / red) above the image's middle pixel over those; 0 when there are none.
         pieces: Shares of the image that the separate pieces take, largest first, specks left out.
         cut: The largest piece touches the image's edge.
     """
 
     mask: NDArray[np.bool_]
+    ground: NDArray[np.bool_]
     strength: float
     pieces: tuple[float, ...]
     cut: bool
@@ -63,16 +65,16 @@ def find_stained(image: Pixels) -> Stained:
     if not ground.all():
         ground = ndimage.binary_erosion(ground, iterations=_MARGIN_PX, border_value=1)
     if not ground.any():
-        return Stained(np.zeros(image.shape[:2], bool), 0.0, (), False)
+        return Stained(ground, ground, 0.0, (), False)
     red = ndimage.uniform_filter(image[..., 0].astype(np.float32), _SMOOTH_PX) + _OFFSET
     blue = ndimage.uniform_filter(image[..., 2].astype(np.float32), _SMOOTH_PX) + _OFFSET
     blueness = np.log10(blue / red)
     blueness -= np.median(blueness[ground])
     mask = (blueness > BLUISH_FROM) & (red < DARKER_THAN * np.median(red[ground])) & ground
     if not mask.any():
-        return Stained(mask, 0.0, (), False)
+        return Stained(mask, ground, 0.0, (), False)
     pieces, cut = _measure_pieces(mask)
-    return Stained(mask, float(blueness[mask].mean()), pieces, cut)
+    return Stained(mask, ground, float(blueness[mask].mean()), pieces, cut)
 
 
 def _measure_pieces(mask: NDArray[np.bool_]) -> tuple[tuple[float, ...], bool]:

@@ -114,6 +114,84 @@ def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: s
     return _frame(width, height, title, "".join(body))
 
 
+def draw_counts(rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[str], title: str, x_label: str) -> str:
+    """Horizontal bars of whole numbers, one per name side by side for each row; each name has a scale of its own.
+
+    Args:
+        rows: `(label, one number per name)`.
+        names: What the numbers are; as many panels stand beside each other.
+        title: Shown on top.
+        x_label: Below.
+    """
+    width, left, step = 560, 170, 24
+    panel = (width - left) / max(1, len(names))
+    body = []
+    for column, name in enumerate(names):
+        x = left + panel * column
+        most = max([values[column] for _, values in rows] or [1]) or 1
+        body.append(f"<text x='{x:.0f}' y='42' fill='#555'>{escape(name)}</text>")
+        for index, (_, values) in enumerate(rows):
+            long = values[column] / most * (panel - 64)
+            body.append(
+                f"<rect x='{x:.1f}' y='{50 + step * index}' width='{long:.1f}' height='16' fill='{PALETTE[column]}' fill-opacity='.7'/>"
+                f"<text x='{x + long + 5:.1f}' y='{63 + step * index}'>{values[column]}</text>"
+            )
+    for index, (label, _) in enumerate(rows):
+        body.append(f"<text x='{left - 8}' y='{63 + step * index}' text-anchor='end'>{escape(label)}</text>")
+    base = 50 + step * len(rows)
+    body.append(f"<text x='{left}' y='{base + 16}' fill='#555'>{escape(x_label)}</text>")
+    return _frame(width, base + 26, title, "".join(body))
+
+
+def draw_points(points: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str) -> str:
+    """Named clouds of `(x, y)` points; a few thousand at most, or the page grows heavy."""
+    every = [point for cloud in points.values() for point in cloud] or [(0.0, 0.0)]
+    low_x, high_x = _round_range([x for x, _ in every], False)
+    low_y, high_y = _round_range([y for _, y in every], False)
+    width, height, left, top = 560, 360, 58, 34
+    plot_width, plot_height = width - left - 16, height - top - 50
+    body = [_axes((left, top, plot_width, plot_height), (low_x, high_x), (low_y, high_y), x_label, y_label)]
+    for index, cloud in enumerate(points.values()):
+        body.append(f"<g fill='{PALETTE[index % len(PALETTE)]}' fill-opacity='.5'>")
+        for x, y in cloud:
+            right = left + (x - low_x) / (high_x - low_x) * plot_width
+            down = top + (high_y - y) / (high_y - low_y) * plot_height
+            body.append(f"<circle cx='{right:.1f}' cy='{down:.1f}' r='2'/>")
+        body.append("</g>")
+    legend, extra = _legend(list(points), left, height)
+    return _frame(width, height + extra, title, "".join(body) + legend)
+
+
+def draw_grid(
+    rows: Sequence[tuple[str, Sequence[str]]], columns: Sequence[str], title: str, cell: tuple[int, int]
+) -> str:
+    """Small pictures in rows and columns, each row and column with its name.
+
+    Args:
+        rows: `(name, data addresses of its pictures)`.
+        columns: Name of each column; may be empty.
+        title: Shown on top.
+        cell: Width and height of a picture.
+    """
+    cell_width, cell_height = cell
+    left, top, gap = 130, 52 if columns else 30, 4
+    most = max([len(pictures) for _, pictures in rows] or [0])
+    width = left + most * (cell_width + gap) + 8
+    height = top + len(rows) * (cell_height + gap) + 8
+    body = []
+    for column, name in enumerate(columns):
+        body.append(f"<text x='{left + column * (cell_width + gap)}' y='{top - 8}' fill='#555'>{escape(name)}</text>")
+    for index, (name, pictures) in enumerate(rows):
+        y = top + index * (cell_height + gap)
+        body.append(f"<text x='{left - 8}' y='{y + cell_height / 2}' text-anchor='end'>{escape(_short(name))}</text>")
+        for column, address in enumerate(pictures):
+            x = left + column * (cell_width + gap)
+            body.append(
+                f"<image x='{x}' y='{y}' width='{cell_width}' height='{cell_height}' href='{escape(address, quote=True)}'/>"
+            )
+    return _frame(width, height, title, "".join(body))
+
+
 def _short(name: str) -> str:
     return name.replace("_", " ").replace("immature granulocyte", "immature gran.")
 
