@@ -60,7 +60,7 @@ def test_the_report_offers_reasons_and_shows_maps(tmp_path) -> None:  # type: ig
     told = Findings(measured.words, measured.faults, heat_of, "a map of <b>something</b>")
     metrics = compute_metrics(predictions, Provenance(), draws=20)
     page = write_evaluation(tmp_path, predictions, metrics, lambda name: picture, told).read_text()
-    assert page.count("likely reason: blur") == 20 and page.count("picture as usual") == 30
+    assert page.count("possible reason: blur") == 20 and page.count("picture as usual") == 30
     assert page.count('class="bad pair"') == 49 and page.count("<figure") == 50
     assert sorted(asked) == sorted(f"i{index}" for index in range(50))
     assert "a map of &lt;b&gt;" in page

@@ -63,7 +63,7 @@ def test_a_plain_cell_is_measured_as_drawn() -> None:
         (change(draw((96, 96, 30)), 1.3), "partly burnt out"),
         (draw((96, 96, 8)), "little stain"),
         (draw((96, 60, 30), (96, 140, 28)), "several stained cells"),
-        (draw((96, 96, 30), (150, 150, 8)), "stain residue or platelets beside it"),
+        (draw((96, 96, 30), (150, 150, 8)), "stray stain beside it"),
         (draw((96, 10, 30)), "cut at the border"),
         (np.where(np.arange(192)[:, None, None] < 20, 0, draw((96, 96, 30))).astype(np.uint8), "partly black"),
     ],

@@ -236,7 +236,7 @@ def _show_error(
         if faults is not None:
             likely = [word for word in faults if word in reasons]
             also = [word for word in faults if word not in reasons]
-            lines += [f"likely reason: {', '.join(likely)}"] if likely else []
+            lines += [f"possible reason: {', '.join(likely)}"] if likely else []
             lines += [f"seen, but not shown to matter: {', '.join(also)}"] if also else []
             lines += [] if faults else ["picture as usual"]
         heat = findings.heat_of(call.image)

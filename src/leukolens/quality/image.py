@@ -57,7 +57,7 @@ class ImageQuality:
         stained_cells: Stained pieces at least a quarter as large as the largest.
         largest_share: The largest piece's share of all stain.
         border_share: Share of the largest piece that lies on the picture's border.
-        residue_share: Share stained in pieces too small to be a cell.
+        residue_share: Share stained in pieces too small to be a cell: residue, platelets, the edge of a neighbour.
     """
 
     focus: float
@@ -101,7 +101,7 @@ _FAULTS = (
     ("partly burnt out", "white_share", "high"),
     ("little stain", "stained_share", "low"),
     ("several stained cells", "stained_cells", "high"),
-    ("stain residue or platelets beside it", "residue_share", "high"),
+    ("stray stain beside it", "residue_share", "high"),
     ("cut at the border", "border_share", "high"),
 )
 
