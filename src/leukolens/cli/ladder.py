@@ -84,3 +84,18 @@ def table(out: Path) -> None:
 
     for path in write_table(out)[:2]:
         click.echo(str(path))
+
+
+@command.command("time", epilog="Example: leukolens ladder time")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("docs/ladder"),
+    show_default=True,
+    help="Folder of the table; `timings.json` goes there.",
+)
+def time_rungs(out: Path) -> None:
+    """Time every rung and text 004's twelve backbones on this machine: torch, ONNX, 8-bit ONNX. Keep the machine quiet."""
+    from leukolens.study.timing import time_everything
+
+    click.echo(str(time_everything(out, lambda words: click.echo(words, err=True))))

@@ -79,21 +79,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
     """
     network, facts, preparation = load_network(run)
     out.mkdir(parents=True, exist_ok=True)
-    example = torch.zeros(2, 3, preparation.height_px, preparation.width_px)
-    with write_atomically(out / "model.onnx") as temporary:
-        program = torch.onnx.export(
-            _TwoOutputs(network).eval(),
-            (example,),
-            input_names=["image"],
-            output_names=["logits", "features"],
-            dynamic_shapes={"image": {0: torch.export.Dim("images", min=1, max=4096)}},
-            opset_version=18,
-            dynamo=True,
-            verbose=False,
-        )
-        # One file: the runtime refuses models that point at data outside themselves.
-        assert program is not None  # with dynamo=True it is always given back
-        onnx.save(_without_metadata(program.model_proto), temporary)
+    example = write_model(network, preparation.height_px, preparation.width_px, out / "model.onnx")
     shutil.copyfile(run.split, out / "split.json")
     files = [out / "model.onnx", out / "split.json"]
     if run.background.is_file():
@@ -127,6 +113,26 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
     )
     write_card(out, card)
     return card
+
+
+def write_model(network: nn.Module, height_px: int, width_px: int, path: Path) -> Tensor:
+    """Writes a network of the catalogue as ONNX with both its outputs; returns the example it was traced on."""
+    example = torch.zeros(2, 3, height_px, width_px)
+    with write_atomically(path) as temporary:
+        program = torch.onnx.export(
+            _TwoOutputs(network).eval(),
+            (example,),
+            input_names=["image"],
+            output_names=["logits", "features"],
+            dynamic_shapes={"image": {0: torch.export.Dim("images", min=1, max=4096)}},
+            opset_version=18,
+            dynamo=True,
+            verbose=False,
+        )
+        # One file: the runtime refuses models that point at data outside themselves.
+        assert program is not None  # with dynamo=True it is always given back
+        onnx.save(_without_metadata(program.model_proto), temporary)
+    return example
 
 
 def _write_head(path: Path, network: nn.Module, example: Tensor) -> bool:

@@ -14,6 +14,16 @@ INPUT_NAME = "image"
 LOGITS_NAME = "logits"
 
 
+def open_model(model: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """A model on ONNX Runtime: from bytes, so that it cannot name other files to be read along with it."""
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 class Session:
     """One model, ready to run."""
 
@@ -32,15 +42,8 @@ class Session:
             raise BundleError(
                 f"The card of {card.name} does not name {MODEL_NAME} among its files, so nothing vouches for it."
             )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        if threads is not None:
-            options.intra_op_num_threads = threads
         try:
-            onnxruntime.disable_telemetry_events()
-            # From bytes, so that a model cannot name other files to be read along with it.
-            model = (folder / MODEL_NAME).read_bytes()
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            self._session = open_model((folder / MODEL_NAME).read_bytes(), threads)
         except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
             raise BundleError(
                 f"{MODEL_NAME} of the bundle {card.name} is not a model that runs here: {error}"

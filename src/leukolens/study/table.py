@@ -3,6 +3,7 @@
 Nothing is typed by hand: figures of ours come from the records, those of the texts from `study.rungs`.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from leukolens.reporting.page import Section, render_page
 from leukolens.study.protocols import PROTOCOLS
 from leukolens.study.records import RunRecord, read_records
 from leukolens.study.rungs import RUNGS, Rung
+from leukolens.study.timing import BACKBONES
 
 FAR_BELOW = 0.03
 """A run this far under its text's figure, under the same protocol, must say why."""
@@ -53,6 +55,7 @@ def write_table(out: Path) -> list[Path]:
         _leaks(by_rung),
         _generations(by_rung),
         _folds(by_rung),
+        *_speed(out),
         _notes(by_rung),
     ]
     written = [out.parent / "ladder.md", out / "ladder.html"]
@@ -178,6 +181,49 @@ def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
         "each",
     )
     return Section("Folds and seeds", header=header, rows=tuple(rows))
+
+
+def _speed(out: Path) -> list[Section]:
+    """Milliseconds per image, where `leukolens ladder time` measured them."""
+    path = out / "timings.json"
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    machine = ", ".join(f"{key} {value}" for key, value in found["machine"].items())
+    text = f"One machine, one sitting ({machine}); compare rows with each other. Milliseconds per image, batches of 1 / 32, float32 but for the last."
+    header = (
+        "network",
+        "px",
+        "parameters",
+        "MB / 8-bit MB",
+        "layers with weights",
+        "torch ms",
+        "ONNX ms",
+        "8-bit ONNX ms",
+    )
+    rungs = tuple((name, *_timed(row)) for name, row in found.get("rungs", {}).items())
+    backbones = tuple(
+        (
+            f"{name} ({BACKBONES[name].architecture})",
+            *_timed(row),
+            f"{_share(BACKBONES[name].top1)} / {_share(BACKBONES[name].top5)}",
+            str(BACKBONES[name].depth or ""),
+            f"{BACKBONES[name].cpu_ms}",
+        )
+        for name, row in found.get("backbones", {}).items()
+    )
+    extra = ("top-1 / top-5 (text 004)", "depth (text 004)", "CPU ms (text 004, its machine)")
+    return [
+        Section("Size and speed of the rungs", (text,), header=header, rows=rungs),
+        Section("Text 004's twelve backbones", (text,), header=(*header, *extra), rows=backbones),
+    ]
+
+
+def _timed(row: Mapping[str, Any]) -> tuple[str, ...]:
+    times = (f"{row[f'{kind}_ms_1']:.2f} / {row[f'{kind}_ms_32']:.2f}" for kind in ("torch", "onnx", "int8"))
+    size = f"{row['height_px']}x{row['width_px']}"
+    megabytes = f"{row['megabytes']} / {row['megabytes_int8']}"
+    return (size, f"{row['parameters']:,}", megabytes, str(row["weighted_layers"]), *times)
 
 
 def _notes(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
