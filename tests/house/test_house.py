@@ -71,7 +71,10 @@ HEAVY = ("torch", "timm", "lightning", "pandas", "scipy", "sklearn", "skimage", 
 LIGHT_WORDS = [
     ["--version"],
     ["--help"],
-    *([name, "--help"] for name in ("classify", "data", "train", "evaluate", "export", "demo", "doctor")),
+    *(
+        [name, "--help"]
+        for name in ("classify", "data", "explore", "train", "evaluate", "ladder", "export", "demo", "doctor")
+    ),
 ]
 
 

@@ -4,24 +4,32 @@ A run that was killed goes on from its last finished epoch; one that stands reco
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import leukolens
-from leukolens.core.errors import InputRefused, LeukolensError, UsageError
+from leukolens.analysis.failures import Mapper, find_reasons
+from leukolens.core.errors import InputRefused, LeukolensError, TrainingError, UsageError
 from leukolens.core.files import home_folder
 from leukolens.core.pixels import Pixels, Preparation
 from leukolens.core.predictions import read_predictions
-from leukolens.data.manifest import Manifest, open_dataset, read_cell
+from leukolens.core.runs import RunFolder
+from leukolens.data.manifest import Manifest, Record, open_dataset, read_cell
 from leukolens.data.splits import Split
 from leukolens.evaluation.report import write_evaluation
+from leukolens.explain.gradcam import METHOD, map_batch
+from leukolens.export.onnx import load_network
 from leukolens.study.protocols import PROTOCOLS, split_freely
 from leukolens.study.records import is_recorded, judge_run, write_record
 from leukolens.study.rungs import RUNGS
 from leukolens.training.config import TrainConfig, read_recipe
 from leukolens.training.fit import Report, train
+
+_FROM_RUNG = "rung:"
+"""How a recipe's weights begin that are those of another rung's first honest run."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +134,12 @@ class Ladder:
         run = train(config, manifest, split, folder, started, self._report)
         metrics = judge_run(run, planned.rung, split)
         predictions = read_predictions(run.predictions("test"))
-        write_evaluation(folder / "report", predictions, metrics["test"], _pictures(manifest))
-        write_record(self.record_folder(planned), run, metrics)
+        network, _, preparation = load_network(run)
+        mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
+        records = {record.id: record for record in manifest.records}
+        findings = find_reasons(predictions, records, mapper)
+        write_evaluation(folder / "report", predictions, metrics["test"], _pictures(records), findings)
+        write_record(self.record_folder(planned), run, metrics, findings)
         return metrics
 
     def _divide(self, planned: PlannedRun) -> tuple[Manifest, Split]:
@@ -143,12 +155,18 @@ class Ladder:
         config = read_recipe(recipes_folder() / f"{planned.rung}.toml")
         if self._budget_seconds:
             config = dataclasses.replace(config, budget_seconds=self._budget_seconds)
-        return dataclasses.replace(config, seed=config.seed + planned.seed)
+        weights = config.model.weights
+        if weights.startswith(_FROM_RUNG):
+            before = weights.removeprefix(_FROM_RUNG)
+            start = self.run_folder(PlannedRun(before, RUNGS[before].honest[0], RUNGS[before].honest[0]))
+            if not RunFolder(start).weights.is_file():
+                raise TrainingError(f"{planned.rung} goes on from {before}: run `leukolens ladder run {before}` first.")
+            weights = str(start)
+        model = dataclasses.replace(config.model, weights=weights)
+        return dataclasses.replace(config, model=model, seed=config.seed + planned.seed)
 
 
-def _pictures(manifest: Manifest) -> Callable[[str], Pixels | None]:
-    records = {record.id: record for record in manifest.records}
-
+def _pictures(records: Mapping[str, Record]) -> Callable[[str], Pixels | None]:
     def picture(name: str) -> Pixels | None:
         try:
             return read_cell(records[name], Preparation.cell_context).pixels

@@ -1,7 +1,7 @@
 """What a run of the ladder leaves in the repository: small files, no photographs, from which the table is made.
 
 A record is a folder `<rung>/<protocol>` with `metrics.json` (train, validation, test), `recipe.toml`, `environment.json`,
-`history.csv` and `errors.csv`; figures are drawn from them again at any time.
+`history.csv`, `errors.csv` and `faults.csv`; figures are drawn from them again at any time.
 """
 
 import json
@@ -14,6 +14,7 @@ from leukolens.core.files import read_rows, write_rows, write_text
 from leukolens.core.predictions import Predictions, read_predictions
 from leukolens.core.runs import RunFolder
 from leukolens.data.splits import Split
+from leukolens.evaluation.failures import FaultRow, Findings, tabulate_faults
 from leukolens.evaluation.metrics import Provenance, compute_metrics
 
 MOST_ERRORS = 200
@@ -43,6 +44,7 @@ class RunRecord:
         environment: As training wrote it.
         history: One row per epoch.
         errors: The surest errors on test.
+        faults: How often what was measured of the pictures stands beside errors and beside right calls.
     """
 
     rung: str
@@ -51,6 +53,7 @@ class RunRecord:
     environment: dict[str, Any]
     history: tuple[dict[str, str], ...]
     errors: tuple[dict[str, str], ...]
+    faults: tuple[dict[str, str], ...]
 
     @property
     def protocol(self) -> str:
@@ -72,23 +75,41 @@ def judge_run(run: RunFolder, name: str, split: Split) -> dict[str, dict[str, An
     return metrics
 
 
-def write_record(folder: Path, run: RunFolder, metrics: dict[str, dict[str, Any]]) -> None:
+def write_record(folder: Path, run: RunFolder, metrics: dict[str, dict[str, Any]], findings: Findings) -> None:
     """Copies a judged run's small files; `metrics.json` comes last, so that a record with it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in (run.recipe, run.environment, run.history):
         shutil.copyfile(path, folder / path.name)
-    errors = _surest_errors(read_predictions(run.predictions("test")))
-    write_rows(folder / "errors.csv", ("image", "group", "truth", "called", "probability"), errors)
+    predictions = read_predictions(run.predictions("test"))
+    errors = _surest_errors(predictions, findings)
+    write_rows(folder / "errors.csv", ("image", "group", "truth", "called", "probability", "measured"), errors)
+    faults = [_word_faults(row) for row in tabulate_faults(predictions, findings)]
+    write_rows(folder / "faults.csv", ("fault", "beside errors", "beside right calls", "verdict"), faults)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False) + "\n")
 
 
-def _surest_errors(predictions: Predictions) -> list[tuple[str, str, str, str, str]]:
-    wrong = [
-        (call.image, group, truth, call.label, f"{call.probability:.4f}")
+def _surest_errors(predictions: Predictions, findings: Findings) -> list[tuple[str, ...]]:
+    wrong: list[tuple[str, ...]] = [
+        (
+            call.image,
+            group,
+            truth,
+            call.label,
+            f"{call.probability:.4f}",
+            ", ".join(findings.faults.get(call.image, ())),
+        )
         for call, truth, group in zip(predictions.calls, predictions.truths, predictions.groups, strict=True)
         if call.label != truth
     ]
-    return sorted(wrong, key=lambda row: row[-1], reverse=True)[:MOST_ERRORS]
+    return sorted(wrong, key=lambda row: row[4], reverse=True)[:MOST_ERRORS]
+
+
+def _word_faults(row: FaultRow) -> tuple[str, ...]:
+    shares = (
+        f"{share.count} of {share.images} ({share.interval.low:.1%} to {share.interval.high:.1%}, {share.groups} groups)"
+        for share in (row.wrong, row.right)
+    )
+    return (row.word, *shares, row.verdict)
 
 
 def is_recorded(folder: Path) -> bool:
@@ -110,4 +131,5 @@ def read_record(folder: Path) -> RunRecord:
         json.loads((folder / "environment.json").read_text(encoding="utf-8")),
         tuple(read_rows(folder / "history.csv")),
         tuple(read_rows(folder / "errors.csv")),
+        tuple(read_rows(folder / "faults.csv")),
     )

@@ -271,8 +271,14 @@ def _run_page(record: RunRecord, rung: Rung) -> str:
         Section(
             "Surest errors",
             ("The gallery with photographs lies in the report of the run, where it was made.",),
-            header=("image", "group", "labelled", "called", "probability"),
+            header=("image", "group", "labelled", "called", "probability", "measured of the picture"),
             rows=tuple(tuple(row.values()) for row in record.errors),
+        ),
+        Section(
+            "Why it failed, as far as it can be measured",
+            ("What is as common beside right calls as beside errors is no reason.",),
+            header=("fault", "beside errors", "beside right calls", "verdict"),
+            rows=tuple(tuple(row.values()) for row in record.faults),
         ),
     ]
     return render_page(f"{record.rung}, {record.variant}", rung.text, sections)
