@@ -1,5 +1,7 @@
-"""Two models on the same images: is the one better, and by how much, when whole groups are drawn anew."""
+"""Two models on the same groups of images: is the one better, and by how much, when whole groups are drawn anew."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +10,20 @@ from numpy.typing import NDArray
 from leukolens.core.errors import DataError
 from leukolens.core.intervals import Interval, grouped_bootstrap
 from leukolens.core.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class GroupTally:
+    """How many of a group's images were called rightly."""
+
+    group: str
+    label: str
+    images: int
+    right: int
+
+
+Runs = Sequence[Sequence[GroupTally]]
+"""Tallies of one or several runs of a recipe (seeds), which are averaged."""
 
 
 @dataclass(frozen=True)
@@ -31,39 +47,46 @@ class Comparison:
     group_interval: Interval
 
 
-def compare_predictions(first: Predictions, second: Predictions, draws: int = 2000) -> Comparison:
+def tally_groups(predictions: Predictions) -> list[GroupTally]:
+    """Right calls by group and class; an image without a group is one of its own."""
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    groups = predictions.groups or tuple(call.image for call in predictions.calls)
+    for call, truth, group in zip(predictions.calls, predictions.truths, groups, strict=True):
+        if truth:
+            found = counts[group or call.image, truth]
+            found[0] += 1
+            found[1] += call.label == truth
+    return [GroupTally(group, label, images, right) for (group, label), (images, right) in sorted(counts.items())]
+
+
+def compare_runs(first: Runs, second: Runs, draws: int = 2000) -> Comparison:
     """Paired bootstrap over groups, within classes (Efron and Tibshirani 1993, chapter 8).
 
-    Args:
-        first: Predictions with truths and groups.
-        second: Of the same images, in any order.
-        draws: Of the bootstrap.
-
     Raises:
-        DataError: the two are not about the same images, or truths or groups are missing.
+        DataError: the two were not judged on the same images.
     """
-    ours, theirs = _right_by_image(first), _right_by_image(second)
-    if set(ours) != set(theirs):
-        raise DataError(
-            f"The two files are about different images ({len(set(ours) ^ set(theirs))} stand in only one): judge both on one split."
-        )
-    if not first.groups:
-        raise DataError("The predictions name no groups: a column `group` is needed to compare over groups.")
-    rows = {call.image: index for index, call in enumerate(first.calls)}
-    gains = np.array([float(ours[name]) - float(theirs[name]) for name in rows])
-    strata = [first.truths[index] for index in rows.values()]
-    interval = grouped_bootstrap(lambda drawn: float(gains[drawn].mean()), first.groups, strata, draws)
-    names = sorted(set(first.groups))
-    own = np.array(first.groups)
-    right = np.array([[ours[name], theirs[name]] for name in rows], float)
-    won = np.array([right[own == name].mean(axis=0) > 0.5 for name in names], float)
-    group_gains: NDArray[np.float64] = won[:, 0] - won[:, 1]
-    group_strata = [strata[int(np.argmax(own == name))] for name in names]
-    group_interval = grouped_bootstrap(lambda drawn: float(group_gains[drawn].mean()), names, group_strata, draws)
-    return Comparison(len(gains), len(names), float(gains.mean()), interval, float(group_gains.mean()), group_interval)
+    keys = [(tally.group, tally.label, tally.images) for tally in first[0]]
+    for run in (*first, *second):
+        if [(tally.group, tally.label, tally.images) for tally in run] != keys:
+            raise DataError("The runs were judged on different images: judge both on the test part of one split.")
+    images = np.array([count for _, _, count in keys], float)
+    gained = _mean_right(first) - _mean_right(second)
+    won = _mean_won(first, images) - _mean_won(second, images)
+    names, strata = [f"{group}/{label}" for group, label, _ in keys], [label for _, label, _ in keys]
+    return Comparison(
+        int(images.sum()),
+        len(keys),
+        float(gained.sum() / images.sum()),
+        grouped_bootstrap(lambda rows: float(gained[rows].sum() / images[rows].sum()), names, strata, draws),
+        float(won.mean()),
+        grouped_bootstrap(lambda rows: float(won[rows].mean()), names, strata, draws),
+    )
 
 
-def _right_by_image(predictions: Predictions) -> dict[str, bool]:
-    if not predictions.truths:
-        raise DataError("The predictions have no truths: a column `truth` is needed to compare them.")
-    return {call.image: call.label == truth for call, truth in zip(predictions.calls, predictions.truths, strict=True)}
+def _mean_right(runs: Runs) -> NDArray[np.float64]:
+    return np.array([[tally.right for tally in run] for run in runs], float).mean(axis=0)
+
+
+def _mean_won(runs: Runs, images: NDArray[np.float64]) -> NDArray[np.float64]:
+    right = np.array([[tally.right for tally in run] for run in runs], float)
+    return (right > images / 2).astype(float).mean(axis=0)

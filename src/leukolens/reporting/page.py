@@ -65,6 +65,7 @@ class Section:
         figures: Large numbers, `(value, what it is)`.
         header: Of the table.
         rows: Of the table.
+        links: Where the first cell of each row leads, relative to the page; none, or one per row.
         charts: SVG from `leukolens.reporting.charts`, shown side by side where there is room.
         pictures: A gallery.
     """
@@ -75,19 +76,20 @@ class Section:
     figures: tuple[tuple[str, str], ...] = ()
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    links: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
 
 
-def render_page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-    """The whole page as HTML."""
+def render_page(title: str, subtitle: str, sections: Sequence[Section], dated: bool = True) -> str:
+    """The whole page as HTML; undated, the same sections give the same page."""
     environment = Environment(
         loader=PackageLoader("leukolens.reporting"),
         autoescape=select_autoescape(["html"]),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC") if dated else ""
     return environment.get_template("page.html").render(
         title=title, subtitle=subtitle, sections=sections, caution=CAUTION, made=made
     )

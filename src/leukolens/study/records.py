@@ -1,7 +1,7 @@
 """What a run of the ladder leaves in the repository: small files, no photographs, from which the table is made.
 
 A record is a folder `<rung>/<protocol>` with `metrics.json` (train, validation, test), `recipe.toml`, `environment.json`,
-`history.csv`, `errors.csv` and `faults.csv`; figures are drawn from them again at any time.
+`history.csv`, `errors.csv`, `faults.csv` and `groups.csv`; figures are drawn from them again at any time.
 """
 
 import json
@@ -14,6 +14,7 @@ from leukolens.core.files import read_rows, write_rows, write_text
 from leukolens.core.predictions import Predictions, read_predictions
 from leukolens.core.runs import RunFolder
 from leukolens.data.splits import Split
+from leukolens.evaluation.comparison import GroupTally, tally_groups
 from leukolens.evaluation.failures import FaultRow, Findings, tabulate_faults
 from leukolens.evaluation.metrics import Provenance, compute_metrics
 
@@ -44,6 +45,7 @@ class RunRecord:
         environment: As training wrote it.
         history: One row per epoch.
         errors: The surest errors on test.
+        tallies: Right calls of each test group; empty where each image stands for itself.
         faults: How often what was measured of the pictures stands beside errors and beside right calls.
     """
 
@@ -53,6 +55,7 @@ class RunRecord:
     environment: dict[str, Any]
     history: tuple[dict[str, str], ...]
     errors: tuple[dict[str, str], ...]
+    tallies: tuple[GroupTally, ...]
     faults: tuple[dict[str, str], ...]
 
     @property
@@ -85,6 +88,9 @@ def write_record(folder: Path, run: RunFolder, metrics: dict[str, dict[str, Any]
     write_rows(folder / "errors.csv", ("image", "group", "truth", "called", "probability", "measured"), errors)
     faults = [_word_faults(row) for row in tabulate_faults(predictions, findings)]
     write_rows(folder / "faults.csv", ("fault", "beside errors", "beside right calls", "verdict"), faults)
+    if metrics["test"]["groups"]:
+        rows = [(tally.group, tally.label, tally.images, tally.right) for tally in tally_groups(predictions)]
+        write_rows(folder / "groups.csv", ("group", "class", "images", "right"), rows)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -131,5 +137,13 @@ def read_record(folder: Path) -> RunRecord:
         json.loads((folder / "environment.json").read_text(encoding="utf-8")),
         tuple(read_rows(folder / "history.csv")),
         tuple(read_rows(folder / "errors.csv")),
+        _read_tallies(folder / "groups.csv"),
         tuple(read_rows(folder / "faults.csv")),
     )
+
+
+def _read_tallies(path: Path) -> tuple[GroupTally, ...]:
+    if not path.is_file():
+        return ()
+    rows = read_rows(path)
+    return tuple(GroupTally(row["group"], row["class"], int(row["images"]), int(row["right"])) for row in rows)
