@@ -84,9 +84,11 @@ def compare_runs(first: Runs, second: Runs, draws: int = 2000) -> Comparison:
 
 
 def _mean_right(runs: Runs) -> NDArray[np.float64]:
-    return np.array([[tally.right for tally in run] for run in runs], float).mean(axis=0)
+    mean: NDArray[np.float64] = np.mean([[tally.right for tally in run] for run in runs], axis=0, dtype=np.float64)
+    return mean
 
 
 def _mean_won(runs: Runs, images: NDArray[np.float64]) -> NDArray[np.float64]:
     right = np.array([[tally.right for tally in run] for run in runs], float)
-    return (right > images / 2).astype(float).mean(axis=0)
+    mean: NDArray[np.float64] = np.mean(right > images / 2, axis=0, dtype=np.float64)
+    return mean
