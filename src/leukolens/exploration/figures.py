@@ -1,6 +1,5 @@
 """Pictures and charts of a scan: every function draws numbers or pixels that were measured elsewhere."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -31,7 +30,7 @@ def show_class(name: str) -> str:
 def draw_class_counts(counts: Sequence[ClassCount]) -> str:
     """Images, and source fields where they are fewer, side by side."""
     repeated = any(0 < count.groups < count.images for count in counts)
-    names = ("images", "source fields or slides behind them") if repeated else ("images",)
+    names = ("images", "source fields or slides") if repeated else ("images",)
     rows = [(show_class(count.label), (count.images, count.groups)[: len(names)]) for count in counts]
     title = "How many of each class: images, and what they were made from" if repeated else "How many of each class"
     return draw_counts(rows, names, title, "each side has its own scale" if repeated else "number of images")
@@ -75,7 +74,8 @@ def draw_grey_histograms(scan: Scan) -> tuple[str, ...]:
 def _percentages(counts: NDArray[np.int64]) -> list[tuple[float, float]]:
     binned = counts.reshape(-1, _BIN).sum(axis=1)
     total = max(1, int(binned.sum()))
-    return [(index * _BIN + (_BIN - 1) / 2, 100 * int(count) / total) for index, count in enumerate(binned)]
+    # Spread so that the first bin stands at 0 and the last at 255: at most 1.5 levels from its middle.
+    return [(255 * index / (len(binned) - 1), 100 * int(count) / total) for index, count in enumerate(binned)]
 
 
 def draw_threshold_masks(scan: Scan, chosen: Mapping[str, int | None]) -> str:
@@ -130,10 +130,10 @@ def draw_stained_content(scan: Scan, clusters: Clusters) -> tuple[str, str]:
     }
     for index in sample:
         row = scan.rows[index]
-        point = (math.log10(100 * row.stained + 0.01), row.strength)
+        point = (100 * row.stained, row.strength)
         by_class[show_class(row.label)].append(point)
         by_cluster[f"cluster {clusters.of_image[index] + 1}"].append(point)
-    labels = ("amount: log10 of % bluish pixels (0 is 1 %, 1 is 10 %)", "strength: log10(blue / red)")
+    labels = ("amount: bluish pixels, % of the image", "strength: log10(blue / red)")
     note = f"a sample of {len(sample)} images" if len(sample) < len(scan.rows) else "every image"
     return (
         draw_points(by_class, f"Stained content by class, {note}", *labels),

@@ -1,6 +1,6 @@
 """Clusters of stained content, the one-cell gate built upon them, and what the gate would have been worth.
 
-Text 001 proposes it: group images by amount and strength of their bluish pixels, and let only images of one cell
+A student project proposes it: group images by amount and strength of their bluish pixels, and let only images of one cell
 reach the classifier. Nothing here looks at labels, so the gate could stand before any model. Drawing is elsewhere.
 """
 
@@ -19,12 +19,15 @@ from leukolens.core.predictions import Predictions
 from leukolens.exploration.scan import Measured
 
 ONE, SEVERAL, NONE = "one cell", "more than one", "none"
-COUNTS_FROM = 0.4
-"""A piece counts as a cell from this share of the largest piece usual in the image's cluster: platelets beside a
-leukocyte stay below it (a third of its width or less, a ninth of its area)."""
+COUNTS_FROM = 0.25
+"""A piece counts as a cell from this share of the largest piece usual in the image's cluster."""
+
+TOGETHER_FROM = 1.2
+"""And several such pieces are several cells only when together they are so many times the usual one: else they are
+the lobes of one nucleus. Both limits were chosen on counted leukocytes (boxes of TXL-PBC and BCCD), not on errors."""
 
 UNUSUAL_SHARE = 0.05
-"""Text 001's own idea, outliers of the clusters: this share of images lies farthest from its cluster's centre."""
+"""The proposal taken literally, outliers of the clusters: this share of images lies farthest from its cluster's centre."""
 
 _MOST_CLUSTERS = 6
 _FEWEST_IMAGES = 30  # below, clusters would describe single images
@@ -79,9 +82,23 @@ def judge_content(rows: Sequence[Measured], clusters: Clusters) -> NDArray[np.st
     """`one cell`, `more than one` or `none` for each image, by its pieces against what is usual in its cluster."""
     verdicts = []
     for row, cluster in zip(rows, clusters.of_image, strict=True):
-        cells = sum(piece >= COUNTS_FROM * clusters.usual_piece[cluster] for piece in row.pieces)
-        verdicts.append(NONE if not row.pieces else SEVERAL if cells > 1 else ONE)
+        usual = clusters.usual_piece[cluster]
+        cells = [piece for piece in row.pieces if piece >= COUNTS_FROM * usual]
+        several = len(cells) > 1 and sum(cells) >= TOGETHER_FROM * usual
+        verdicts.append(NONE if not row.pieces else SEVERAL if several else ONE)
     return np.array(verdicts)
+
+
+def count_by_boxes(rows: Sequence[Measured], verdicts: NDArray[np.str_]) -> list[tuple[str, int, int, int]]:
+    """Verdicts of the images whose leukocytes somebody boxed: `(number of boxes, one, several, none)`."""
+    table = []
+    for name, low, high in (("0", 0, 0), ("1", 1, 1), ("2 or more", 2, 1 << 30)):
+        chosen = [
+            v for row, v in zip(rows, verdicts, strict=True) if row.boxed is not None and low <= row.boxed <= high
+        ]
+        if chosen:
+            table.append((name, chosen.count(ONE), chosen.count(SEVERAL), chosen.count(NONE)))
+    return table
 
 
 def find_unusual(clusters: Clusters) -> NDArray[np.bool_]:

@@ -62,6 +62,7 @@ class Measured:
         strength: How bluish those pixels are, see `stained`.
         pieces: Areas of the separate bluish pieces as shares of the image, largest first.
         cut: The largest piece touches the image's edge.
+        boxed: Leukocytes that somebody marked with boxes in this image; None where nobody did.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Measured:
     strength: float
     pieces: tuple[float, ...]
     cut: bool
+    boxed: int | None = None
 
 
 @dataclass
@@ -283,6 +285,7 @@ def _look(record: Record, size: tuple[int, int], wanted: bool) -> _Look:
         stained.strength,
         stained.pieces,
         stained.cut,
+        sum(box.kind == "leukocyte" for box in record.boxes) if record.boxes else None,
     )
     return _Look(row, histogram, border, np.array(counts, np.int64), small, _keep(picture) if wanted else None)
 

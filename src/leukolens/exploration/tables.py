@@ -16,7 +16,7 @@ from leukolens.data.manifest import UNMAPPED
 from leukolens.exploration.scan import CHANNELS, UNLABELLED, Measured, Scan
 
 THRESHOLDS = (200, 180, 150)
-"""Of text 004: below 200 lies what is no empty space, below 180 all cells, below 150 the cell looked for."""
+"""Read off a histogram by a student project: below 200 lies what is no empty space, below 180 all cells, below 150 the cell looked for."""
 
 _LEVELS = np.arange(256)
 

@@ -146,8 +146,8 @@ def draw_counts(rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[str],
 def draw_points(points: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str) -> str:
     """Named clouds of `(x, y)` points; a few thousand at most, or the page grows heavy."""
     every = [point for cloud in points.values() for point in cloud] or [(0.0, 0.0)]
-    low_x, high_x = _round_range([x for x, _ in every], False)
-    low_y, high_y = _round_range([y for _, y in every], False)
+    low_x, high_x = _even_range([x for x, _ in every])
+    low_y, high_y = _even_range([y for _, y in every])
     width, height, left, top = 560, 360, 58, 34
     plot_width, plot_height = width - left - 16, height - top - 50
     body = [_axes((left, top, plot_width, plot_height), (low_x, high_x), (low_y, high_y), x_label, y_label)]
@@ -203,6 +203,17 @@ def _round_range(values: Sequence[float], diagonal: bool) -> tuple[float, float]
     if low >= 0 and (low < 0.5 * high or high == low):
         low = 0.0
     return low, high if high > low else low + 1.0
+
+
+def _even_range(values: Sequence[float]) -> tuple[float, float]:
+    """A range whose five steps are round numbers."""
+    low, high = _round_range(values, False)
+    power = 10.0 ** math.floor(math.log10((high - low) / 5))
+    for step in (power * factor for factor in (1, 2, 2.5, 5, 10, 20)):
+        start = math.floor(low / step) * step
+        if start + 5 * step >= high:
+            break
+    return start, start + 5 * step
 
 
 def _axes(
