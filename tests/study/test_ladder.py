@@ -93,7 +93,7 @@ def test_the_table_is_made_from_the_records_alone(quick: None, tmp_path: Path) -
     text = (tmp_path / "ladder.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("| [conv1](ladder/runs/")]
     assert len(lines) == 2
-    assert "**LEAKS**" in lines[1] and ".450" in lines[1] and "-5.0, see why below" in lines[1]
+    assert " LEAKS " in lines[1] and ".450" in lines[1] and "-5.0, see why below" in lines[1]
     assert "LEAKS" not in lines[0] and ".450" not in lines[0]
     assert len(read_records(tmp_path / "ladder" / "runs")) == 2
     assert all(path.is_file() for path in written) and "planted leak" in written[-1].read_text()

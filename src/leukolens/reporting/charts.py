@@ -89,7 +89,8 @@ def draw_bars(rows: Sequence[tuple[str, float, float, float]], title: str, x_lab
 def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, percent: bool) -> str:
     """A confusion matrix, rows the truth, columns the call; in counts or in percent of each row."""
     cell, left, top = 58, 150, 128
-    width, height = left + cell * len(labels) + 16, top + cell * len(labels) + 12
+    # The last column's slanted name leans out to the right.
+    width, height = left + cell * len(labels) + 64, top + cell * len(labels) + 12
     body = [f"<text x='{left + cell * len(labels) / 2}' y='44' text-anchor='middle' fill='#555'>called</text>"]
     for column, name in enumerate(labels):
         x = left + cell * column + cell / 2

@@ -15,6 +15,7 @@ from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.evaluation.comparison import compare_runs
 from leukolens.reporting.charts import draw_curves, draw_matrix
 from leukolens.reporting.page import Section, render_page
+from leukolens.study.ladder import plan_runs
 from leukolens.study.protocols import PROTOCOLS
 from leukolens.study.records import RunRecord, read_records
 from leukolens.study.rungs import RUNGS, Rung
@@ -23,6 +24,7 @@ from leukolens.study.timing import BACKBONES
 FAR_BELOW = 0.03
 """A run this far under its text's figure, under the same protocol, must say why."""
 
+_INTRODUCTION = "What this is"
 _RIVAL = "conv-batchnorm"
 _GENERATIONS = ("dense", "conv1-pbc", "conv1-augmented", "conv3", "resnet50-frozen", "resnet50")
 
@@ -42,7 +44,6 @@ MORE_HEADER = (
     "training: published / ours",
     "validation: published / ours",
     "cross-entropy / binary (published)",
-    "F1 by class: published / ours",
     "px, epochs, training seconds, device",
     "parameters",
     "seed, commit, data, split",
@@ -61,6 +62,7 @@ def write_table(out: Path) -> list[Path]:
         _introduce(records),
         _tabulate(by_rung),
         _tell_more(by_rung),
+        _tell_classes(by_rung),
         _leaks(by_rung),
         _generations(by_rung),
         _folds(by_rung),
@@ -68,6 +70,7 @@ def write_table(out: Path) -> list[Path]:
         *_speed(out),
         _notes(by_rung),
     ]
+    sections = [section for section in sections if section.rows or section.charts or section.title == _INTRODUCTION]
     written = [out.parent / "ladder.md", out / "ladder.html"]
     write_text(written[0], _as_markdown(sections, out.name))
     write_text(
@@ -81,11 +84,15 @@ def write_table(out: Path) -> list[Path]:
 
 
 def _introduce(records: Sequence[RunRecord]) -> Section:
+    there = {(record.rung, record.variant) for record in records}
+    left = [f"{run.rung} {run.variant}" for run in plan_runs((), None, None) if (run.rung, run.variant) not in there]
+    missing = (f"Not run yet: {', '.join(left)}.",) if left else ()
     return Section(
-        "What this is",
+        _INTRODUCTION,
         (
-            f"{len(records)} runs. Each row is a real training whose recipe, history, environment and metrics lie under `ladder/runs`; "
-            "`leukolens ladder run` makes them, `leukolens ladder table` writes this page from them. Research use, not a medical device.",
+            f"{len(records)} runs. Each row is a real training whose recipe, history, environment and metrics lie under ladder/runs; "
+            "leukolens ladder run makes them, leukolens ladder table writes this page from them. Research use, not a medical device.",
+            *missing,
             "LEAKS: copies of one source field, or pictures of one field, stand on both sides of that split, so the figure is too good to be true. "
             "Intervals are 95 %, drawn over source fields where there are such (grouped bootstrap within classes), else Wilson's. "
             "Kaggle's TEST holds 71 source fields, of which 4 are monocytes: one monocyte field holds about a quarter of its class's images, "
@@ -113,7 +120,7 @@ def _main_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
     return (
         record.rung,
         rung.text,
-        f"{record.protocol}{' **LEAKS**' if test['leaky'] else ''}",
+        f"{record.protocol}{' LEAKS' if test['leaky'] else ''}",
         _share(rung.published.test) if same else "",
         f"{_share(test['accuracy'])} ({_interval(test['accuracy_ci'])}), n {test['n']}",
         f"{_share(groups['accuracy'])} of {groups['n']} ({_interval(groups['ci'])})" if groups else "",
@@ -139,11 +146,24 @@ def _more_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
         _pair(published.train if same else None, record.metrics["train"]["accuracy"]),
         _pair(published.validation if same else None, record.metrics["validation"]["accuracy"]),
         f"{test['cross_entropy']:.3f} / {test['binary_cross_entropy']:.3f}{loss}",
-        _f1(published.f1 if same else {}, test["per_class"]),
         f"{size['height_px']}x{size['width_px']}, {facts['epochs_done']} of {facts['epochs']}, {facts['training_seconds']:.0f}, {facts['device']}",
         f"{facts['parameters']:,}",
         f"{facts['seed']}, {facts['commit'][:9]}, {facts['data_hash'][:9]}, {facts['split_hash'][:9]}",
     )
+
+
+def _tell_classes(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
+    rows = []
+    for record in _single(by_rung):
+        rung, found = RUNGS[record.rung], record.metrics["test"]["per_class"]
+        published = rung.published.f1 if record.protocol == rung.as_published else {}
+        cells = [
+            _pair(published.get(name), found[name]["f1"]) if name in found and found[name]["support"] else ""
+            for name in CELL_CLASSES
+        ]
+        rows.append((record.rung, record.protocol, *cells))
+    header = ("rung", "protocol", *(name.replace("_", " ") for name in CELL_CLASSES))
+    return Section("F1 on test, class by class: published / ours", header=header, rows=tuple(rows))
 
 
 def is_comparable(record: RunRecord) -> bool:
@@ -234,7 +254,7 @@ def _against(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
                 )
             )
     text = (
-        f"Points more than `{_RIVAL}` under the protocol `fields`, seeds averaged; paired bootstrap over source fields within classes. "
+        f"Points more than {_RIVAL} under the protocol fields, seeds averaged; paired bootstrap over source fields within classes. "
         "The interval speaks of fields like these 71, 4 of them monocytes; not of other laboratories."
     )
     header = ("rung", "runs", "points per image (95 %)", "points per source field (95 %)", "images of fields")
@@ -354,8 +374,6 @@ def _as_markdown(sections: Sequence[Section], folder: str) -> str:
         "",
     ]
     for section in sections:
-        if not section.rows and not section.text:
-            continue
         lines += [f"## {section.title}", ""]
         for paragraph in section.text:
             lines += [paragraph, ""]
@@ -378,11 +396,6 @@ def _interval(interval: Mapping[str, Any]) -> str:
 
 def _pair(published: float | None, ours: float) -> str:
     return f"{_share(published) or '-'} / {_share(ours)}"
-
-
-def _f1(published: Mapping[str, float], ours: Mapping[str, Mapping[str, float]]) -> str:
-    shown = [name for name in CELL_CLASSES if name in ours and ours[name]["support"]]
-    return ", ".join(f"{name.replace('_', ' ')} {_pair(published.get(name), ours[name]['f1'])}" for name in shown)
 
 
 def _mean(values: Sequence[float]) -> str:
