@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import timm
-from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
+from torch import nn
 
 from leukolens.core.errors import UsageError
 from leukolens.models import ladder
@@ -67,32 +66,6 @@ def _balanced_lite0(shape: NetworkShape) -> nn.Module:
     return Balanced(_timm("tf_efficientnet_lite0")(shape), LITE_MEAN, LITE_STD)
 
 
-class Vgg16(nn.Module):
-    """VGG16's convolutions under a pooled head: its own dense layers of 4096 are ImageNet's and ten times as heavy."""
-
-    def __init__(self, shape: NetworkShape) -> None:
-        """Builds torchvision's layers, whose names timm's weights share."""
-        super().__init__()
-        self.features = make_layers(cfgs["D"])
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(shape.dropout), nn.Linear(512, shape.classes)
-        )
-
-    def forward_features(self, images: Tensor) -> Tensor:
-        """The last feature map."""
-        features: Tensor = self.features(images)
-        return features
-
-    def forward_head(self, features: Tensor) -> Tensor:
-        """Logits from the feature map."""
-        logits: Tensor = self.head(features)
-        return logits
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits from images."""
-        return self.forward_head(self.forward_features(images))
-
-
 def _xception(shape: NetworkShape) -> nn.Module:
     """Xception under text 004's head of dense layers."""
     model: Any = timm.create_model("legacy_xception", pretrained=False, num_classes=shape.classes)
@@ -116,7 +89,9 @@ CATALOGUE: dict[str, ModelSpec] = {
     "densenet201": ModelSpec(
         _timm("densenet201"), IMAGENET_MEAN, IMAGENET_STD, "classifier", ("features.denseblock4", "features.norm5")
     ),
-    "vgg16": ModelSpec(Vgg16, IMAGENET_MEAN, IMAGENET_STD, "head", ("features.24", "features.26", "features.28")),
+    "vgg16": ModelSpec(
+        ladder.vgg16, IMAGENET_MEAN, IMAGENET_STD, "head", ("features.24", "features.26", "features.28")
+    ),
     "inception_v3": ModelSpec(_timm("inception_v3"), HALF, HALF, "fc", ("Mixed_7a", "Mixed_7b", "Mixed_7c")),
     "legacy_xception": ModelSpec(_xception, HALF, HALF, "fc", ("block12", "conv3", "bn3", "conv4", "bn4")),
     "tf_efficientnet_lite0": ModelSpec(

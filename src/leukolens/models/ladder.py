@@ -8,22 +8,23 @@ import itertools
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
 
 from leukolens.models.shape import NetworkShape
 
 
 class Rung(nn.Module):
-    """What all rungs share: layers that look (`blocks`), then layers that answer (`head`)."""
+    """What all rungs share: layers that look (`features`), then layers that answer (`head`)."""
 
-    def __init__(self, blocks: nn.Module, head: nn.Module) -> None:
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
         """Takes both halves; the head flattens the feature map by itself."""
         super().__init__()
-        self.blocks = blocks
+        self.features = features
         self.head = head
 
     def forward_features(self, images: Tensor) -> Tensor:
         """The last feature map, `(n, c, h', w')`."""
-        features: Tensor = self.blocks(images)
+        features: Tensor = self.features(images)
         return features
 
     def forward_head(self, features: Tensor) -> Tensor:
@@ -107,6 +108,17 @@ def conv5(shape: NetworkShape) -> Rung:
     """
     blocks = nn.Sequential(*_normalised((16, 32, 64, 128, 256), dropout=0.0))
     return Rung(blocks, _pooled_head(256, (512, 128), shape))
+
+
+def vgg16(shape: NetworkShape) -> Rung:
+    """VGG16's convolutions under a pooled head: its own dense layers of 4096 are ImageNet's and ten times as heavy.
+
+    Text 002's model 3. The layers are torchvision's, whose names timm's weights share.
+    """
+    head = nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(shape.dropout), nn.Linear(512, shape.classes)
+    )
+    return Rung(make_layers(cfgs["D"]), head)
 
 
 def dense_head(features: int, widths: Sequence[int], shape: NetworkShape) -> nn.Sequential:
