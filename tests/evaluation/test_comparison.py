@@ -4,7 +4,7 @@ import pytest
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellCall
-from leukolens.evaluation.comparison import GroupTally, compare_runs, tally_groups
+from leukolens.evaluation.comparison import GroupTally, compare_runs, estimate_runs, tally_groups
 
 
 def tallies(*right: int) -> list[GroupTally]:
@@ -42,3 +42,13 @@ def test_seeds_are_averaged() -> None:
 def test_other_images_are_refused() -> None:
     with pytest.raises(DataError, match="different images"):
         compare_runs([tallies(4, 4, 4, 4)], [tallies(4, 4, 4, 4)[:3]])
+
+
+def test_seeds_share_their_groups_and_folds_do_not() -> None:
+    seeds = estimate_runs([tallies(4, 4, 4, 4), tallies(0, 4, 4, 2)])
+    assert (seeds.images, seeds.groups) == (16, 4)
+    assert seeds.accuracy == 13 / 16 and seeds.group_accuracy == 0.75
+    assert seeds.interval.low < 13 / 16 < seeds.interval.high
+    first, second = tallies(4, 4, 4, 4)[:2], tallies(4, 4, 4, 0)[2:]
+    folds = estimate_runs([first, second])
+    assert (folds.images, folds.groups, folds.accuracy, folds.group_accuracy) == (16, 4, 0.75, 0.75)

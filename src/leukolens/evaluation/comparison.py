@@ -59,6 +59,41 @@ def tally_groups(predictions: Predictions) -> list[GroupTally]:
     return [GroupTally(group, label, images, right) for (group, label), (images, right) in sorted(counts.items())]
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What several runs of one recipe are worth together: seeds averaged, folds laid side by side."""
+
+    images: int
+    groups: int
+    accuracy: float
+    interval: Interval
+    group_accuracy: float
+    group_interval: Interval
+
+
+def estimate_runs(runs: Runs, draws: int = 2000) -> Estimate:
+    """Accuracy per image and per group with intervals over groups, drawn within classes.
+
+    A group that several runs judged (seeds) counts once, with the mean of its right calls.
+    """
+    found: dict[tuple[str, str], list[GroupTally]] = defaultdict(list)
+    for run in runs:
+        for tally in run:
+            found[tally.group, tally.label].append(tally)
+    images = np.array([same[0].images for same in found.values()], float)
+    right = np.array([np.mean([tally.right for tally in same]) for same in found.values()])
+    won = np.array([np.mean([tally.right > tally.images / 2 for tally in same]) for same in found.values()])
+    names, strata = [f"{group}/{label}" for group, label in found], [label for _, label in found]
+    return Estimate(
+        int(images.sum()),
+        len(found),
+        float(right.sum() / images.sum()),
+        grouped_bootstrap(lambda rows: float(right[rows].sum() / images[rows].sum()), names, strata, draws),
+        float(won.mean()),
+        grouped_bootstrap(lambda rows: float(won[rows].mean()), names, strata, draws),
+    )
+
+
 def compare_runs(first: Runs, second: Runs, draws: int = 2000) -> Comparison:
     """Paired bootstrap over groups, within classes (Efron and Tibshirani 1993, chapter 8).
 

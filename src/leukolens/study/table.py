@@ -7,12 +7,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 from leukolens.core.files import write_text
 from leukolens.core.intervals import Interval
 from leukolens.core.taxonomy import CELL_CLASSES
-from leukolens.evaluation.comparison import compare_runs
+from leukolens.evaluation.comparison import compare_runs, estimate_runs
 from leukolens.reporting.charts import draw_curves, draw_matrix
 from leukolens.reporting.page import Section, render_page
 from leukolens.study.ladder import plan_runs
@@ -218,19 +219,31 @@ def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
         for protocol in ("folds", "fields"):
             several = [record for record in records if record.protocol == protocol and "@" in record.variant]
             if several:
-                values = [record.metrics["test"]["accuracy"] for record in several]
-                per_group = [record.metrics["test"]["groups"]["accuracy"] for record in several]
-                each = ", ".join(_share(value) for value in values)
-                rows.append((name, protocol, str(len(several)), _mean(values), _mean(per_group), each))
-    header = (
-        "rung",
-        "protocol",
-        "runs",
-        "accuracy per image: mean (deviation)",
-        "per source field: mean (deviation)",
-        "each",
-    )
-    return Section("Folds and seeds", header=header, rows=tuple(rows))
+                found = estimate_runs([record.tallies for record in several])
+                each = ", ".join(_share(record.metrics["test"]["accuracy"]) for record in several)
+                rows.append(
+                    (
+                        name,
+                        protocol,
+                        str(len(several)),
+                        f"{_share(found.accuracy)} ({_limits(found.interval)})",
+                        f"{_share(found.group_accuracy)} ({_limits(found.group_interval)})",
+                        f"{found.images} of {found.groups}",
+                        f"{each}; deviation {_deviation(several)}",
+                    )
+                )
+    text = "Seeds are averaged field by field, folds lie side by side; intervals over source fields within classes."
+    header = ("rung", "protocol", "runs", "per image (95 %)", "per source field (95 %)", "images of fields", "each run")
+    return Section("Folds and seeds", (text,), header=header, rows=tuple(rows))
+
+
+def _deviation(records: Sequence[RunRecord]) -> str:
+    values = [record.metrics["test"]["accuracy"] for record in records]
+    return _share(stdev(values)) if len(values) > 1 else "unknown"
+
+
+def _limits(interval: Interval) -> str:
+    return f"{_share(interval.low)} to {_share(interval.high)}"
 
 
 def _against(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
@@ -396,12 +409,6 @@ def _interval(interval: Mapping[str, Any]) -> str:
 
 def _pair(published: float | None, ours: float) -> str:
     return f"{_share(published) or '-'} / {_share(ours)}"
-
-
-def _mean(values: Sequence[float]) -> str:
-    mean = sum(values) / len(values)
-    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1))
-    return f"{_share(mean)} ({_share(spread)})"
 
 
 def _origin(facts: Mapping[str, Any]) -> str:
