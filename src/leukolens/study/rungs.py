@@ -29,6 +29,7 @@ class Rung:
         honest: Names of the protocols that tell what it is worth.
         published: What its text reports.
         note: What is assumed, or odd.
+        why: Where ours falls far below under the published protocol: the reason, found by experiment.
         seeds: How often it is trained anew under `fields`.
     """
 
@@ -38,6 +39,7 @@ class Rung:
     honest: tuple[str, ...]
     published: Published = Published()
     note: str = ""
+    why: str = ""
     seeds: int = 1
 
 

@@ -322,9 +322,10 @@ def _timed(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _notes(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
-    rows = [(name, rung.idea, rung.note) for name, rung in RUNGS.items() if by_rung[name]]
-    kinds = [(name, protocol.what, "") for name, protocol in PROTOCOLS.items()]
-    return Section("Rungs and protocols in words", header=("name", "what", "note"), rows=(*rows, *kinds))
+    rows = [(name, rung.idea, rung.note, rung.why) for name, rung in RUNGS.items() if by_rung[name]]
+    kinds = [(name, protocol.what, "", "") for name, protocol in PROTOCOLS.items()]
+    header = ("name", "what", "note", "why ours falls below")
+    return Section("Rungs and protocols in words", header=header, rows=(*rows, *kinds))
 
 
 def _run_page(record: RunRecord, rung: Rung) -> str:
