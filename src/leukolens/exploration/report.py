@@ -222,7 +222,7 @@ def _classes(counts: Sequence[ClassCount]) -> Section:
         "The images were made from fewer source fields or slides, by turning and mirroring or by cutting out several cells. "
         "Classes that look balanced in images can rest on very few independent fields: those decide how much can be learned, and how sure a test can be."
         if repeated
-        else "No image is known to share a field or slide with another. That the patients differ is not thereby said."
+        else "No image is known to share a field or slide with another. Whether they come from different patients is not known from that."
     )
     return Section(
         "How many of each class?", (text,), header=header, rows=tuple(rows), charts=(figures.draw_class_counts(counts),)
@@ -494,8 +494,8 @@ def _gate_score(gate: Gate) -> Section:
         "fewer than" if best.caught < best.by_doubt else "more than" if best.caught > best.by_doubt else "as many as"
     )
     text = (
-        f"Predictions on {best.judged} of these images, {best.errors} of them wrong. The gate of pieces {verdict}: it stops {best.caught} errors and, with them, {best.lost} right predictions. "
-        f"That is {doubt} stopping the same number of images by the model's own doubt ({best.by_doubt}).",
+        f"Predictions on {best.judged} of these images, {best.errors} of them wrong. The gate of pieces {verdict}: errors stopped {best.caught}, right predictions stopped with them {best.lost}. "
+        f"That is {doubt} stopping the same number of images by the model's own doubt would ({best.by_doubt}). Look at the pictures below: are the missed errors images of one cell?",
         f"The second gate is the proposal taken literally: stop the {UNUSUAL_SHARE:.0%} of images farthest from their cluster's centre. "
         "At random and least sure: what stopping the same number of images would have caught, drawn blindly, or by the model's own probability. "
         "Accepted errors are those that the model did not send to review itself: only there does a gate add anything.",
