@@ -20,7 +20,7 @@ from leukolens.study.ladder import plan_runs
 from leukolens.study.protocols import PROTOCOLS
 from leukolens.study.records import RunRecord, read_records
 from leukolens.study.rungs import RUNGS, Rung
-from leukolens.study.timing import BACKBONES
+from leukolens.study.timing import BACKBONES, Backbone
 
 FAR_BELOW = 0.03
 """A run this far under its text's figure, under the same protocol, must say why."""
@@ -296,22 +296,30 @@ def _speed(out: Path) -> list[Section]:
         "ONNX ms",
         "8-bit ONNX ms",
     )
-    rungs = tuple((name, *_timed(row)) for name, row in found.get("rungs", {}).items())
+    printed = {backbone.architecture: backbone for backbone in BACKBONES.values()}
+    rungs = tuple(
+        (name, *_timed(row), _tops(printed.get(row["architecture"]))) for name, row in found.get("rungs", {}).items()
+    )
     backbones = tuple(
         (
-            f"{name} ({BACKBONES[name].architecture})",
+            f"{name} ({row['architecture']})",
             *_timed(row),
-            f"{_share(BACKBONES[name].top1)} / {_share(BACKBONES[name].top5)}",
+            _tops(BACKBONES[name]),
             str(BACKBONES[name].depth or ""),
             f"{BACKBONES[name].cpu_ms}",
         )
         for name, row in found.get("backbones", {}).items()
     )
-    extra = ("top-1 / top-5 (text 004)", "depth (text 004)", "CPU ms (text 004, its machine)")
+    tops = "ImageNet top-1 / top-5 (text 004)"
+    extra = (tops, "depth (text 004)", "CPU ms (text 004, its machine)")
     return [
-        Section("Size and speed of the rungs", (text,), header=header, rows=rungs),
+        Section("Size and speed of the rungs", (text,), header=(*header, tops), rows=rungs),
         Section("Text 004's twelve backbones", (text,), header=(*header, *extra), rows=backbones),
     ]
+
+
+def _tops(backbone: Backbone | None) -> str:
+    return "" if backbone is None else f"{_share(backbone.top1)} / {_share(backbone.top5)}"
 
 
 def _timed(row: Mapping[str, Any]) -> tuple[str, ...]:

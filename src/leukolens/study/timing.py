@@ -81,23 +81,25 @@ def time_everything(out: Path, tell: Callable[[str], None]) -> Path:
         "torch": torch.__version__,
         "onnxruntime": version("onnxruntime"),
     }
-    for kind, name, network, height, width in _networks():
+    for kind, name, architecture, network, (height, width) in _networks():
         rows = found.setdefault(kind, {})
         if name not in rows:
-            rows[name] = _measure(network(), height, width)
+            rows[name] = {"architecture": architecture} | _measure(network(), height, width)
             write_text(path, json.dumps(found, indent=1) + "\n")
             tell(f"{kind} {name}: " + ", ".join(f"{key} {value}" for key, value in rows[name].items()))
     return path
 
 
-def _networks() -> Iterator[tuple[str, str, Callable[[], nn.Module], int, int]]:
+def _networks() -> Iterator[tuple[str, str, str, Callable[[], nn.Module], tuple[int, int]]]:
     for name in RUNGS:
         config = read_recipe(recipes_folder() / f"{name}.toml")
         shape = describe_shape(config, 8 if "pbc" in RUNGS[name].honest else 4)
-        spec = find_model(config.model.architecture)
-        yield "rungs", name, functools.partial(spec.build, shape), shape.height_px, shape.width_px
+        architecture = config.model.architecture
+        build = functools.partial(find_model(architecture).build, shape)
+        yield "rungs", name, architecture, build, (shape.height_px, shape.width_px)
     for name, backbone in BACKBONES.items():
-        yield "backbones", name, functools.partial(timm.create_model, backbone.architecture), 224, 224
+        build = functools.partial(timm.create_model, backbone.architecture)
+        yield "backbones", name, backbone.architecture, build, (224, 224)
 
 
 def _measure(network: nn.Module, height: int, width: int) -> dict[str, Any]:
