@@ -104,3 +104,11 @@ def test_a_missing_dataset_fails_its_runs_and_not_the_others(quick: None, tmp_pa
     planned = [*plan_runs(["conv1"], None, "nowhere")]
     failed = run_all(Ladder(tmp_path / "runs", 0, ignore), planned, lambda run, words: told.append(words))
     assert len(failed) == 1 and "leukolens data add" in failed[0][1]
+
+
+def test_a_rung_that_goes_on_from_another_says_which_is_missing(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan_runs(["small-best"], None, "synth")
+    failed = run_all(Ladder(tmp_path / "runs", 0, ignore), planned, lambda run, words: None)
+    assert "leukolens ladder run lite0-balanced" in failed[0][1]

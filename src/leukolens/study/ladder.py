@@ -131,7 +131,7 @@ class Ladder:
         config = self._configure(planned)
         folder = self.run_folder(planned)
         started = (folder / "checkpoints" / "last.ckpt").is_file()
-        run = train(config, manifest, split, folder, started, self._report)
+        run = train(self._find_weights(config), manifest, split, folder, started, self._report)
         metrics = judge_run(run, planned.rung, split)
         predictions = read_predictions(run.predictions("test"))
         network, _, preparation = load_network(run)
@@ -139,7 +139,7 @@ class Ladder:
         records = {record.id: record for record in manifest.records}
         findings = find_reasons(predictions, records, mapper)
         write_evaluation(folder / "report", predictions, metrics["test"], _pictures(records), findings)
-        write_record(self.record_folder(planned), run, metrics, findings)
+        write_record(self.record_folder(planned), run, config, metrics, findings)
         return metrics
 
     def _divide(self, planned: PlannedRun) -> tuple[Manifest, Split]:
@@ -155,15 +155,18 @@ class Ladder:
         config = read_recipe(recipes_folder() / f"{planned.rung}.toml")
         if self._budget_seconds:
             config = dataclasses.replace(config, budget_seconds=self._budget_seconds)
+        return dataclasses.replace(config, seed=config.seed + planned.seed)
+
+    def _find_weights(self, config: TrainConfig) -> TrainConfig:
+        """The recipe with the folder of the run that it goes on from."""
         weights = config.model.weights
-        if weights.startswith(_FROM_RUNG):
-            before = weights.removeprefix(_FROM_RUNG)
-            start = self.run_folder(PlannedRun(before, RUNGS[before].honest[0], RUNGS[before].honest[0]))
-            if not RunFolder(start).weights.is_file():
-                raise TrainingError(f"{planned.rung} goes on from {before}: run `leukolens ladder run {before}` first.")
-            weights = str(start)
-        model = dataclasses.replace(config.model, weights=weights)
-        return dataclasses.replace(config, model=model, seed=config.seed + planned.seed)
+        if not weights.startswith(_FROM_RUNG):
+            return config
+        before = weights.removeprefix(_FROM_RUNG)
+        start = self.run_folder(PlannedRun(before, RUNGS[before].honest[0], RUNGS[before].honest[0]))
+        if not RunFolder(start).weights.is_file():
+            raise TrainingError(f"{config.name} goes on from {before}: run `leukolens ladder run {before}` first.")
+        return dataclasses.replace(config, model=dataclasses.replace(config.model, weights=str(start)))
 
 
 def _pictures(records: Mapping[str, Record]) -> Callable[[str], Pixels | None]:

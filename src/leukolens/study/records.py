@@ -17,6 +17,7 @@ from leukolens.data.splits import Split
 from leukolens.evaluation.comparison import GroupTally, tally_groups
 from leukolens.evaluation.failures import FaultRow, Findings, tabulate_faults
 from leukolens.evaluation.metrics import Provenance, compute_metrics
+from leukolens.training.config import TrainConfig, format_recipe
 
 MOST_ERRORS = 200
 """Surest errors that a record lists."""
@@ -78,10 +79,21 @@ def judge_run(run: RunFolder, name: str, split: Split) -> dict[str, dict[str, An
     return metrics
 
 
-def write_record(folder: Path, run: RunFolder, metrics: dict[str, dict[str, Any]], findings: Findings) -> None:
-    """Copies a judged run's small files; `metrics.json` comes last, so that a record with it is whole."""
+def write_record(
+    folder: Path, run: RunFolder, config: TrainConfig, metrics: dict[str, dict[str, Any]], findings: Findings
+) -> None:
+    """Writes a judged run's small files; `metrics.json` comes last, so that a record with it is whole.
+
+    Args:
+        folder: Of the record.
+        run: Finished.
+        config: Its recipe, without folders of this machine.
+        metrics: By part.
+        findings: What was measured of its test pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (run.recipe, run.environment, run.history):
+    write_text(folder / run.recipe.name, format_recipe(config))
+    for path in (run.environment, run.history):
         shutil.copyfile(path, folder / path.name)
     predictions = read_predictions(run.predictions("test"))
     errors = _surest_errors(predictions, findings)
