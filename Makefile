@@ -28,9 +28,10 @@ fix: $(FULL)/ready ## Format and mend what can be mended by itself
 bench: $(FULL)/ready ## Measure start-up, images per second against the bare session, and memory
 	$(FULL)/bin/python bench/classify.py
 
-docs: $(FULL)/ready ## Draw the README's picture anew and write docs/results.md from the committed figures
+docs: $(FULL)/ready ## Draw the README's picture anew; write docs/results.md and docs/ladder.md from the committed figures
 	$(FULL)/bin/python -m leukolens.data.synthetic docs/picture.png
 	$(FULL)/bin/python scripts/write_results.py
+	$(FULL)/bin/leukolens ladder table
 
 wheel: $(FULL)/ready ## Build the wheel with its bundle and the light install's wheels for Linux and Windows, for a laptop without network
 	sh scripts/offline.sh $(FULL)/bin/python
