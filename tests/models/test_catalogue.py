@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -55,6 +57,16 @@ def test_random_weights_are_never_silent(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(TrainingError, match="weights=none"):
         load_weights(network, "resnet18", "imagenet")
     assert load_weights(network, "resnet18", "none").startswith("random")
+    assert load_weights(network, "resnet18", "imagenet-or-random").startswith("random: no ImageNet")
+
+
+def test_without_a_network_the_hub_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("LEUKOLENS_WEIGHTS", raising=False)
+    monkeypatch.setattr("leukolens.models.pretrained._hub_answers", lambda: False)
+    monkeypatch.setattr("leukolens.models.pretrained.try_to_load_from_cache", lambda *given: None)
+    monkeypatch.setattr("timm.create_model", lambda *given, **named: pytest.fail("the hub was asked"))
+    network = torch.nn.Conv2d(3, 3, 3)
+    assert load_weights(network, "densenet201", "imagenet-or-random").startswith("random: no ImageNet")
 
 
 @pytest.mark.real

@@ -7,10 +7,12 @@ the card. Files are opened as safetensors or with `weights_only=True`: a pickle 
 import importlib.util
 import json
 import os
+import socket
 from pathlib import Path
 
 import timm
 import torch
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -91,11 +93,22 @@ def _from_wheel(model: nn.Module, architecture: str) -> str:
 def _from_hub(model: nn.Module, architecture: str) -> str:
     if not timm.is_model_pretrained(architecture):
         return ""
+    home: str = timm.get_pretrained_cfg(architecture).hf_hub_id or ""
+    if not isinstance(try_to_load_from_cache(home, "model.safetensors"), str) and not _hub_answers():
+        return ""  # its client would try again for a minute
     try:
         state = timm.create_model(architecture, pretrained=True).state_dict()
     except Exception:  # The hub's client raises many kinds, none of a common root; all mean: not to be had here.
         return ""
     return "ImageNet-1k, from timm's hub; " + _fill(model, state, architecture)
+
+
+def _hub_answers() -> bool:
+    try:
+        socket.create_connection(("huggingface.co", 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _from_run(model: nn.Module, folder: Path) -> str:
