@@ -46,3 +46,10 @@ def test_text_is_escaped_and_pictures_stand_inside_the_page() -> None:
     )
     assert "<script>" not in page and "&lt;script&gt;" in page and "<i>" not in page
     assert "data:image/webp;base64," in page and 'src="http' not in page
+
+
+def test_links_lead_from_the_first_cell_only() -> None:
+    section = Section("s", header=("a", "b"), rows=(("one", "1"), ("<b>", "2")), links=("one/r.html", ""))
+    page = render_page("t", "u", [section], dated=False)
+    assert '<a href="one/r.html">one</a>' in page and page.count("<a ") == 1 and "&lt;b&gt;" in page
+    assert page == render_page("t", "u", [section], dated=False)

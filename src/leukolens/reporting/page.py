@@ -65,9 +65,9 @@ class Section:
         figures: Large numbers, `(value, what it is)`.
         header: Of the table.
         rows: Of the table.
-        links: Where the first cell of each row leads, relative to the page; none, or one per row.
         charts: SVG from `leukolens.reporting.charts`, shown side by side where there is room.
         pictures: A gallery.
+        links: Where the first cell of each row leads, relative to the page; none, or one per row.
     """
 
     title: str
@@ -76,9 +76,9 @@ class Section:
     figures: tuple[tuple[str, str], ...] = ()
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    links: tuple[str, ...] = ()
     charts: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 def render_page(title: str, subtitle: str, sections: Sequence[Section], dated: bool = True) -> str:
