@@ -9,10 +9,7 @@ import click
 from leukolens.cli.main import SOME_REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from leukolens.analysis.failures import Mapper
-    from leukolens.core.pixels import Pixels
     from leukolens.core.predictions import Predictions
     from leukolens.core.results import Refusal
     from leukolens.data.manifest import Manifest, Record
@@ -60,7 +57,7 @@ def command(
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
     from leukolens.core.predictions import read_predictions
-    from leukolens.data.manifest import open_dataset
+    from leukolens.data.manifest import find_pictures, open_dataset
     from leukolens.evaluation.metrics import Provenance, compute_metrics, worst_class
     from leukolens.evaluation.report import write_evaluation
 
@@ -81,7 +78,7 @@ def command(
     if cells is not None and predictions.truths:
         records = {record.id: record for record in cells.records}
         findings = find_reasons(predictions, records, _mapper(model) if model else None)
-    report = write_evaluation(out, predictions, metrics, _picture_source(cells), findings)
+    report = write_evaluation(out, predictions, metrics, find_pictures(cells.records if cells else ()), findings)
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if provenance.leaky:
@@ -178,19 +175,3 @@ def _choose(cells: "Manifest", split: "Split | None", part: str | None) -> "tupl
     if chosen not in split.parts:
         raise DataError(f"The split has no part {chosen!r}. It has: {', '.join(split.parts)}, and all.")
     return cells.select(split.parts[chosen]).records, f"{chosen} of {split.kind} (seed {split.seed}, {split.hash[:12]})"
-
-
-def _picture_source(cells: "Manifest | None") -> "Callable[[str], Pixels | None]":
-    from leukolens.core.errors import InputRefused
-    from leukolens.core.pixels import Preparation
-    from leukolens.data.manifest import read_cell
-
-    by_id = {record.id: record for record in cells.records} if cells else {}
-
-    def image_of(name: str) -> "Pixels | None":
-        try:
-            return read_cell(by_id[name], Preparation.cell_context).pixels
-        except (InputRefused, KeyError):
-            return None
-
-    return image_of

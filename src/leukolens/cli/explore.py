@@ -2,17 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from leukolens.cli.main import SOME_REFUSED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from leukolens.core.pixels import Pixels
-    from leukolens.data.manifest import Record
 
 
 @click.command(
@@ -38,7 +31,7 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     """Show what a dataset looks like: classes, brightness, thresholds, quality, stained content, a one-cell gate."""
     from leukolens.core.files import require_absent, show_name
     from leukolens.core.predictions import read_predictions
-    from leukolens.data.manifest import open_dataset
+    from leukolens.data.manifest import find_pictures, open_dataset
     from leukolens.exploration.report import build_gate, write_exploration
     from leukolens.exploration.scan import scan
 
@@ -50,8 +43,7 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
         seen = scan(records, bar.update)
     gate = build_gate(seen, predictions)
     synthetic = any(record.source == "synth" for record in records)
-    by_id = {record.id: record for record in records}
-    report = write_exploration(out, data_name, seen, gate, _pixels_source(by_id), synthetic)
+    report = write_exploration(out, data_name, seen, gate, find_pictures(records), synthetic)
     for refusal in seen.refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
     click.echo(f"{len(seen.rows)} images in {len(seen.tallies)} classes; {len(seen.refused)} refused")
@@ -61,16 +53,3 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
         )
     click.echo(f"report: {report}")
     ctx.exit(SOME_REFUSED if seen.refused else 0)
-
-
-def _pixels_source(by_id: "Mapping[str, Record]") -> "Callable[[str], Pixels | None]":
-    from leukolens.core.errors import InputRefused
-    from leukolens.exploration.scan import read_pixels
-
-    def pixels_of(name: str) -> "Pixels | None":
-        try:
-            return read_pixels(by_id[name])
-        except InputRefused:
-            return None
-
-    return pixels_of

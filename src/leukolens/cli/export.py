@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from leukolens.core.runs import RunFolder
+    from collections.abc import Mapping, Sequence
+
+    from leukolens.core.pixels import Preparation
+    from leukolens.data.manifest import Record
     from leukolens.training.tensors import CellArray
 
 
@@ -26,22 +29,26 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
 
     from leukolens.core.files import require_absent
     from leukolens.core.runs import open_run
+    from leukolens.data.manifest import open_dataset
+    from leukolens.data.splits import read_split
     from leukolens.export.onnx import export_bundle, load_network
     from leukolens.export.parity import compare_bundle
     from leukolens.runtime.classifier import load_bundle
 
     folder = open_run(run)
     require_absent(out, force)
-    network, facts, _ = load_network(folder)
+    network, facts, preparation = load_network(folder)
     card = export_bundle(folder, out, out.name)
-    chosen_on = _load(folder, facts["data"], "validation", None if int8 else images)
+    records = {record.id: record for record in open_dataset(facts["data"]).cells().records}
+    parts = read_split(folder.split).parts
+    chosen_on = _load(records, parts["validation"], preparation, None if int8 else images)
     bundle = load_bundle(out)
     parity = compare_bundle(network, bundle, chosen_on.images[: min(images, len(chosen_on.records))])
     proof = f"Parity with the run on {card.training['data']} validation: {parity}."
     if int8:
         from leukolens.export.int8 import CALIBRATION_IMAGES, quantise_bundle
 
-        learned = _load(folder, facts["data"], "train", CALIBRATION_IMAGES)
+        learned = _load(records, parts["train"], preparation, CALIBRATION_IMAGES)
         truths = np.array([card.classes.index(record.label or "") for record in chosen_on.records])
         shown = chosen_on.images[: len(truths)]
         _, agreement = quantise_bundle(bundle, learned.images[: len(learned.records)], shown, truths)
@@ -50,15 +57,11 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     click.echo(f"{out}: {size:.1f} MB. {proof}")
 
 
-def _load(run: "RunFolder", data: str, part: str, most: int | None) -> "CellArray":
+def _load(
+    records: "Mapping[str, Record]", names: "Sequence[str]", preparation: "Preparation", most: int | None
+) -> "CellArray":
     """Prepared cells of a part of the run's split, spread over the part where not all are wanted."""
-    from leukolens.data.manifest import open_dataset
-    from leukolens.data.splits import read_split
-    from leukolens.export.onnx import load_network
     from leukolens.training.tensors import load_cells
 
-    records = {record.id: record for record in open_dataset(data).cells().records}
-    names = read_split(run.split).parts[part]
     step = max(1, len(names) // most) if most else 1
-    _, _, preparation = load_network(run)
     return load_cells([records[name] for name in names[::step][:most]], preparation, lambda done, total: None)

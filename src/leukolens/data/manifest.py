@@ -9,13 +9,13 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from leukolens.core.errors import DataError, UsageError
+from leukolens.core.errors import DataError, InputRefused, UsageError
 from leukolens.core.files import hash_bytes, home_folder, read_rows, show_name, write_rows
-from leukolens.core.pixels import crop_cell
+from leukolens.core.pixels import Pixels, Preparation, crop_cell
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS
 from leukolens.data.images import DecodedImage, read_image, split_reference
@@ -124,6 +124,19 @@ def read_cell(record: Record, context: float) -> DecodedImage:
     if record.cell is None:
         return decoded
     return DecodedImage(crop_cell(decoded.pixels, record.cell, context), decoded.warnings)
+
+
+def find_pictures(records: Iterable[Record]) -> Callable[[str], Pixels | None]:
+    """Gives the picture of a record by its id, cut around its cell; None where it is unknown or cannot be read."""
+    by_id = {record.id: record for record in records}
+
+    def picture(name: str) -> Pixels | None:
+        try:
+            return read_cell(by_id[name], Preparation.cell_context).pixels
+        except (InputRefused, KeyError):
+            return None
+
+    return picture
 
 
 def refuse_missing(manifest: Manifest) -> Manifest:

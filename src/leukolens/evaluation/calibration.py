@@ -3,6 +3,9 @@
 Temperature and threshold are fitted on validation only; the caller answers for that.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -10,6 +13,45 @@ from scipy.special import log_softmax
 
 ACCEPTED_TARGET = 0.99
 """Share of accepted validation cells that must be right; the contract of `status`."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What validation decides of a model.
+
+    Attributes:
+        temperature: Divides the logits.
+        threshold: Calibrated probability at or above which a call is accepted.
+        validation: What the two give there: `n`, accuracies, coverage; goes into the card.
+    """
+
+    temperature: float
+    threshold: float
+    validation: dict[str, Any]
+
+
+def calibrate(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> Calibration:
+    """Temperature and threshold from validation logits `(n, k)` and class numbers `(n,)`, and what they give there."""
+    temperature = fit_temperature(logits, truths)
+    probabilities = to_probabilities(logits, temperature)
+    threshold = choose_threshold(probabilities, truths)
+    right = probabilities.argmax(axis=1) == truths
+    accepted = probabilities.max(axis=1) >= threshold
+    validation = {
+        "n": len(truths),
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": float(np.mean([right[truths == index].mean() for index in np.unique(truths)])),
+        "coverage": float(accepted.mean()),
+        "accepted_accuracy": float(right[accepted].mean()) if accepted.any() else None,
+    }
+    return Calibration(temperature, threshold, validation)
+
+
+def to_probabilities(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """`(n, k)` softmax of the logits over the temperature."""
+    scaled = np.asarray(logits / temperature, np.float64)
+    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
 
 def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> float:

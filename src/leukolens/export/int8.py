@@ -17,7 +17,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from leukolens.core.card import Card, write_card
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, normalise_batch
-from leukolens.evaluation.calibration import choose_threshold, fit_temperature
+from leukolens.evaluation.calibration import calibrate
 from leukolens.runtime.classifier import Bundle, Classifier
 
 CALIBRATION_IMAGES = 200
@@ -95,10 +95,6 @@ def quantise_bundle(
     files = bundle.card.files | {"model.onnx": hash_file(bundle.folder / "model.onnx")}
     card = dataclasses.replace(bundle.card, files=files)
     after = _logits(Bundle(bundle.folder, card), chosen_on)
-    temperature = fit_temperature(after, truths)
-    shares = np.exp(after / temperature - (after / temperature).max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    threshold = choose_threshold(shares, truths)
     called = after.argmax(axis=1)
     agreement = Agreement(
         len(truths),
@@ -106,16 +102,11 @@ def quantise_bundle(
         float((before.argmax(axis=1) == truths).mean()),
         float((called == truths).mean()),
     )
-    accepted = shares.max(axis=1) >= threshold
-    validation = {
-        "n": len(truths),
-        "accuracy": agreement.accuracy_after,
-        "balanced_accuracy": float(np.mean([(called == truths)[truths == one].mean() for one in np.unique(truths)])),
-        "coverage": float(accepted.mean()),
-        "accepted_accuracy": float((called == truths)[accepted].mean()) if accepted.any() else None,
-        "precision": "8-bit integers, quantised after training",
-    }
-    card = dataclasses.replace(card, temperature=temperature, accept_threshold=threshold, validation=validation)
+    found = calibrate(after, truths)
+    validation = found.validation | {"precision": "8-bit integers, quantised after training"}
+    card = dataclasses.replace(
+        card, temperature=found.temperature, accept_threshold=found.threshold, validation=validation
+    )
     write_card(bundle.folder, card)
     return card, agreement
 

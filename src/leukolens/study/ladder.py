@@ -5,25 +5,24 @@ A run that was killed goes on from its last finished epoch; one that stands reco
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import leukolens
 from leukolens.analysis.failures import Mapper, find_reasons
-from leukolens.core.errors import InputRefused, LeukolensError, TrainingError, UsageError
+from leukolens.core.errors import LeukolensError, TrainingError, UsageError
 from leukolens.core.files import home_folder
-from leukolens.core.pixels import Pixels, Preparation
 from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
-from leukolens.data.manifest import Manifest, Record, open_dataset, read_cell
-from leukolens.data.splits import Split
+from leukolens.data.manifest import Manifest, find_pictures, open_dataset
+from leukolens.data.splits import PARTS, Split
 from leukolens.evaluation.report import write_evaluation
 from leukolens.explain.gradcam import METHOD, map_batch
 from leukolens.export.onnx import load_network
 from leukolens.study.protocols import PROTOCOLS, split_freely
-from leukolens.study.records import is_recorded, judge_run, write_record
+from leukolens.study.records import Judged, is_recorded, judge_run, write_record
 from leukolens.study.rungs import RUNGS
 from leukolens.training.config import TrainConfig, read_recipe
 from leukolens.training.fit import Report, train
@@ -132,14 +131,14 @@ class Ladder:
         folder = self.run_folder(planned)
         started = (folder / "checkpoints" / "last.ckpt").is_file()
         run = train(self._find_weights(config), manifest, split, folder, started, self._report)
-        metrics = judge_run(run, planned.rung, split)
-        predictions = read_predictions(run.predictions("test"))
+        predictions = {part: read_predictions(run.predictions(part)) for part in PARTS}
+        metrics = judge_run(predictions, planned.rung, split)
+        tested = predictions["test"]
         network, _, preparation = load_network(run)
         mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
-        records = {record.id: record for record in manifest.records}
-        findings = find_reasons(predictions, records, mapper)
-        write_evaluation(folder / "report", predictions, metrics["test"], _pictures(records), findings)
-        write_record(self.record_folder(planned), run, config, metrics, findings)
+        findings = find_reasons(tested, {record.id: record for record in manifest.records}, mapper)
+        write_evaluation(folder / "report", tested, metrics["test"], find_pictures(manifest.records), findings)
+        write_record(self.record_folder(planned), run, config, metrics, Judged(tested, findings))
         return metrics
 
     def _divide(self, planned: PlannedRun) -> tuple[Manifest, Split]:
@@ -167,16 +166,6 @@ class Ladder:
         if not RunFolder(start).weights.is_file():
             raise TrainingError(f"{config.name} goes on from {before}: run `leukolens ladder run {before}` first.")
         return dataclasses.replace(config, model=dataclasses.replace(config.model, weights=str(start)))
-
-
-def _pictures(records: Mapping[str, Record]) -> Callable[[str], Pixels | None]:
-    def picture(name: str) -> Pixels | None:
-        try:
-            return read_cell(records[name], Preparation.cell_context).pixels
-        except (InputRefused, KeyError):
-            return None
-
-    return picture
 
 
 def run_all(

@@ -6,12 +6,13 @@ A record is a folder `<rung>/<protocol>` with `metrics.json` (train, validation,
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leukolens.core.files import read_rows, write_rows, write_text
-from leukolens.core.predictions import Predictions, read_predictions
+from leukolens.core.predictions import Predictions
 from leukolens.core.runs import RunFolder
 from leukolens.data.splits import Split
 from leukolens.evaluation.comparison import GroupTally, tally_groups
@@ -65,11 +66,18 @@ class RunRecord:
         return self.variant.partition("@")[0]
 
 
-def judge_run(run: RunFolder, name: str, split: Split) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class Judged:
+    """The test part's predictions, and what was measured of its pictures."""
+
+    predictions: Predictions
+    findings: Findings
+
+
+def judge_run(parts: Mapping[str, Predictions], name: str, split: Split) -> dict[str, dict[str, Any]]:
     """Metrics of each part of a finished run; intervals in full for the test part."""
     metrics: dict[str, dict[str, Any]] = {}
-    for part in ("train", "validation", "test"):
-        predictions = read_predictions(run.predictions(part))
+    for part, predictions in parts.items():
         provenance = Provenance(name, split.dataset, f"{part} of {split.kind}", split.leaky, split.why_leaky)
         if part == "test":
             metrics[part] = compute_metrics(predictions, provenance)
@@ -80,7 +88,7 @@ def judge_run(run: RunFolder, name: str, split: Split) -> dict[str, dict[str, An
 
 
 def write_record(
-    folder: Path, run: RunFolder, config: TrainConfig, metrics: dict[str, dict[str, Any]], findings: Findings
+    folder: Path, run: RunFolder, config: TrainConfig, metrics: dict[str, dict[str, Any]], judged: Judged
 ) -> None:
     """Writes a judged run's small files; `metrics.json` comes last, so that a record with it is whole.
 
@@ -89,13 +97,13 @@ def write_record(
         run: Finished.
         config: Its recipe, without folders of this machine.
         metrics: By part.
-        findings: What was measured of its test pictures.
+        judged: Its test part.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / run.recipe.name, format_recipe(config))
     for path in (run.environment, run.history):
         shutil.copyfile(path, folder / path.name)
-    predictions = read_predictions(run.predictions("test"))
+    predictions, findings = judged.predictions, judged.findings
     errors = _surest_errors(predictions, findings)
     write_rows(folder / "errors.csv", ("image", "group", "truth", "called", "probability", "measured"), errors)
     faults = [_word_faults(row) for row in tabulate_faults(predictions, findings)]

@@ -14,7 +14,7 @@ from leukolens.core.pixels import Preparation, normalise_batch
 from leukolens.core.predictions import Predictions, write_predictions
 from leukolens.core.results import CellCall
 from leukolens.core.runs import RunFolder
-from leukolens.evaluation.calibration import choose_threshold, fit_temperature
+from leukolens.evaluation.calibration import calibrate, to_probabilities
 from leukolens.reporting.charts import draw_curves
 from leukolens.training.tensors import CellArray
 
@@ -42,26 +42,17 @@ def finish_run(
     """Writes predictions of each part, calibrated on validation, then curves and `environment.json`."""
     logits = {part: predict_logits(network, array, preparation) for part, array in parts.items()}
     truths = np.array([classes.index(record.label or "") for record in parts["validation"].records])
-    temperature = fit_temperature(logits["validation"], truths)
-    calibrated = {part: _softmax(values / temperature) for part, values in logits.items()}
-    threshold = choose_threshold(calibrated["validation"], truths)
+    found = calibrate(logits["validation"], truths)
     for part, array in parts.items():
-        write_predictions(run.predictions(part), _collect(array, calibrated[part], classes, threshold))
+        probabilities = to_probabilities(logits[part], found.temperature)
+        write_predictions(run.predictions(part), _collect(array, probabilities, classes, found.threshold))
     _draw_history(run)
-    right = calibrated["validation"].argmax(1) == truths
-    accepted = calibrated["validation"].max(1) >= threshold
     facts = facts | {
         "classes": list(classes),
         "preparation": {key: value for key, value in vars(preparation).items() if key != "background"},
-        "temperature": temperature,
-        "accept_threshold": threshold,
-        "validation": {
-            "n": len(truths),
-            "accuracy": float(right.mean()),
-            "balanced_accuracy": float(np.mean([right[truths == index].mean() for index in np.unique(truths)])),
-            "coverage": float(accepted.mean()),
-            "accepted_accuracy": float(right[accepted].mean()) if accepted.any() else None,
-        },
+        "temperature": found.temperature,
+        "accept_threshold": found.threshold,
+        "validation": found.validation,
     }
     write_text(run.environment, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 
@@ -76,11 +67,6 @@ def predict_logits(network: nn.Module, array: CellArray, preparation: Preparatio
             inputs = torch.from_numpy(normalise_batch(batch, preparation))
             rows.append(network(inputs.contiguous(memory_format=torch.channels_last)).numpy())
     return np.concatenate(rows)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(1, keepdims=True), np.float64)
 
 
 def _collect(
