@@ -369,7 +369,7 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "epochs": config.epochs,
         "device": torch.cuda.get_device_name()
         if torch.cuda.is_available()
-        else f"CPU, {torch.get_num_threads()} threads",
+        else f"CPU, {(threads := torch.get_num_threads())} thread{'s' if threads > 1 else ''}",
         "precision": "bfloat16 autocast",
         "versions": {name: version(name) for name in ("leukolens", "torch", "timm", "lightning", "numpy", "pillow")},
         "python": platform.python_version(),
