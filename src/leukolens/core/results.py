@@ -1,9 +1,11 @@
-"""The frozen results that rooms hand to one another: boxes, calls on cells, and what became of an input."""
+"""The frozen results that rooms hand to one another: boxes, calls on cells, fields, smears, and what became of an input."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from leukolens.core.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -50,3 +52,201 @@ class Refusal:
 
     image: str
     why: str
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A cell that was found: where, of which kind, and how sure the finder is, 0..1."""
+
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True)
+class DetectedField:
+    """What a finder of cells saw in one field.
+
+    Attributes:
+        detections: In pixels of the field, surest first.
+        red_cell_px: Diameter of the field's red cells, the ruler where no pixel size is given; None where unknown.
+        pixel_size_um: Micrometres a pixel; None where unknown.
+        scale_origin: `given`, `red cells` (taken to be 7.5 um wide) or `unknown`.
+    """
+
+    detections: tuple[Detection, ...]
+    red_cell_px: float | None
+    pixel_size_um: float | None
+    scale_origin: str
+
+
+CELL_STATUSES = ("accepted", "review", "cut", "clumped", "smudge", "repeated", "rejected")
+"""What becomes of a cell that was found.
+
+Only `accepted` ones are counted; `review` is unsure, `cut` lies on the field's border, `clumped` cannot be told from its
+neighbours, `smudge` has burst, `repeated` was counted in an overlapping field, `rejected` is none of the classes asked for.
+"""
+
+
+@dataclass(frozen=True)
+class FieldCell:
+    """One cell of a field.
+
+    Attributes:
+        box: Where, of which kind, and its class in `box.label` where it was named.
+        score: How sure the finder is that a cell of this kind is there, 0..1.
+        probability: Calibrated probability of the class; the score where cells of this kind are not named.
+        probabilities: One per class of the classifier, `(k,)` float64; empty where it was not asked.
+        status: One of `CELL_STATUSES`.
+        reason: Why it is not accepted, in plain words; empty otherwise.
+    """
+
+    box: Box
+    score: float
+    probability: float
+    probabilities: NDArray[np.float64]
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is wrong with a picture, and what to do about it at the microscope.
+
+    `stops` says that nothing counted on it may be used.
+    """
+
+    fault: str
+    action: str
+    stops: bool = False
+
+
+@dataclass(frozen=True)
+class FieldResult:
+    """One field of a smear.
+
+    Attributes:
+        name: Name of the input.
+        height_px: Of the field as decoded.
+        width_px: Likewise.
+        cells: Every cell found, counted or not.
+        red_cell_px: Diameter of its red cells; None where unknown.
+        pixel_size_um: Micrometres a pixel; None where unknown.
+        scale_origin: `given`, `red cells` or `unknown`.
+        advice: What is wrong with the picture; with one that stops, the field is left out of the smear's counts.
+        warnings: What was odd about the file though it could be read.
+    """
+
+    name: str
+    height_px: int
+    width_px: int
+    cells: tuple[FieldCell, ...]
+    red_cell_px: float | None
+    pixel_size_um: float | None
+    scale_origin: str
+    advice: tuple[Advice, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether its cells may be counted."""
+        return not any(item.stops for item in self.advice)
+
+
+@dataclass(frozen=True)
+class Share:
+    """One class of a differential; all shares are percent of the leukocytes counted.
+
+    Attributes:
+        label: The class.
+        count: Cells counted as it.
+        percent: Their share.
+        interval: 95 % interval of that share alone, what the count says before the classifier's errors.
+        simultaneous: Interval which holds for all classes at once with 95 %.
+        corrected: Share after the classifier's known errors; None where its confusion is not known.
+        corrected_interval: 95 % interval of that.
+        if_unsure: Least and greatest share if all unsure cells were of one class.
+        per_liter: Cells of the class per litre, with its interval; None where the leukocyte count is not given.
+        flag: `low` or `high` where the whole interval lies outside the reference range; empty otherwise.
+        reference: The range in words with its source; empty where there is none.
+    """
+
+    label: str
+    count: int
+    percent: float
+    interval: Interval
+    simultaneous: Interval
+    corrected: float | None
+    corrected_interval: Interval | None
+    if_unsure: tuple[float, float]
+    per_liter: tuple[float, Interval] | None = None
+    flag: str = ""
+    reference: str = ""
+
+
+@dataclass(frozen=True)
+class Differential:
+    """A differential count.
+
+    Attributes:
+        shares: One per leukocyte class that the classifier can name.
+        leukocytes: Cells counted: the denominator.
+        apart: Leukocytes found but not counted, by status.
+        erythroblasts: Nucleated red cells accepted.
+        erythroblasts_per_100: Per 100 leukocytes with its interval; None where no leukocyte was counted.
+        leukocytes_per_liter: As given by the caller.
+        corrected_leukocytes_per_liter: Without the nucleated red cells that a counter takes for leukocytes.
+        neutrophil_lymphocyte_ratio: With its interval; None where it is not defined.
+        progress: Cells counted against the usual goals, `(goal, missing)`.
+    """
+
+    shares: tuple[Share, ...]
+    leukocytes: int
+    apart: dict[str, int]
+    erythroblasts: int
+    erythroblasts_per_100: tuple[float, Interval] | None
+    leukocytes_per_liter: float | None
+    corrected_leukocytes_per_liter: float | None
+    neutrophil_lymphocyte_ratio: tuple[float, Interval] | None
+    progress: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class KindCount:
+    """How many cells of one kind the usable fields hold.
+
+    Attributes:
+        kind: One of the taxonomy's detected kinds.
+        count: In all usable fields.
+        per_field: Mean per field with its interval over fields.
+        estimate: What the site's factor makes of it, in words with its unit; empty without a factor.
+    """
+
+    kind: str
+    count: int
+    per_field: tuple[float, Interval]
+    estimate: str = ""
+
+
+@dataclass(frozen=True)
+class SmearResult:
+    """What was found in the fields of one smear.
+
+    Attributes:
+        name: Of the smear.
+        fields: In the order given.
+        refused: Inputs that could not be read, and why.
+        differential: Of all usable fields.
+        kinds: Counts of each kind.
+        classes: Classes that the classifier can name.
+        classifier: Name of its bundle.
+        detector: Name of the finder's bundle.
+    """
+
+    name: str
+    fields: tuple[FieldResult, ...]
+    refused: tuple[Refusal, ...]
+    differential: Differential
+    kinds: tuple[KindCount, ...]
+    classes: tuple[str, ...]
+    classifier: str
+    detector: str
