@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukolens.core.card import CARD_NAME, Card, read_card, write_card
+from leukolens.core.card import Card, read_card, write_card
+from leukolens.core.card_fields import CARD_NAME
 from leukolens.core.errors import BundleError
 from leukolens.core.files import hash_file
 from leukolens.core.pixels import Preparation

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.card import CARD_NAME, Card, read_card
+from leukolens.core.card import Card, read_card
+from leukolens.core.card_fields import CARD_NAME, CLASSIFIER, read_task
 from leukolens.core.errors import BundleError
 from leukolens.core.files import home_folder, show_name
 from leukolens.core.pixels import Pixels, normalise_batch
@@ -68,12 +69,17 @@ class Classifier:
         return ClassifierOutput(logits, shares / shares.sum(axis=1, keepdims=True))
 
 
-def bundle_names() -> dict[str, Path]:
-    """The bundles that come with LeukoLens and those in the home folder, by name."""
+def bundle_folders(task: str) -> dict[str, Path]:
+    """The bundles for a task, those that come with LeukoLens and those in the home folder, by name."""
     found: dict[str, Path] = {}
     for root in (SHIPPED, home_folder() / "bundles"):
         found |= {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD_NAME}"))}
-    return found
+    return {name: folder for name, folder in found.items() if read_task(folder) == task}
+
+
+def bundle_names() -> dict[str, Path]:
+    """The classifiers' bundles that come with LeukoLens and those in the home folder, by name."""
+    return bundle_folders(CLASSIFIER)
 
 
 def load_bundle(name_or_folder: str | Path | None = None) -> Bundle:
