@@ -23,12 +23,25 @@ from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.pixels import Pixels
 from leukolens.data.archives import read_member
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif")
 LARGEST_PIXELS = 200_000_000
 LARGEST_FILE_BYTES = 1 << 30
 _ZIP_REFERENCE = re.compile(r"(.*?\.zip)::(.*)", re.IGNORECASE | re.DOTALL)
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+
+
+
+def _open_heif(stream: io.BytesIO) -> ImageFile:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise InputRefused(
+            "is a HEIC photograph, which needs one more library: pip install 'leukolens[phone]'. Or let the phone save JPEG."
+        ) from error
+    image: ImageFile = HeifImageFile(stream)
+    return image
+
 
 # Formats are told by their first bytes and opened by their own readers, not by Image.open: that would try other
 # formats, and warns or raises at a limit of its own, far below ours.
@@ -38,6 +51,7 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile]], ...
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
     (re.compile(rb"BM"), BmpImageFile),
+    (re.compile(rb".{4}ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), _open_heif),
 )
 
 
@@ -100,7 +114,7 @@ def decode_image(data: bytes) -> DecodedImage:
     """Decodes one picture: first frame, upright, 8-bit RGB over white.
 
     Raises:
-        InputRefused: not a JPEG, PNG, WebP, TIFF or BMP, damaged or truncated, or over 200 megapixels.
+        InputRefused: not a JPEG, PNG, WebP, TIFF, BMP or HEIC, damaged or truncated, or over 200 megapixels.
     """
     notes: list[str] = []
     try:
@@ -138,7 +152,7 @@ def measure_image(data: bytes) -> tuple[int, int]:
 def _open_picture(data: bytes) -> ImageFile:
     reader = next((reader for start, reader in _READERS if start.match(data)), None)
     if reader is None:
-        raise InputRefused("is not a picture that we read: expected JPEG, PNG, WebP, TIFF or BMP.")
+        raise InputRefused("is not a picture that we read: expected JPEG, PNG, WebP, TIFF, BMP or HEIC.")
     image = reader(io.BytesIO(data))
     width, height = image.size
     if width * height > LARGEST_PIXELS:
