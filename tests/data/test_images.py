@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import sys
 import time
 import warnings
 import zlib
@@ -151,7 +152,7 @@ def test_truncated_files_are_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [b"dear doctor, here is the cell", b"\0" * 100, b"GIF89a" + b"\0" * 40, b"%PDF-1.4"])
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
-    with pytest.raises(InputRefused, match="expected JPEG, PNG, WebP, TIFF or BMP"):
+    with pytest.raises(InputRefused, match="expected JPEG, PNG, WebP, TIFF, BMP or HEIC"):
         decode_image(data)
 
 
@@ -232,6 +233,47 @@ def test_a_broken_exif_block_does_not_cost_the_picture(picture: Draw, monkeypatc
     assert "EXIF" in decoded.warnings[0]
 
 
+def encode_heif(pixels: Pixels, orientation: int = 1) -> bytes:
+    library = pytest.importorskip("pillow_heif", reason="the phone extra is not installed")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    library.from_pillow(Image.fromarray(pixels)).save(stream, quality=90, exif=exif.tobytes())
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_heic_is_read_upright(orientation: int, turned: int, picture: Draw, tmp_path: Path) -> None:
+    pixels = picture(10)
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(encode_heif(pixels, orientation))
+    decoded = read_image(path)
+    expected = np.rot90(pixels, turned)
+    assert decoded.pixels.shape == expected.shape and decoded.warnings == ()
+    assert np.abs(decoded.pixels.astype(int) - expected).mean() < 8
+    assert measure_image(path.read_bytes()) == (expected.shape[1], expected.shape[0])
+
+
+def test_heic_has_the_same_guards(picture: Draw) -> None:
+    data = encode_heif(picture(11).repeat(2, 0).repeat(2, 1)[:64, :64])  # a size that no encoder pads
+    for end in (20, len(data) // 2, len(data) - 50):
+        with pytest.raises(InputRefused, match="damaged"):
+            decode_image(data[:end])
+    for claimed, why in (((30_000, 30_000), "200 megapixels"), ((8, 8), "damaged")):
+        # The size that the header claims must be the size that is decoded, else the limit is none.
+        liar = data.replace(struct.pack(">II", 64, 64), struct.pack(">II", *claimed))
+        with pytest.raises(InputRefused, match=why):
+            decode_image(liar)
+
+
+def test_heic_without_its_library_names_the_extra(picture: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = b"\0\0\0\x1cftypheic\0\0\0\0"
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    for reader in (decode_image, measure_image):
+        with pytest.raises(InputRefused, match=r"leukolens\[phone\]"):
+            reader(start)
+
+
 def only_refuses(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own remarks on broken metadata
@@ -257,3 +299,12 @@ def test_mutated_pictures_decode_or_are_refused(data: bytes, edits: list[tuple[i
     for place, value in edits:
         mutated[place % len(data) : place % len(data) + len(value)] = value
     only_refuses(bytes(mutated[: max(end, 20)]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.binary(min_size=1, max_size=6)), min_size=1, max_size=6))
+def test_mutated_heic_decodes_or_is_refused(edits: list[tuple[int, bytes]]) -> None:
+    mutated = bytearray(encode_heif(np.arange(16 * 12 * 3, dtype=np.uint8).reshape(16, 12, 3)))
+    for place, value in edits:
+        place %= len(mutated) - 6
+        mutated[place : place + len(value)] = value
+    only_refuses(bytes(mutated))

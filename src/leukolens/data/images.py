@@ -31,7 +31,6 @@ _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 
 
-
 def _open_heif(stream: io.BytesIO) -> ImageFile:
     try:
         from pillow_heif import HeifImageFile
