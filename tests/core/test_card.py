@@ -72,6 +72,26 @@ def test_a_field_out_of_range_is_refused(tmp_path: Path, key: str, value: object
         read_card(folder)
 
 
+CONFUSION = {
+    "labels": ["neutrophil", "platelet"],
+    "outcomes": ["neutrophil", "platelet", "review"],
+    "counts": [[9, 0, 1], [1, 8, 0]],
+}
+
+
+def test_a_confusion_is_read_and_a_hostile_one_refused(tmp_path: Path) -> None:
+    folder = make(tmp_path / "b", dataclasses.replace(CARD, validation={"confusion": CONFUSION}))
+    confusion = read_card(folder).confusion
+    assert confusion is not None and confusion.counts.tolist() == [[9, 0, 1], [1, 8, 0]]
+    for hostile in (None, {}, CONFUSION | {"counts": [[9, 0, -1], [1, 8, 0]]}, CONFUSION | {"counts": 3}):
+        make(folder, dataclasses.replace(CARD, validation={"confusion": hostile}))
+        with pytest.raises(BundleError, match="confusion"):
+            read_card(folder)
+    make(folder, dataclasses.replace(CARD, classes=("platelet", "neutrophil"), validation={"confusion": CONFUSION}))
+    with pytest.raises(BundleError, match="confusion"):
+        read_card(folder)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

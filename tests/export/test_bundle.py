@@ -48,6 +48,7 @@ def test_the_bundle_says_what_the_run_says(run: RunFolder, tmp_path: Path) -> No
     card = export_bundle(run, tmp_path / "toy", "toy")
     assert read_card(tmp_path / "toy").training == card.training
     assert set(card.files) == {"model.onnx", "split.json", "background.png"}
+    assert card.confusion is not None and card.confusion.counts.sum() == card.validation["n"]
     network, _, _ = load_network(run)
     bundle = load_bundle(tmp_path / "toy")
     assert bundle.card.preparation.background is not None

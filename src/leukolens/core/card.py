@@ -21,6 +21,7 @@ from leukolens.core.card_fields import (
     read_checked,
     write_fields,
 )
+from leukolens.core.confusion import Confusion, parse_confusion
 from leukolens.core.errors import BundleError
 from leukolens.core.pixels import Pixels, Preparation
 from leukolens.core.taxonomy import CELL_CLASSES
@@ -43,7 +44,7 @@ class Card:
         files: SHA-256 by file name, for every file of the bundle but the card.
         weights_origin: Where training started from, in words.
         training: Dataset, split hash, recipe name, seed, images, epochs, device, versions, commit.
-        validation: What calibration and threshold were fitted on, and what they gave there.
+        validation: What calibration and threshold were fitted on, and what they gave there; `confusion` is its table.
         licence: Of the weights, with the credits that the data asks for.
         intended_use: In plain words.
     """
@@ -61,6 +62,11 @@ class Card:
     validation: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     intended_use: str = "Research use. Not a medical device: do not diagnose with it."
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """What the model made of validation cells; None in a card that does not say."""
+        return parse_confusion(self.validation["confusion"]) if "confusion" in self.validation else None
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -81,7 +87,7 @@ def read_card(folder: Path) -> Card:
 
 
 def _parse_card(fields: dict[str, Any]) -> Card:
-    return Card(
+    card = Card(
         classes=parse_names(fields, "classes", CELL_CLASSES),
         preparation=_parse_preparation(fields["preparation"]),
         temperature=parse_number(fields, "temperature", 1e-3, 1e3),
@@ -89,6 +95,10 @@ def _parse_card(fields: dict[str, Any]) -> Card:
         feature_layer=str(fields["feature_layer"]),
         **parse_story(fields),
     )
+    confusion = card.confusion
+    if confusion is not None and confusion.labels != card.classes:
+        raise ValueError(f"confusion of {confusion.labels}, expected that of {card.classes}")
+    return card
 
 
 def _parse_preparation(fields: dict[str, Any]) -> Preparation:

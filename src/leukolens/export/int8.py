@@ -15,9 +15,10 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from leukolens.core.card import Card, write_card
+from leukolens.core.confusion import REVIEW, count_confusion
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, normalise_batch
-from leukolens.evaluation.calibration import calibrate
+from leukolens.evaluation.calibration import calibrate, to_probabilities
 from leukolens.runtime.classifier import Bundle, Classifier
 
 CALIBRATION_IMAGES = 200
@@ -103,7 +104,14 @@ def quantise_bundle(
         float((called == truths).mean()),
     )
     found = calibrate(after, truths)
-    validation = found.validation | {"precision": "8-bit integers, quantised after training"}
+    accepted = to_probabilities(after, found.temperature).max(axis=1) >= found.threshold
+    names = bundle.card.classes
+    outcomes = [names[label] if sure else REVIEW for label, sure in zip(called, accepted, strict=True)]
+    confusion = count_confusion(names, [names[truth] for truth in truths], outcomes)
+    validation = found.validation | {
+        "precision": "8-bit integers, quantised after training",
+        "confusion": confusion.to_fields(),
+    }
     card = dataclasses.replace(
         card, temperature=found.temperature, accept_threshold=found.threshold, validation=validation
     )

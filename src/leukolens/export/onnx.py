@@ -17,9 +17,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukolens.core.card import Card, write_card
+from leukolens.core.confusion import count_confusion
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Preparation
+from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
 from leukolens.models.catalogue import find_model
 from leukolens.models.shape import NetworkShape
@@ -108,11 +110,19 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         files={path.name: hash_file(path) for path in files},
         weights_origin=facts["weights_origin"],
         training={key: facts[key] for key in (*kept, "epochs", "training_seconds", "device", "versions", "commit")},
-        validation=facts["validation"],
+        validation=describe_validation(run, facts),
         licence=LICENCE.format(data=facts["data"]),
     )
     write_card(out, card)
     return card
+
+
+def describe_validation(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
+    """What the card says of validation: the run's figures, and the confusion of its predictions there."""
+    predictions = read_predictions(run.predictions("validation"))
+    outcomes = [call.label if call.status == "accepted" else call.status for call in predictions.calls]
+    confusion = count_confusion(facts["classes"], predictions.truths, outcomes)
+    return facts["validation"] | {"confusion": confusion.to_fields()}
 
 
 def write_model(network: nn.Module, height_px: int, width_px: int, path: Path) -> Tensor:

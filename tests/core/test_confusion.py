@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leukolens.core.confusion import REVIEW, Confusion, count_confusion, parse_confusion
+
+CLASSES = ("neutrophil", "lymphocyte")
+FIELDS = {"labels": list(CLASSES), "outcomes": [*CLASSES, REVIEW], "counts": [[8, 1, 1], [0, 9, 0]]}
+
+
+def test_cells_are_counted_by_truth_and_outcome() -> None:
+    truths = ["neutrophil", "neutrophil", "lymphocyte", "lymphocyte", "monocyte", "neutrophil"]
+    outcomes = ["neutrophil", "lymphocyte", "lymphocyte", REVIEW, "lymphocyte", "rejected"]
+    confusion = count_confusion(CLASSES, truths, outcomes)
+    np.testing.assert_array_equal(confusion.counts, [[1, 1, 1], [0, 1, 1]])
+
+
+def test_the_table_survives_json() -> None:
+    confusion = parse_confusion(json.loads(json.dumps(FIELDS)))
+    assert confusion.labels == CLASSES and confusion.to_fields() == FIELDS
+    assert confusion.counts.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("labels", ["neutrophil", "neutrophil"]),
+        ("labels", ["neutrophil", "unicorn"]),
+        ("labels", ["neutrophil", ["lymphocyte"]]),
+        ("labels", []),
+        ("labels", "neutrophil"),
+        ("outcomes", ["lymphocyte", "neutrophil", REVIEW]),
+        ("outcomes", list(CLASSES)),
+        ("counts", [[8, 1, 1]]),
+        ("counts", [[8, 1], [0, 9]]),
+        ("counts", [[8, 1, -1], [0, 9, 0]]),
+        ("counts", [[8, 1, 1.0], [0, 9, 0]]),
+        ("counts", [[8, 1, True], [0, 9, 0]]),
+        ("counts", [[8, 1, 10**30], [0, 9, 0]]),
+        ("counts", [[8, 1, float("nan")], [0, 9, 0]]),
+    ],
+)
+def test_a_hostile_table_is_refused(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_confusion(FIELDS | {key: value})
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["", *FIELDS]),
+)
+def test_nothing_gets_past_as_another_error(value: Any, key: str) -> None:
+    try:
+        assert isinstance(parse_confusion(FIELDS | {key: value} if key else value), Confusion)
+    except ValueError:
+        pass
+
+
+def test_the_shipped_card_says_what_its_model_did_on_validation() -> None:
+    import leukolens
+    from leukolens.core.card import read_card
+
+    card = read_card(Path(leukolens.__file__).parent / "bundles" / "pbc")
+    assert card.confusion is not None
+    assert card.confusion.counts.sum() == card.validation["n"]
+    right = np.trace(card.confusion.counts) / card.confusion.counts[:, :-1].sum()
+    assert right == pytest.approx(card.validation["accepted_accuracy"])
