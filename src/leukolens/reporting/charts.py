@@ -5,12 +5,30 @@ Each function gives one `<svg>` as text, readable in grey and by the colour-blin
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#8a8f98"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#56B4E9", "#B8A800", "#444444")
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 _FONT = "font-family='system-ui,sans-serif' font-size='12'"
+
+
+@dataclass(frozen=True)
+class ShareBar:
+    """One row of `draw_shares`, in percent.
+
+    Attributes:
+        name: Of the row.
+        share: Value with the ends of its interval.
+        second: A second estimate of the same with its interval; None where there is none.
+        note: A word that must not be missed, such as that the row is high.
+    """
+
+    name: str
+    share: tuple[float, float, float]
+    second: tuple[float, float, float] | None = None
+    note: str = ""
 
 
 def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str, y_label: str) -> str:
@@ -84,6 +102,67 @@ def draw_bars(rows: Sequence[tuple[str, float, float, float]], title: str, x_lab
         body.append(f"<text x='{x:.1f}' y='{base + 16}' text-anchor='middle' fill='#555'>{tick / 5:.1f}</text>")
     body.append(f"<text x='{left + plot / 2:.1f}' y='{base + 34}' text-anchor='middle'>{escape(x_label)}</text>")
     return _frame(width, height, title, "".join(body))
+
+
+def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) -> str:
+    """Shares in percent, each with its interval and the second estimate under it; narrow, to be read on a telephone.
+
+    Args:
+        rows: From top to bottom.
+        title: Shown on top.
+        names: What the first and the second bar of each row are.
+    """
+    width, left, step, top = 420, 12, 50, 56
+    ends = [bar[2] for row in rows for bar in (row.share, row.second) if bar is not None]
+    # Whole steps of 20 points, so that bars of two smears compare at a glance.
+    most = min(100.0, 20.0 * math.ceil(max([1.0, *ends]) / 20))
+    plot, height = width - 2 * left, top + step * len(rows) + 24
+    both = any(row.second is not None for row in rows)
+    body = [_share_key(names if both else names[:1], left)]
+    for tick in range(5):
+        x = left + tick / 4 * plot
+        anchor = ("start", "middle", "middle", "middle", "end")[tick]
+        body.append(
+            f"<line x1='{x:.1f}' x2='{x:.1f}' y1='{top}' y2='{height - 24}' stroke='#e3e5e8'/>"
+            f"<text x='{x:.1f}' y='{height - 8}' text-anchor='{anchor}' fill='#4a525c'>{most * tick / 4:g} %</text>"
+        )
+    for index, row in enumerate(rows):
+        y = top + step * index
+        value, low, high = row.share
+        weight = " font-weight='700' fill='#8c0019'" if row.note else ""
+        note = f" {row.note.upper()}" if row.note else ""
+        body.append(
+            f"<text x='{left}' y='{y + 13}'{weight}>{escape(row.name + note)}</text>"
+            f"<text x='{left + plot}' y='{y + 13}' text-anchor='end'><tspan font-weight='600'>{value:.1f} %</tspan> ({low:.1f} to {high:.1f})</text>"
+        )
+        body.append(_share_bar(row.share, (left, y + 19, plot / most, 13), BLUE, 0.6))
+        if row.second is not None:
+            body.append(_share_bar(row.second, (left, y + 34, plot / most, 9), ORANGE, 0.75))
+    return _frame(width, height, title, "".join(body))
+
+
+def _share_key(names: Sequence[str], left: float) -> str:
+    parts, x = [], left
+    for name, colour, opacity in zip(names, (BLUE, ORANGE), (0.6, 0.75), strict=False):
+        parts.append(
+            f"<rect x='{x:.0f}' y='28' width='12' height='12' fill='{colour}' fill-opacity='{opacity}'/>"
+            f"<text x='{x + 17:.0f}' y='38'>{escape(name)}</text>"
+        )
+        x += 34 + 6.2 * len(name)
+    return "".join(parts)
+
+
+def _share_bar(
+    share: tuple[float, float, float], place: tuple[float, float, float, float], colour: str, opacity: float
+) -> str:
+    left, y, px_per_percent, height = place
+    x, x0, x1 = (left + max(0.0, min(value, 100.0)) * px_per_percent for value in share)
+    middle = y + height / 2
+    path = f"M{x0:.1f} {middle - 4:.1f}v8M{x0:.1f} {middle:.1f}H{x1:.1f}M{x1:.1f} {middle - 4:.1f}v8"
+    return (
+        f"<rect x='{left}' y='{y}' width='{x - left:.1f}' height='{height}' fill='{colour}' fill-opacity='{opacity}'/>"
+        f"<path d='{path}' fill='none' stroke='#111' stroke-width='1.6'/>"
+    )
 
 
 def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, percent: bool) -> str:

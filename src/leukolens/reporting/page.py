@@ -1,10 +1,9 @@
 """One-file HTML reports: sections in, a page out that needs no network and prints well.
 
-All text is escaped by the template; only SVG from `leukolens.reporting.charts` passes as it is.
+All text is escaped by the template; only SVG from `leukolens.reporting.charts` and `.plates` passes as it is. What can be
+opened, enlarged or hidden is done by style sheet alone: the page runs no script.
 """
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,9 +11,12 @@ from datetime import UTC, datetime
 import numpy as np
 from jinja2 import Environment, PackageLoader, select_autoescape
 from numpy.typing import NDArray
-from PIL import Image
+
+from leukolens.reporting.plates import Plate, encode_picture
 
 CAUTION = "Research use. LeukoLens is not a medical device: do not diagnose or treat with these results."
+
+_PICTURE_PIXELS = 224 * 224
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,13 @@ class Picture:
 
     @property
     def address(self) -> str:
-        """The picture as a data address, at most 224 px wide."""
-        return _to_address(self.pixels)
+        """The picture as a data address, of about 224 x 224 px at most."""
+        return encode_picture(self.pixels, _PICTURE_PIXELS, 85)
 
     @property
     def beside_address(self) -> str:
         """The same of the picture beside it, or nothing."""
-        return "" if self.beside is None else _to_address(self.beside)
-
-
-def _to_address(pixels: NDArray[np.uint8]) -> str:
-    image = Image.fromarray(pixels)
-    image.thumbnail((224, 224))
-    stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=85)
-    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+        return "" if self.beside is None else encode_picture(self.beside, _PICTURE_PIXELS, 85)
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,8 @@ class Section:
         charts: SVG from `leukolens.reporting.charts`, shown side by side where there is room.
         pictures: A gallery.
         links: Where the first cell of each row leads, relative to the page; none, or one per row.
+        plates: Large pictures that can be enlarged.
+        small: Whether the gallery's pictures are shown small, for many cells of one kind.
     """
 
     title: str
@@ -79,6 +75,8 @@ class Section:
     charts: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     links: tuple[str, ...] = ()
+    plates: tuple[Plate, ...] = ()
+    small: bool = False
 
 
 def render_page(title: str, subtitle: str, sections: Sequence[Section], dated: bool = True) -> str:
