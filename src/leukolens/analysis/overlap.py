@@ -84,7 +84,8 @@ def _vote(shifts: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
     rows, columns = squares.max(axis=0) + 2
     votes = np.zeros((rows, columns), np.int32)
     np.add.at(votes, tuple(squares.T), 1)
-    around = sum(votes[1 + i : rows - 1 + i, 1 + j : columns - 1 + j] for i in (-1, 0, 1) for j in (-1, 0, 1))
+    moves = [(row, column) for row in range(3) for column in range(3)]
+    around = np.sum([votes[i : rows - 2 + i, j : columns - 2 + j] for i, j in moves], axis=0)
     best = np.array(np.unravel_index(int(np.argmax(around)), around.shape)) + 1
     near = np.abs(squares - best).max(axis=1) <= 1
     return np.asarray(np.median(shifts[near], axis=0))
