@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from leukolens.core.pixels import Preparation, crop_cell, normalise_batch, prepare_image
+from leukolens.core.pixels import Preparation, crop_cell, normalise_batch, prepare_image, resize_window
 from leukolens.core.results import Box
 
 
@@ -50,3 +51,14 @@ def test_a_cell_at_the_border_keeps_its_place_in_the_middle(corner: tuple[int, i
     cell = crop_cell(field, Box(x, y, x + 10, y + 10, "leukocyte"), 2.0)
     assert cell.shape == (20, 20, 3)
     assert cell[5:15, 5:15].min() == 255
+
+
+@pytest.mark.parametrize("scale", [0.23, 0.5, 1.0, 2.7])
+def test_a_resized_window_is_a_window_of_the_resized_image(scale: float) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (151, 203, 3), dtype=np.uint8)
+    height, width = round(151 * scale), round(203 * scale)
+    whole = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+    x0, y0, x1, y1 = width // 3, height // 4, width // 3 + 20, height // 4 + 13
+    to_x, to_y = 203 / width, 151 / height
+    part = resize_window(image, (x0 * to_x, y0 * to_y, x1 * to_x, y1 * to_y), (13, 20))
+    np.testing.assert_allclose(part.astype(int), whole[y0:y1, x0:x1], atol=1)

@@ -66,15 +66,43 @@ def prepare_image(image: Pixels, preparation: Preparation) -> Pixels:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=window, reducing_gap=3.0))
 
 
+def resize_window(image: Pixels, window: tuple[float, float, float, float], size: tuple[int, int]) -> Pixels:
+    """Part of an image in another size, as if the whole had been resized and then cut, but without doing so.
+
+    Args:
+        image: `(h, w, 3)` uint8 RGB.
+        window: x0, y0, x1, y1 in pixels of the image, not beyond its border; fractions allowed.
+        size: Height and width of what comes back.
+    """
+    x0, y0, x1, y1 = window
+    # What the filter reaches beyond the window: one pixel of the coarser of both grids, and one for rounding.
+    reach_x, reach_y = (max(1.0, long / short) + 1 for long, short in ((x1 - x0, size[1]), (y1 - y0, size[0])))
+    left, top = max(0, int(x0 - reach_x)), max(0, int(y0 - reach_y))
+    part = np.ascontiguousarray(image[top : int(np.ceil(y1 + reach_y)), left : int(np.ceil(x1 + reach_x))])
+    box = (x0 - left, y0 - top, x1 - left, y1 - top)
+    return np.asarray(Image.fromarray(part).resize((size[1], size[0]), Image.Resampling.BILINEAR, box=box))
+
+
 def normalise_batch(batch: Pixels, preparation: Preparation) -> NDArray[np.float32]:
     """Turns `(n, h, w, 3)` uint8 into the model's input, `(n, 3, h, w)` float32."""
-    mean = np.asarray(preparation.mean, np.float32)[:, None, None]
-    scale = 1 / (255 * np.asarray(preparation.std, np.float32)[:, None, None])
+    inputs = normalise_colours(batch, preparation.mean, preparation.std)
+    if preparation.background is not None:
+        inputs -= preparation.background.transpose(2, 0, 1) * _scale(preparation.std)
+    return inputs
+
+
+def normalise_colours(
+    batch: Pixels, mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> NDArray[np.float32]:
+    """Scales `(n, h, w, 3)` uint8 to 0..1, takes off `mean`, divides by `std`: `(n, 3, h, w)` float32."""
+    scale = _scale(std)
     planes = batch.transpose(0, 3, 1, 2)
     # Written straight into the model's layout: one pass less over every pixel.
     inputs = np.empty(planes.shape, np.float32)
     np.multiply(planes, scale, out=inputs, casting="unsafe")
-    inputs -= mean * 255 * scale
-    if preparation.background is not None:
-        inputs -= preparation.background.transpose(2, 0, 1) * scale
+    inputs -= np.asarray(mean, np.float32)[:, None, None] * 255 * scale
     return inputs
+
+
+def _scale(std: tuple[float, float, float]) -> NDArray[np.float32]:
+    return np.asarray(1 / (255 * np.asarray(std, np.float32)[:, None, None]))
