@@ -10,7 +10,6 @@ from leukolens.core.errors import DataError
 from leukolens.core.results import Box
 from leukolens.data.manifest import Record
 from leukolens.exploration.scan import UNLABELLED, scan
-from leukolens.exploration.stained import find_stained
 
 GROUND, DYE, RED_CELL = (230, 220, 215), (110, 80, 190), (215, 160, 150)
 
@@ -31,24 +30,14 @@ def save(folder: Path, name: str, picture: np.ndarray, label: str | None, group:
     return Record(name, str(path), label, label or "", "test", group or name)
 
 
-def test_dye_is_found_and_red_cells_are_not() -> None:
-    found = find_stained(paint((60, 60, 15)))
-    assert found.amount == pytest.approx(np.pi * 15**2 / 120**2, rel=0.15)
-    assert found.mask[60, 60] and not found.mask[100, 20]
-    assert len(found.pieces) == 1 and not found.cut
-
-
-def test_dye_is_found_under_a_coloured_lamp_too() -> None:
-    lamp = (paint((60, 60, 15)) * np.array([1.0, 0.8, 0.55])).astype(np.uint8)
-    assert find_stained(lamp).amount == pytest.approx(find_stained(paint((60, 60, 15))).amount, rel=0.15)
-
-
-def test_pieces_are_counted_joined_and_cut() -> None:
-    assert len(find_stained(paint((30, 30, 10), (90, 60, 10))).pieces) == 2
-    assert len(find_stained(paint((50, 60, 10), (72, 60, 10))).pieces) == 1, "lobes that nearly touch are one piece"
-    assert find_stained(paint((2, 60, 12))).cut
-    assert find_stained(paint()).pieces == ()
-    assert find_stained(np.zeros((40, 40, 3), np.uint8)).amount == 0
+def test_pieces_are_shares_largest_first_and_cut_by_the_edge(tmp_path: Path) -> None:
+    pictures = {"two": paint((30, 30, 10), (90, 60, 12), (60, 90, 1)), "cut": paint((2, 60, 12)), "none": paint()}
+    two, cut, none = scan([save(tmp_path, name, picture, None) for name, picture in pictures.items()]).rows
+    assert two.pieces == pytest.approx((np.pi * 12**2 / 120**2, np.pi * 10**2 / 120**2), rel=0.15), (
+        "a speck is left out"
+    )
+    assert not two.cut and cut.cut
+    assert none.pieces == () and not none.cut
 
 
 def test_a_black_border_is_told_from_the_picture(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ import functools
 
 import numpy as np
 import pytest
-import scipy.ndimage
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
@@ -12,8 +11,6 @@ from leukolens.quality.image import (
     FAULTS,
     LEAST_IMAGES,
     ImageQuality,
-    _find_pieces,
-    _split_in_two,
     fit_reference,
     measure_image,
     name_faults,
@@ -105,25 +102,3 @@ def test_of_the_reference_itself_few_are_unusual() -> None:
         assert sum(word in name_faults(quality, usual) for quality in qualities) <= 0.05 * len(qualities)
     with pytest.raises(DataError, match="at least 40"):
         fit_reference(qualities[:39])
-
-
-def test_pieces_agree_with_scipy_once_grown() -> None:
-    generator = np.random.default_rng(0)
-    for density in (0.01, 0.05, 0.2, 0.7):
-        mask = generator.random((60, 85)) < density
-        areas, labels = _find_pieces(mask)
-        grown = scipy.ndimage.binary_dilation(mask, np.ones((3, 3)))
-        theirs, count = scipy.ndimage.label(grown, np.ones((3, 3)))
-        assert len(areas) == count and areas.sum() == mask.sum()
-        assert sorted(areas) == sorted(np.bincount(theirs[mask], minlength=count + 1)[1:])
-        assert (labels[~mask] == 0).all()
-    spiral = np.zeros((40, 40), bool)
-    spiral[::4] = spiral[:, 0] = True
-    assert len(_find_pieces(spiral)[0]) == 1
-
-
-def test_otsu_parts_two_heaps() -> None:
-    values = np.r_[np.random.default_rng(0).normal(0, 0.1, 900), np.random.default_rng(1).normal(2, 0.1, 100)]
-    threshold = _split_in_two(values.astype(np.float32))
-    # Anything in the gap parts them as well.
-    assert 0.25 < threshold < 1.75 and (values > threshold).sum() == 100

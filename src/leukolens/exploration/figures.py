@@ -10,8 +10,8 @@ from scipy import ndimage
 from leukolens.core.pixels import Pixels
 from leukolens.exploration.gate import Clusters
 from leukolens.exploration.scan import CHANNELS, EXAMPLES_PER_CLASS, Example, Scan
-from leukolens.exploration.stained import find_stained
 from leukolens.exploration.tables import ClassCount, sum_counts
+from leukolens.quality.stain import find_stained
 from leukolens.reporting.charts import draw_counts, draw_grid, draw_lines, draw_points
 from leukolens.reporting.page import Picture
 

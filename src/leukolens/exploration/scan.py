@@ -21,15 +21,16 @@ from leukolens.core.pixels import Pixels, Preparation
 from leukolens.core.results import Refusal
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.data.manifest import Record, read_cell
-from leukolens.exploration.stained import find_stained
+from leukolens.quality.image import find_edges
+from leukolens.quality.stain import REDUCED_PX, Stained, find_stained
 
 CHANNELS = ("grey", "red", "green", "blue")
 UNLABELLED = "unlabelled"
 """Stands as the class of images that have none."""
 
 EXAMPLES_PER_CLASS = 8
-REDUCED_PX = 120
-"""Longer side of the images that colour and shape are measured on."""
+SMALLEST_SHARE = 0.002
+"""Pieces below this share of the image are specks: a 360 px PBC frame's platelets start at about twice that."""
 
 _EXAMPLE_PX = 224
 _BLACK_BELOW = 8  # JPEG leaves a black border at up to about this
@@ -59,8 +60,8 @@ class Measured:
         bright: Share of pixels from 250 up.
         border: Share of the image that is black border, as turning an image leaves.
         stained: Share of the image that is bluish.
-        strength: How bluish those pixels are, see `stained`.
-        pieces: Areas of the separate bluish pieces as shares of the image, largest first.
+        strength: How bluish those pixels are, see `quality.stain`.
+        pieces: Areas of the separate bluish pieces as shares of the image, largest first, specks left out.
         cut: The largest piece touches the image's edge.
         boxed: Leukocytes that somebody marked with boxes in this image; None where nobody did.
     """
@@ -267,6 +268,7 @@ def _look(record: Record, size: tuple[int, int], wanted: bool) -> _Look:
     small_grey = np.asarray(reduced.convert("L"))
     others = stained.ground & ~stained.mask
     counts = [np.bincount(small_grey[part], minlength=256) for part in (stained.mask, others)]
+    pieces, cut = _list_pieces(stained)
     pixels_left = max(1, int(histogram[0].sum()))
     means = histogram @ np.arange(256) / pixels_left
     row = Measured(
@@ -283,11 +285,21 @@ def _look(record: Record, size: tuple[int, int], wanted: bool) -> _Look:
         float(border[0].sum() / grey.size),
         stained.amount,
         stained.strength,
-        stained.pieces,
-        stained.cut,
+        pieces,
+        cut,
         sum(box.kind == "leukocyte" for box in record.boxes) if record.boxes else None,
     )
     return _Look(row, histogram, border, np.array(counts, np.int64), small, _keep(picture) if wanted else None)
+
+
+def _list_pieces(stained: Stained) -> tuple[tuple[float, ...], bool]:
+    shares = stained.areas / stained.mask.size
+    pieces = tuple(float(share) for share in np.sort(shares)[::-1] if share >= SMALLEST_SHARE)
+    if not pieces:
+        return (), False
+    labels = stained.labels
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return pieces, bool((edge == stained.areas.argmax() + 1).any())
 
 
 def _keep(picture: Image.Image) -> Pixels:
@@ -318,8 +330,7 @@ def _measure_focus(grey: Pixels, edge: NDArray[np.bool_] | None) -> float:
     part = grey[window].astype(np.int16)
     if min(part.shape) < 3:
         return 0.0
-    sides = part[:-2, 1:-1] + part[2:, 1:-1] + part[1:-1, :-2] + part[1:-1, 2:]
-    laplacian = 4 * part[1:-1, 1:-1] - sides
+    laplacian = find_edges(part)
     if edge is not None:
         # A border's edge is the sharpest line of an image, and says nothing about its focus.
         inside = ~ndimage.binary_dilation(edge[window])[1:-1, 1:-1]

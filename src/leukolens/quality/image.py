@@ -14,30 +14,19 @@ from PIL import Image
 
 from leukolens.core.errors import DataError
 from leukolens.core.pixels import Pixels
+from leukolens.quality.stain import BLACK_UP_TO, REDUCED_PX, Stained, find_lit, find_stained, grow
 
 STANDARD_PX = 192
 """Shorter side on which light and focus are measured, so that pictures of different cameras compare."""
 
-STAIN_PX = 64
-"""Shorter side on which stain is measured: a nucleus is then some ten pixels wide and grain is gone."""
-
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
-
-_BLACK = 12
-"""Brightest channel, of 255, at or below which a pixel was never lit: the corners that turning a picture leaves."""
 
 _WHITE = 254
 """Darkest channel, of 255, from which a pixel is burnt out."""
 
-_LEAST_DENSITY = 0.05
-"""Of red light beyond that of blue, below which nothing counts as stained: an eighth more of it is absorbed."""
-
-_EDGE_PX = 2
-"""Pixels at `STAIN_PX` that an unlit corner's soft edge darkens."""
-
-_JOIN_PX = 1
-"""Stained pieces that grow into one another when grown by this are one: the lobes of a nucleus."""
+_EDGE_PX = 6
+"""Pixels at `STANDARD_PX` that an unlit corner's soft edge darkens."""
 
 _BIG_PART = 0.25
 """A stained piece of at least this part of the largest one's area counts as a cell; a smaller one as residue."""
@@ -111,14 +100,15 @@ FAULTS = tuple(word for word, _, _ in _FAULTS)
 
 def measure_image(pixels: Pixels) -> ImageQuality:
     """Measures one picture, `(h, w, 3)` uint8 RGB."""
-    standard = np.asarray(_reduce(pixels, STANDARD_PX))
-    black = standard.max(axis=2) <= _BLACK
+    standard = resize_by(pixels, STANDARD_PX / min(pixels.shape[:2]))
+    black = standard.max(axis=2) < BLACK_UP_TO
     # An unlit corner's edge would be sharp in the most blurred of pictures.
-    lit = ~_grow(black, _EDGE_PX * STANDARD_PX // STAIN_PX)
+    lit = find_lit(standard, _EDGE_PX)
     if not lit.any():
         return ImageQuality(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)
     grey: NDArray[np.float32] = (standard @ _LUMA / 255).astype(np.float32)
-    stained, cells, largest, border, residue = _measure_stain(np.asarray(_reduce(pixels, STAIN_PX), np.float32))
+    small = resize_by(pixels, REDUCED_PX / max(pixels.shape[:2]))
+    stained, cells, largest, border, residue = _measure_stain(find_stained(small))
     return ImageQuality(
         focus=_measure_focus(grey, lit),
         contrast=float(grey[lit].std()),
@@ -161,90 +151,39 @@ def name_faults(quality: ImageQuality, reference: QualityReference) -> tuple[str
     return tuple(found)
 
 
-def _reduce(pixels: Pixels, side_px: int) -> Image.Image:
+def resize_by(pixels: Pixels, scale: float) -> Pixels:
+    """The picture at another size, filtered so that shrinking does not alias."""
     image = Image.fromarray(pixels)
-    scale = side_px / min(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image if size == image.size else image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    # Pillow's bilinear filter widens with the reduction.
+    return pixels if size == image.size else np.asarray(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0))
+
+
+def find_edges(grey: NDArray[Any]) -> NDArray[Any]:
+    """The Laplacian, four times a pixel less its four neighbours: `(h - 2, w - 2)` in the type of `grey`."""
+    return 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
 
 
 def _measure_focus(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:
     """Pech-Pacheco et al. 2000, over contrast so that a faint cell does not count as a blurred one."""
-    middle = grey[1:-1, 1:-1]
-    edges = 4 * middle - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    around = lit[1:-1, 1:-1] & lit[:-2, 1:-1] & lit[2:, 1:-1] & lit[1:-1, :-2] & lit[1:-1, 2:]
-    spread = float(middle[around].var()) if around.any() else 0.0
-    return float(edges[around].var()) / spread if spread > 0 else 0.0
+    around = ~grow(~lit, 1)[1:-1, 1:-1]
+    spread = float(grey[1:-1, 1:-1][around].var()) if around.any() else 0.0
+    return float(find_edges(grey)[around].var()) / spread if spread > 0 else 0.0
 
 
-def _measure_stain(small: NDArray[np.float32]) -> tuple[float, int, float, float, float]:
+def _measure_stain(stained: Stained) -> tuple[float, int, float, float, float]:
     """Stained share, cells, share of the largest, its share on the border, share in small bits."""
-    lit = ~_grow(small.max(axis=2) <= _BLACK, _EDGE_PX)
-    if not lit.any():
-        return 0.0, 0, 0.0, 0.0, 0.0
-    # Dyes of the nucleus absorb red light and pass blue; haemoglobin and eosin do the opposite, and the dark rims of
-    # red cells absorb both alike.
-    densities = np.log10((np.percentile(small[lit], 90, axis=0) + 1) / (small + 1))
-    purple = densities[:, :, 0] - densities[:, :, 2]
-    stained = lit & (purple > max(_LEAST_DENSITY, _split_in_two(purple[lit])))
-    areas, labels = _find_pieces(stained)
+    areas, labels, lit = stained.areas, stained.labels, stained.ground
     if not len(areas):
         return 0.0, 0, 0.0, 0.0, 0.0
-    largest = labels == int(areas.argmax()) + 1
     inside = np.zeros_like(lit)
     inside[1:-1, 1:-1] = True
-    inside &= ~_grow(~lit, 1)
+    inside &= ~grow(~lit, 1)
     big = areas >= _BIG_PART * areas.max()
     return (
-        float(stained.sum() / lit.sum()),
+        float(stained.mask.sum() / lit.sum()),
         int(big.sum()),
         float(areas.max() / areas.sum()),
-        float((largest & ~inside).sum() / areas.max()),
+        float(((labels == areas.argmax() + 1) & ~inside).sum() / areas.max()),
         float(areas[~big].sum() / lit.sum()),
     )
-
-
-def _split_in_two(values: NDArray[np.float32], bins: int = 64) -> float:
-    """The threshold that parts values into the two most distinct classes (Otsu 1979)."""
-    counts, edges = np.histogram(values, bins)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    total = np.cumsum(counts * centres)
-    apart = (total[-1] * below - total * below[-1]) ** 2 / np.maximum(below * above, 1)
-    return float(edges[1:][int(apart.argmax())])
-
-
-def _find_pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Areas of the pieces of a mask, and the number of each pixel's piece from 1; 0 beside the mask.
-
-    Pieces that touch once the mask is grown by `_JOIN_PX` are one piece; its area is that of the mask itself.
-    """
-    grown = _grow(mask, _JOIN_PX)
-    # Each pixel takes the least number around it, then the number which that pixel has taken meanwhile.
-    count = grown.size
-    numbers = np.where(grown, np.arange(count).reshape(grown.shape), count)
-    while True:
-        least = np.minimum.reduce(_shift(numbers, count))
-        least = np.append(np.where(grown, least, count).ravel(), count)
-        least = least[least][:-1].reshape(grown.shape)
-        if (least == numbers).all():
-            break
-        numbers = least
-    found, inverse = np.unique(numbers[mask], return_inverse=True)
-    labels = np.zeros(mask.shape, np.intp)
-    labels[mask] = inverse.reshape(-1) + 1
-    return np.bincount(inverse.reshape(-1), minlength=len(found)), labels
-
-
-def _grow(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
-    for _ in range(times if mask.any() else 0):
-        mask = np.logical_or.reduce(_shift(mask, False))
-    return mask
-
-
-def _shift(values: NDArray[Any], beyond: int) -> list[NDArray[Any]]:
-    """The array moved by at most one place in each direction."""
-    around = np.pad(values, 1, constant_values=beyond)
-    rows, columns = values.shape
-    return [around[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
