@@ -115,7 +115,7 @@ def make_split(
         parts = _deal(records, units, shares, order)
     else:
         raise UsageError(f"No kind of split is called {kind!r}. There are: {', '.join(KINDS)}.")
-    return _seal(manifest, kind, seed, parts, left_out, group_of)
+    return seal_split(manifest, kind, seed, parts, left_out, group_of)
 
 
 def drop_crossing(split: Split, manifest: Manifest) -> Split:
@@ -130,7 +130,7 @@ def drop_crossing(split: Split, manifest: Manifest) -> Split:
     for part, ids in split.parts.items():
         parts[part] = [identity for identity in ids if part == "test" or group_of[identity] not in tested]
         left_out |= dict.fromkeys(set(ids) - set(parts[part]), "its field was photographed again for the test part")
-    return _seal(manifest, split.kind, split.seed, parts, left_out, group_of)
+    return seal_split(manifest, split.kind, split.seed, parts, left_out, group_of)
 
 
 def make_folds(
@@ -157,7 +157,7 @@ def make_folds(
         test, validation = names[index], names[(index + 1) % folds]
         train = [identity for name in names if name not in (test, validation) for identity in dealt[name]]
         parts = {"train": train, "validation": dealt[validation], "test": dealt[test]}
-        splits.append(_seal(manifest, f"{kind}, fold {index + 1} of {folds}", seed, parts, left_out, group_of))
+        splits.append(seal_split(manifest, f"{kind}, fold {index + 1} of {folds}", seed, parts, left_out, group_of))
     return splits
 
 
@@ -262,7 +262,7 @@ def _take_provided(
     return parts
 
 
-def _seal(
+def seal_split(
     manifest: Manifest,
     kind: str,
     seed: int,
@@ -270,6 +270,7 @@ def _seal(
     left_out: Mapping[str, str],
     group_of: Mapping[str, str],
 ) -> Split:
+    """A split of the given parts, found leaky where a group stands in more than one of them."""
     where: dict[str, set[str]] = defaultdict(set)
     for part, ids in parts.items():
         for identity in ids:
