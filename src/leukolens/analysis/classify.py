@@ -81,20 +81,25 @@ def classify(images: Source | Iterable[Source], bundle: str | Path | Bundle | No
         BundleError: the bundle does not hold together.
     """
     opened = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    given = [images] if isinstance(images, str | Path | np.ndarray) else list(images)
+    sources, refused = gather_sources(images)
+    results = list(classify_images(sources, opened))
+    calls = tuple(result for result in results if isinstance(result, CellCall))
+    refused += [result for result in results if isinstance(result, Refusal)]
+    return Calls(calls, tuple(refused), opened.card.name, opened.card.classes)
+
+
+def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list[Refusal]]:
+    """One or many paths, folders and arrays as a list of pictures, and what could not be found."""
     sources: list[Source] = []
     refused: list[Refusal] = []
-    for item in given:
+    for item in [given] if isinstance(given, str | Path | np.ndarray) else given:
         if isinstance(item, np.ndarray):
             sources.append(item)
         else:
             found, missing = find_images([str(item)])
             sources += found
             refused += missing
-    results = list(classify_images(sources, opened))
-    calls = tuple(result for result in results if isinstance(result, CellCall))
-    refused += [result for result in results if isinstance(result, Refusal)]
-    return Calls(calls, tuple(refused), opened.card.name, opened.card.classes)
+    return sources, refused
 
 
 def classify_images(sources: Iterable[Source], bundle: Bundle) -> Iterator[CellCall | Refusal]:
@@ -103,7 +108,7 @@ def classify_images(sources: Iterable[Source], bundle: Bundle) -> Iterator[CellC
     def load(item: tuple[int, Source]) -> tuple[str, DecodedImage]:
         index, source = item
         if isinstance(source, np.ndarray):
-            return f"array {index}", DecodedImage(_check_array(source))
+            return f"array {index}", DecodedImage(check_array(source))
         return str(source), read_image(source)
 
     def name(item: tuple[int, Source]) -> str:
@@ -224,7 +229,12 @@ def _read_list(path: Path) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.startswith("@")]
 
 
-def _check_array(image: Pixels) -> Pixels:
+def check_array(image: Pixels) -> Pixels:
+    """The same array where it is a picture.
+
+    Raises:
+        InputRefused: it is not `(h, w, 3)` uint8.
+    """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputRefused(f"is an array {image.shape} of {image.dtype}; expected (h, w, 3) of uint8, RGB.")
     return image
