@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Protocol, TypeVar, get_args, get_type_hints
 
 import tomli_w
 
@@ -135,6 +135,30 @@ class AugmentConfig:
     share: float = 1.0
 
 
+class Plan(Protocol):
+    """What any recipe says of the training itself, whatever is trained; `training.trainer` and the optimiser read it."""
+
+    @property
+    def rounds(self) -> tuple[RoundConfig, ...]:
+        """Its stretches of epochs."""
+
+    @property
+    def optimiser(self) -> OptimiserConfig:
+        """How the weights move."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all rounds."""
+
+    @property
+    def seed(self) -> int:
+        """Of every draw."""
+
+    @property
+    def budget_seconds(self) -> int:
+        """After which no epoch is begun; 0 for no limit."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """A whole recipe.
@@ -159,6 +183,8 @@ class TrainConfig:
         return sum(part.epochs for part in self.rounds)
 
 
+Recipe = TypeVar("Recipe", bound=Plan)
+
 _CHOICES = {
     "balance": ("none", "classes", "groups"),
     "trainable": ("head", "last_block", "all"),
@@ -173,19 +199,37 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     Raises:
         UsageError: the file does not read, a key is unknown or missing, or a value is of the wrong kind.
     """
+    return build_recipe(TrainConfig, read_tree(path, overrides))
+
+
+def read_tree(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """A recipe's tables as they are written, with the overrides, not yet checked.
+
+    Raises:
+        UsageError: the file does not read, or an override names no place in it.
+    """
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"The recipe {path} cannot be read as TOML: {error}") from error
     for override in overrides:
         _apply_override(tree, override)
-    config: TrainConfig = _build(TrainConfig, tree, "")
+    return tree
+
+
+def build_recipe(kind: type[Recipe], tree: Mapping[str, Any]) -> Recipe:
+    """A recipe of the given kind from its tables.
+
+    Raises:
+        UsageError: a key is unknown or missing, a value is of the wrong kind, or there is no round.
+    """
+    config: Recipe = _build(kind, tree, "")
     if not config.rounds:
         raise UsageError("The recipe has no [[rounds]]: give at least one with epochs and learning_rate.")
     return config
 
 
-def format_recipe(config: TrainConfig) -> str:
+def format_recipe(config: Any) -> str:
     """The resolved recipe as TOML."""
     return tomli_w.dumps(dataclasses.asdict(config))
 

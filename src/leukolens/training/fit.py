@@ -4,32 +4,23 @@ Reads top to bottom: gather the cells, build the network, let Lightning fit it w
 validation and write what evaluation and export need. The test part is predicted once and nothing is chosen on it.
 """
 
-import ctypes
 import dataclasses
 import functools
-import logging
-import platform
 import shutil
-import subprocess
-import sys
-import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from leukolens.core.errors import DataError, TrainingError
-from leukolens.core.files import home_folder, read_rows, write_atomically, write_rows, write_text
+from leukolens.core.files import home_folder, read_rows, write_atomically, write_text
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import CELL_CLASSES
@@ -45,6 +36,7 @@ from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
 from leukolens.training.module import CellModule, FrozenModule
 from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
+from leukolens.training.trainer import Fit, describe_machine, fit_module, hold_memory
 
 Report = Callable[[str, int, int], None]
 """Told what is being prepared, how many are done and how many there are."""
@@ -144,7 +136,7 @@ class _Ready:
 
 
 def _make_ready(config: TrainConfig, manifest: Manifest, split: Split, report: Report) -> _Ready:
-    _hold_memory()
+    hold_memory()
     lightning.seed_everything(config.seed, verbose=False)
     spec = find_model(config.model.architecture)
     cells = gather_cells(config, spec, manifest, split, report)
@@ -159,14 +151,6 @@ def _make_ready(config: TrainConfig, manifest: Manifest, split: Split, report: R
     else:
         module = CellModule(network, spec, config, cells.preparation, cells.zoom)
     return _Ready(module, cells, TrainingParts(cells.classes, learned, chosen_on), shape, origin)
-
-
-def _hold_memory() -> None:
-    """Tells glibc to keep freed memory for the next batch: giving it back and faulting it in anew cost a third of an epoch."""
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if library is not None and hasattr(library, "mallopt"):
-        library.mallopt(-4, 0)  # M_MMAP_MAX: no block of its own mapping
-        library.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 def describe_shape(config: TrainConfig, classes: int) -> NetworkShape:
@@ -272,87 +256,12 @@ def _fit(
     own = torch.Generator()
     loader = DataLoader(training, batch, sampler=sampler, collate_fn=pass_batch, drop_last=drop, generator=own)
     validation = DataLoader(CellDataset([parts.chosen_on], parts.classes), 128, collate_fn=pass_batch)
-    checkpoints = ModelCheckpoint(
-        run.checkpoints,
-        "best",
-        monitor="validation_balanced_accuracy",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    callbacks: list[Callback] = [checkpoints, _History(run.history), *watching]
-    if config.budget_seconds:
-        callbacks.append(_Budget(run.history, config.budget_seconds))
-    if sys.stderr.isatty():
-        callbacks.append(TQDMProgressBar(refresh_rate=5))
-    if config.optimiser.average_decay:
-        callbacks.append(EMAWeightAveraging(decay=config.optimiser.average_decay))
-    if config.optimiser.early_stopping_patience:
-        callbacks.append(EarlyStopping("validation_loss", patience=config.optimiser.early_stopping_patience))
-    # Lightning announces devices, tips and ends; the progress is told by us.
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    accelerated = torch.cuda.is_available()
-    trainer = lightning.Trainer(
-        max_epochs=config.epochs,
-        accelerator="gpu" if accelerated else "cpu",
-        devices=1,
-        precision="bf16-mixed",
-        callbacks=callbacks,
-        logger=TensorBoardLogger(run.path, "logs", "tensorboard"),
-        enable_progress_bar=sys.stderr.isatty(),
-        default_root_dir=run.path,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        enable_model_summary=False,
-    )
-    with warnings.catch_warnings():
-        # The loaders read a memory map: worker processes would only copy it.
-        warnings.filterwarnings("ignore", ".*does not have many workers.*")
-        warnings.filterwarnings("ignore", ".*Checkpoint directory.*")
-        warnings.filterwarnings("ignore", ".*treespec.*")
-        trainer.fit(module, loader, validation, ckpt_path=checkpoint, weights_only=False if checkpoint else None)
-    module.to("cpu")
-
-
-class _History(Callback):
-    """Writes `history.csv` anew after each epoch, so that a killed run keeps what it had and a resumed one goes on."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._started = 0.0
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Starts the clock."""
-        self._started = time.monotonic()
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Adds a row; rows of epochs that are trained again are dropped."""
-        before = read_rows(self._path) if self._path.is_file() and trainer.current_epoch else []
-        rows = [list(row.values()) for row in before if int(row["epoch"]) < trainer.current_epoch]
-        values = {
-            name: f"{float(trainer.callback_metrics.get(name, float('nan'))):.6f}" for name in HISTORY_COLUMNS[1:-2]
-        }
-        rate = f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}"
-        seconds = f"{time.monotonic() - self._started:.1f}"
-        write_rows(self._path, HISTORY_COLUMNS, [*rows, [str(trainer.current_epoch), *values.values(), rate, seconds]])
-
-
-class _Budget(Callback):
-    """Ends training after the epoch that used up its seconds; a resumed run counts those of before."""
-
-    def __init__(self, history: Path, seconds: int) -> None:
-        self._history = history
-        self._seconds = seconds
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Looks at the clock."""
-        spent = sum(float(row["seconds"]) for row in read_rows(self._history))
-        trainer.should_stop = trainer.should_stop or spent >= self._seconds
+    how = Fit(config, run, HISTORY_COLUMNS, "validation_balanced_accuracy", checkpoint, watching)
+    fit_module(module, loader, validation, how)
 
 
 def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: TrainingCells) -> dict[str, Any]:
     """What a reader needs to trust or repeat the run: data and split hashes, seed, versions, commit, device."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "recipe": config.name,
         "architecture": config.model.architecture,
@@ -367,11 +276,4 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "synthetic_images": sum(len(part.records) for part in cells.frames[1:]),
         "refused": [f"{refusal.image}: {refusal.why}" for part in cells.parts.values() for refusal in part.refused],
         "epochs": config.epochs,
-        "device": torch.cuda.get_device_name()
-        if torch.cuda.is_available()
-        else f"CPU, {(threads := torch.get_num_threads())} thread{'s' if threads > 1 else ''}",
-        "precision": "bfloat16 autocast",
-        "versions": {name: version(name) for name in ("leukolens", "torch", "timm", "lightning", "numpy", "pillow")},
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip() if commit.returncode == 0 else "not in a git checkout",
-    }
+    } | describe_machine()

@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from leukolens.core.pixels import Preparation
 from leukolens.models.catalogue import ModelSpec, trained_modules
 from leukolens.training.augment import augment_batch
-from leukolens.training.config import RoundConfig, TrainConfig
+from leukolens.training.config import Plan, RoundConfig, TrainConfig
 
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -37,7 +37,7 @@ class CellModule(lightning.LightningModule):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         if not torch.cuda.is_available():
-            _keep_depthwise_in_float32(self.network)
+            keep_depthwise_in_float32(self.network)
         self._spec = spec
         self._config = config
         self._size = (preparation.height_px, preparation.width_px)
@@ -138,16 +138,8 @@ class CellModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam or its kin without decay on biases and norms; the rate follows the rounds."""
-        decayed = [parameter for parameter in self.network.parameters() if parameter.ndim > 1]
-        free = [parameter for parameter in self.network.parameters() if parameter.ndim <= 1]
-        groups = [
-            {"params": decayed, "weight_decay": self._config.optimiser.weight_decay},
-            {"params": free, "weight_decay": 0.0},
-        ]
-        optimiser = _OPTIMISERS[self._config.optimiser.method](groups, lr=1.0)
         steps = int(self.trainer.estimated_stepping_batches) // max(1, self._config.epochs)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(self._config, step, steps))
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return build_optimiser(self.network, self._config, steps)
 
 
 class FrozenModule(CellModule):
@@ -164,7 +156,20 @@ class FrozenModule(CellModule):
         return logits
 
 
-def _keep_depthwise_in_float32(network: nn.Module) -> None:
+def build_optimiser(network: nn.Module, plan: Plan, steps_per_epoch: int) -> Any:
+    """What Lightning asks of `configure_optimizers`: the recipe's optimiser and its rate, step by step."""
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [
+        {"params": decayed, "weight_decay": plan.optimiser.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+    ]
+    optimiser = _OPTIMISERS[plan.optimiser.method](groups, lr=1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(plan, step, steps_per_epoch))
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def keep_depthwise_in_float32(network: nn.Module) -> None:
     """Takes wide or strided depthwise convolutions out of autocast: on CPU their bfloat16 gradient is many times slower.
 
     Measured on an AMX processor with torch 2.15 (64 x 672 x 8 x 8, 5x5, stride 2): 138 ms in bfloat16, 12 in float32.
@@ -184,10 +189,10 @@ def _without_autocast(forward: Callable[[Tensor], Tensor], images: Tensor) -> Te
         return forward(images.float())
 
 
-def learning_rate(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+def learning_rate(plan: Plan, step: int, steps_per_epoch: int) -> float:
     """The rate at a step: each round warms up, then falls by a cosine or stays."""
     start = 0
-    for part in config.rounds:
+    for part in plan.rounds:
         length = part.epochs * steps_per_epoch
         if step < start + length:
             break
