@@ -77,3 +77,15 @@ def load_test_module(name: str) -> Any:
 def toy() -> Any:
     """The module `toy_bundle`."""
     return load_test_module("toy_bundle")
+
+
+@pytest.fixture
+def toy_finder() -> Any:
+    """The module `toy_detector`."""
+    return load_test_module("toy_detector")
+
+
+@pytest.fixture
+def toy_detector(toy_finder: Any, tmp_path: Path) -> Path:
+    """A detector's bundle that finds cyan leukocytes, magenta red cells and yellow platelets on white."""
+    return toy_finder.make_bundle(tmp_path / "toy-detector")

@@ -7,16 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.card import Card, read_card
-from leukolens.core.card_fields import CARD_NAME, CLASSIFIER, read_task
+from leukolens.core.card_fields import CLASSIFIER
 from leukolens.core.errors import BundleError
-from leukolens.core.files import home_folder, show_name
 from leukolens.core.pixels import Pixels, normalise_batch
+from leukolens.runtime.bundles import find_bundle, list_bundles
 from leukolens.runtime.session import Session
 
 DEFAULT_BUNDLE = "pbc"
 """The bundle used where none is named."""
-
-SHIPPED = Path(__file__).parent.parent / "bundles"
 
 
 @dataclass(frozen=True)
@@ -69,30 +67,16 @@ class Classifier:
         return ClassifierOutput(logits, shares / shares.sum(axis=1, keepdims=True))
 
 
-def bundle_folders(task: str) -> dict[str, Path]:
-    """The bundles for a task, those that come with LeukoLens and those in the home folder, by name."""
-    found: dict[str, Path] = {}
-    for root in (SHIPPED, home_folder() / "bundles"):
-        found |= {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD_NAME}"))}
-    return {name: folder for name, folder in found.items() if read_task(folder) == task}
-
-
 def bundle_names() -> dict[str, Path]:
     """The classifiers' bundles that come with LeukoLens and those in the home folder, by name."""
-    return bundle_folders(CLASSIFIER)
+    return list_bundles(CLASSIFIER)
 
 
 def load_bundle(name_or_folder: str | Path | None = None) -> Bundle:
     """A bundle by name or folder; the default one where nothing is named.
 
     Raises:
-        BundleError: there is none, or its card and files do not hold together.
+        BundleError: there is none, it is a detector's, or its card and files do not hold together.
     """
-    wanted = DEFAULT_BUNDLE if name_or_folder is None else name_or_folder
-    folder = bundle_names().get(str(wanted), Path(wanted))
-    if not (folder / CARD_NAME).is_file():
-        known = ", ".join(bundle_names()) or "none"
-        raise BundleError(
-            f"No bundle is called {show_name(str(wanted))!r}, and it is no folder with a card. There are: {known}."
-        )
+    folder = find_bundle(DEFAULT_BUNDLE if name_or_folder is None else name_or_folder, CLASSIFIER)
     return Bundle(folder, read_card(folder))

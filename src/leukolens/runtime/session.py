@@ -1,5 +1,6 @@
 """Opens a bundle's model without trusting it: no data outside itself, and it must be what its card says."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,28 @@ def open_model(model: bytes, threads: int | None = None) -> onnxruntime.Inferenc
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
+def open_bundle_model(
+    folder: Path, name: str, files: Mapping[str, str], threads: int | None = None
+) -> onnxruntime.InferenceSession:
+    """`model.onnx` of a bundle on ONNX Runtime.
+
+    Args:
+        folder: The bundle.
+        name: What its card calls it.
+        files: The files that its card, read and checked, vouches for.
+        threads: Processors to use; None leaves it to ONNX Runtime.
+
+    Raises:
+        BundleError: the card does not vouch for the model, or it is no ONNX model.
+    """
+    if MODEL_NAME not in files:
+        raise BundleError(f"The card of {name} does not name {MODEL_NAME} among its files, so nothing vouches for it.")
+    try:
+        return open_model((folder / MODEL_NAME).read_bytes(), threads)
+    except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
+        raise BundleError(f"{MODEL_NAME} of the bundle {name} is not a model that runs here: {error}") from error
+
+
 class Session:
     """One model, ready to run."""
 
@@ -38,16 +61,7 @@ class Session:
         Raises:
             BundleError: the card does not vouch for the model, it is no ONNX model, or its shape is not the card's.
         """
-        if MODEL_NAME not in card.files:
-            raise BundleError(
-                f"The card of {card.name} does not name {MODEL_NAME} among its files, so nothing vouches for it."
-            )
-        try:
-            self._session = open_model((folder / MODEL_NAME).read_bytes(), threads)
-        except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
-            raise BundleError(
-                f"{MODEL_NAME} of the bundle {card.name} is not a model that runs here: {error}"
-            ) from error
+        self._session = open_bundle_model(folder, card.name, card.files, threads)
         self._feature_layer = card.feature_layer
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check(card)

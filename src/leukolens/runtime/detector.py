@@ -1,0 +1,205 @@
+"""A bundle as a finder of cells: a field photograph in, boxes of leukocytes, red cells and platelets out.
+
+Fields of any size and magnification: they are brought to the scale that the network knows, by the given pixel size or
+by their own red cells, and cut into tiles. Called by `leukolens.analysis`; names no leukocyte, counts nothing.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.card_fields import DETECTOR
+from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, read_detector_card
+from leukolens.core.errors import BundleError, InputRefused, UsageError
+from leukolens.core.pixels import Pixels, normalise_colours, resize_window
+from leukolens.core.results import Box, DetectedField, Detection
+from leukolens.core.tiles import Span, Tile, lay_tiles
+from leukolens.runtime.bundles import find_bundle, list_bundles
+from leukolens.runtime.decoding import Finds, decode_maps, drop_repeats, join_finds
+from leukolens.runtime.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
+from leukolens.runtime.session import INPUT_NAME, open_bundle_model
+
+DEFAULT_DETECTOR = "cells"
+"""The detector used where none is named."""
+
+CENTRES_NAME, SIDES_NAME = "centres", "sides"
+
+_TILE_CELLS = 17
+"""Red cells along a tile: larger ones waste less on their margins, but take memory with the square."""
+_MARGIN_CELLS = 2
+"""Red cells along a margin: a monocyte, up to three and a half wide, is whole in the tile that holds its centre."""
+_LARGEST_PIXEL_UM = 2.0
+_CORRECTIONS = 2
+
+
+@dataclass(frozen=True)
+class DetectorBundle:
+    """A detector's model with its card, in its folder."""
+
+    folder: Path
+    card: DetectorCard
+
+
+def detector_names() -> dict[str, Path]:
+    """The detectors' bundles that come with LeukoLens and those in the home folder, by name."""
+    return list_bundles(DETECTOR)
+
+
+def load_detector(name_or_folder: str | Path | None = None) -> DetectorBundle:
+    """A detector's bundle by name or folder; the default one where nothing is named.
+
+    Raises:
+        BundleError: there is none, it is a classifier's, or its card and files do not hold together.
+    """
+    folder = find_bundle(DEFAULT_DETECTOR if name_or_folder is None else name_or_folder, DETECTOR)
+    return DetectorBundle(folder, read_detector_card(folder))
+
+
+class Detector:
+    """Runs a detector's bundle."""
+
+    def __init__(self, bundle: DetectorBundle, threads: int | None = None) -> None:
+        """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
+
+        Raises:
+            BundleError: the model is not what the card says.
+        """
+        self.card = bundle.card
+        self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
+        self._check()
+
+    def find_cells(
+        self, field: Pixels, pixel_size_um: float | None = None, least_score: float | None = None
+    ) -> DetectedField:
+        """Finds the cells of a field.
+
+        Args:
+            field: `(h, w, 3)` uint8 RGB, of any size.
+            pixel_size_um: Micrometres a pixel, where known; else the scale is taken from the red cells.
+            least_score: Report finds down to this score, 0..1; without it those that the card's thresholds count.
+
+        Raises:
+            InputRefused: that is no picture.
+            UsageError: no microscope has such pixels.
+            BundleError: the model gives numbers that are none.
+        """
+        if field.ndim != 3 or field.shape[2] != 3 or field.dtype != np.uint8 or min(field.shape) < 1:
+            raise InputRefused(f"A field is (h, w, 3) uint8; received {field.shape} {field.dtype}.")
+        counted = np.array([self.card.score_thresholds[kind] for kind in self.card.kinds])
+        least = counted if least_score is None else np.full(len(counted), float(least_score))
+        whole = (0, 0, field.shape[1], field.shape[0])
+        if pixel_size_um is None:
+            finds, measured = self._find_at_own_scale(field, np.minimum(least, counted))
+            pixel_size_um = None if measured is None else RED_CELL_UM / measured
+            origin = "unknown" if measured is None else "red cells"
+        else:
+            if not 0 < pixel_size_um <= _LARGEST_PIXEL_UM:
+                raise UsageError(
+                    f"A pixel size is above 0 and at most {_LARGEST_PIXEL_UM:g} micrometres; received {pixel_size_um:g}."
+                )
+            finds = self._look(field, whole, RED_CELL_UM / pixel_size_um, least)
+            measured = measure_red_cells(finds, whole, self.card) or RED_CELL_UM / pixel_size_um
+            origin = "given"
+        detections = _list_detections(finds.pick(finds.scores >= least[finds.kinds]), self.card.kinds)
+        return DetectedField(detections, measured, pixel_size_um, origin)
+
+    def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[Finds, float | None]:
+        """Finds, and the diameter of the red cells among them; None where too few were seen."""
+        counted = np.array([self.card.score_thresholds[kind] for kind in self.card.kinds])
+        whole = (0, 0, field.shape[1], field.shape[0])
+        diameter = guess_diameter(
+            (field.shape[0], field.shape[1]),
+            lambda window, supposed: self._look(field, window, supposed, counted),
+            self.card,
+        )
+        for _ in range(1 + _CORRECTIONS):
+            finds = self._look(field, whole, diameter, least)
+            measured = measure_red_cells(finds, whole, self.card)
+            if measured is None or abs(measured / diameter - 1) <= SCALE_TOLERANCE:
+                break
+            diameter = measured
+        return finds, measured
+
+    def _look(self, field: Pixels, window: Window, diameter_px: float, least: NDArray[np.float64]) -> Finds:
+        """Finds in a window of the field, in the field's pixels, were its red cells `diameter_px` wide."""
+        x0, y0, x1, y1 = window
+        part = field[y0:y1, x0:x1]
+        scale = self.card.red_cell_px / diameter_px
+        size = (max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale)))
+        side = math.ceil(_TILE_CELLS * self.card.red_cell_px / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX
+        margin = math.ceil(_MARGIN_CELLS * self.card.red_cell_px)
+        tiles = lay_tiles(size, side, margin, INPUT_MULTIPLE_PX)
+        # One tile after another: on processors a batch is no faster, and memory stays flat.
+        found = join_finds([self._look_at_tile(part, size, tile, least) for tile in tiles])
+        found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
+        found = found.place(np.array([(x1 - x0) / size[1], (y1 - y0) / size[0]]), np.array([x0, y0], float))
+        found = replace(found, boxes=found.boxes.clip((x0, y0, x0, y0), (x1, y1, x1, y1)))
+        return found.pick(np.asarray((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)))
+
+    def _look_at_tile(self, part: Pixels, size: tuple[int, int], tile: Tile, least: NDArray[np.float64]) -> Finds:
+        """Finds whose centre lies in the tile's core, in pixels of the part resized to `size`."""
+        rows, columns = tile.rows, tile.columns
+        height, width = min(rows.stop, size[0]) - rows.start, min(columns.stop, size[1]) - columns.start
+        to_x, to_y = part.shape[1] / size[1], part.shape[0] / size[0]
+        window = (
+            columns.start * to_x,
+            rows.start * to_y,
+            min((columns.start + width) * to_x, part.shape[1]),
+            min((rows.start + height) * to_y, part.shape[0]),
+        )
+        pixels = resize_window(part, window, (height, width))
+        inputs = normalise_colours(pixels[None], self.card.mean, self.card.std)
+        # Beyond the field lies what lies beyond every border for the network, zeros: a mirror would make whole cells
+        # of cut ones.
+        beyond = (rows.stop - rows.start - height, columns.stop - columns.start - width)
+        inputs = np.pad(inputs, ((0, 0), (0, 0), (0, beyond[0]), (0, beyond[1])))
+        centres, sides = self._run(inputs)
+        finds = decode_maps(centres[0], sides[0], self.card.stride, least)
+        finds = finds.place(np.ones(2), np.array([columns.start, rows.start], float))
+        # A cell cut by the field's border may have its middle beyond it.
+        middle = finds.centres.clip(0, (size[1], size[0]))
+        # One step of the grid more than the core, since two tiles may see one centre a little apart: repeats go later.
+        slack = self.card.stride
+        return finds.pick(_is_within(middle[:, 0], columns, slack) & _is_within(middle[:, 1], rows, slack))
+
+    def _run(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        centres, sides = self._session.run([CENTRES_NAME, SIDES_NAME], {INPUT_NAME: inputs})
+        if not (np.isfinite(centres).all() and np.isfinite(sides).all()):
+            raise BundleError(f"The model of {self.card.name} gives numbers that are not finite: do not use it.")
+        return centres, sides
+
+    def _check(self) -> None:
+        """Runs the model on a small picture that is not square, and compares the answer with the card."""
+        inputs = {value.name: list(value.shape) for value in self._session.get_inputs()}
+        outputs = {output.name for output in self._session.get_outputs()}
+        if list(inputs) != [INPUT_NAME] or not {CENTRES_NAME, SIDES_NAME} <= outputs:
+            raise BundleError(
+                f"A detector takes {INPUT_NAME!r} and gives {CENTRES_NAME!r} and {SIDES_NAME!r}; the model of "
+                f"{self.card.name} takes {sorted(inputs)} and gives {sorted(outputs)}."
+            )
+        height, width = 2 * INPUT_MULTIPLE_PX, 3 * INPUT_MULTIPLE_PX
+        try:
+            centres, sides = self._run(np.zeros((1, 3, height, width), np.float32))
+        except BundleError:
+            raise
+        except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
+            raise BundleError(f"The model of {self.card.name} does not run: {error}") from error
+        grid = (height // self.card.stride, width // self.card.stride)
+        expected = ((1, len(self.card.kinds), *grid), (1, 4, *grid))
+        if (centres.shape, sides.shape) != expected:
+            raise BundleError(
+                f"The card of {self.card.name} promises maps of shapes {expected} for a picture of {height} x {width}; "
+                f"the model gives {(centres.shape, sides.shape)}."
+            )
+
+
+def _is_within(positions: NDArray[np.float64], span: Span, slack: int) -> NDArray[np.bool_]:
+    return np.asarray((positions >= span.core_start - slack) & (positions <= span.core_stop + slack))
+
+
+def _list_detections(finds: Finds, kinds: tuple[str, ...]) -> tuple[Detection, ...]:
+    rows = zip(finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), strict=True)
+    return tuple(Detection(Box(x0, y0, x1, y1, kinds[kind]), score) for (x0, y0, x1, y1), score, kind in rows)
