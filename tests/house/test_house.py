@@ -73,7 +73,7 @@ LIGHT_WORDS = [
     ["--help"],
     *(
         [name, "--help"]
-        for name in ("classify", "data", "explore", "train", "evaluate", "ladder", "export", "demo", "doctor")
+        for name in ("classify", "count", "data", "explore", "train", "evaluate", "ladder", "export", "demo", "doctor")
     ),
 ]
 

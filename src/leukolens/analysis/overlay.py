@@ -14,7 +14,7 @@ from leukolens.core.pixels import Pixels
 from leukolens.core.results import FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.reporting.charts import GREY, PALETTE
-from leukolens.reporting.plates import DASHED, DOTTED, WHOLE, Outline, ink_on
+from leukolens.reporting.plates import DASHED, DOTTED, WHOLE, Outline, ink_on, reduce_picture
 
 LARGEST_OVERLAY_PX = 2400
 """Longer side of an overlay at most; a scan is shown reduced, since its boxes would be too fine to see anyway."""
@@ -50,12 +50,8 @@ def draw_overlay(pixels: Pixels, cells: Iterable[FieldCell]) -> Pixels:
     """A field with its cells outlined, reduced to `LARGEST_OVERLAY_PX` where it is larger: `(h, w, 3)` uint8 RGB."""
     height, width = pixels.shape[:2]
     scale = min(1.0, LARGEST_OVERLAY_PX / max(height, width))
-    image = Image.fromarray(pixels)
-    if scale < 1:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
-    else:
-        image = image.copy()
+    # A copy, since Pillow may draw into the very memory of an array.
+    image = Image.fromarray(reduce_picture(pixels, scale)).copy()
     draw = ImageDraw.Draw(image)
     longer = max(image.size)
     thick = max(1, round(longer / 400))

@@ -14,6 +14,7 @@ from leukolens.core.errors import LeukolensError, UsageError
 
 COMMANDS = {
     "classify": "Name the cell in each image.",
+    "count": "Count the cells on the fields of a smear, with intervals and a report.",
     "data": "Add, check, split and draw datasets.",
     "explore": "Show what a dataset looks like before anyone trains.",
     "train": "Train a model by a recipe.",

@@ -138,7 +138,8 @@ def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) ->
         body.append(_share_bar(row.share, (left, y + 19, plot / most, 13), BLUE, 0.6))
         if row.second is not None:
             body.append(_share_bar(row.second, (left, y + 34, plot / most, 9), ORANGE, 0.75))
-    return _frame(width, height, title, "".join(body))
+    # Half as large again where there is room: drawn for a telephone, its letters would look lost on a page.
+    return _frame(width, height, title, "".join(body), 1.5 * width)
 
 
 def _share_key(names: Sequence[str], left: float) -> str:
@@ -339,10 +340,10 @@ def _legend(names: Sequence[str], left: float, top: float) -> tuple[str, int]:
     return "".join(parts), int(y - top) + 14
 
 
-def _frame(width: float, height: float, title: str, body: str) -> str:
+def _frame(width: float, height: float, title: str, body: str, widest: float = 0.0) -> str:
     label = escape(title, quote=True)
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' role='img' aria-label='{label}' "
-        f"{_FONT} fill='#111' style='max-width:{width:.0f}px;width:100%;height:auto'>"
+        f"{_FONT} fill='#111' style='max-width:{widest or width:.0f}px;width:100%;height:auto'>"
         f"<rect width='100%' height='100%' fill='#fff'/><text x='8' y='18' font-weight='600' font-size='13'>{label}</text>{body}</svg>"
     )

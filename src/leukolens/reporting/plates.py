@@ -23,6 +23,8 @@ _DASHES = {WHOLE: "", DASHED: " stroke-dasharray='6 4'", DOTTED: " stroke-dashar
 _LONGEST_SIDE_PX = 8192
 """WebP ends at 16,383; long before that a browser grows slow."""
 
+_BAND_ROWS = 64
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -116,10 +118,19 @@ def encode_picture(pixels: NDArray[np.uint8], most_pixels: int, quality: int = 7
     """A picture `(h, w, 3)` uint8 RGB as the data address of a WebP of at most `most_pixels`."""
     height, width = pixels.shape[:2]
     scale = min(1.0, math.sqrt(most_pixels / (height * width)), _LONGEST_SIDE_PX / max(height, width))
-    image = Image.fromarray(pixels)
-    if scale < 1:
-        size = (max(1, int(width * scale)), max(1, int(height * scale)))
-        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
     stream = io.BytesIO()
-    image.save(stream, "WEBP", quality=quality)
+    Image.fromarray(reduce_picture(pixels, scale)).save(stream, "WEBP", quality=quality)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def reduce_picture(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """A picture `(h, w, 3)` uint8 RGB made smaller by a scale of at most 1, for eyes only, in little memory."""
+    height, width = pixels.shape[:2]
+    if scale >= 1:
+        return pixels
+    if (factor := int(1 / scale)) > 1:
+        # In bands, as Pillow would copy the whole of a scan with a byte more to each pixel.
+        bands = (pixels[top : top + _BAND_ROWS * factor] for top in range(0, height, _BAND_ROWS * factor))
+        pixels = np.concatenate([np.asarray(Image.fromarray(band).reduce(factor)) for band in bands])
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))

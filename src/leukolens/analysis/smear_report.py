@@ -1,0 +1,453 @@
+"""The report of a smear: one page that a clinician reads in a minute, prints, and searches for what went wrong.
+
+Takes a `SmearResult`, the models' cards and what `show_field` kept of each picture; computes no statistics. Called by
+`leukolens.analysis.smear_files`; how a page looks is `leukolens.reporting`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from leukolens.analysis.overlay import name_call, outline_cells
+from leukolens.core.card import Card
+from leukolens.core.detector_card import DetectorCard
+from leukolens.core.files import show_name
+from leukolens.core.intervals import Interval, cells_needed
+from leukolens.core.pixels import Pixels
+from leukolens.core.results import Differential, FieldCell, FieldResult, Share, SmearResult
+from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.reporting.charts import ShareBar, draw_shares
+from leukolens.reporting.page import Picture, Section, render_page
+from leukolens.reporting.plates import Plate, draw_plate
+from leukolens.runtime.scale import RED_CELL_UM
+
+CROP_UM = 24.0
+"""Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
+
+CROP_PX = 112
+MOST_CROPS = 60
+"""Of one class; a smear of thousands would make a page that no old laptop opens."""
+
+_AIMS = (10, 5, 3, 2, 1)
+"""Points of a percentage that the report says the way to: the next of them that is not reached."""
+
+MOST_PLATES = 200
+"""Fields shown; the others are in the folder `overlay`."""
+
+_MOST_PIXELS = 80_000_000
+_MOST_PLATE_PIXELS = 1_200_000
+_LONGEST_WORDS = 400
+
+ModelCard = Card | DetectorCard
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """What the report keeps of a field's picture, which is then let go.
+
+    Attributes:
+        field: The result it belongs to.
+        drawing: SVG with outlines; empty where the picture is gone or is not shown.
+        crops: A picture `(CROP_PX, CROP_PX, 3)` uint8 RGB of each leukocyte, by its place in the field's cells.
+        gone: Why there is no picture; empty otherwise.
+    """
+
+    field: FieldResult
+    drawing: str
+    crops: dict[int, Pixels]
+    gone: str = ""
+
+
+def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> FieldView:
+    """Draws a field for the report, and cuts out its leukocytes at one physical scale.
+
+    Args:
+        field: The result.
+        pixels: Its picture, `(h, w, 3)` uint8 RGB.
+        number: Its place in the smear, from 0.
+        fields: How many the smear has: the more, the smaller each is drawn.
+    """
+    drawing = ""
+    if number < MOST_PLATES:
+        most = min(_MOST_PLATE_PIXELS, _MOST_PIXELS // min(fields, MOST_PLATES))
+        drawing = draw_plate(pixels, outline_cells(field.cells), f"Field {number + 1} with its cells outlined", most)
+    crops = {
+        index: _cut_crop(pixels, cell, field)
+        for index, cell in enumerate(field.cells)
+        if cell.box.kind == "leukocyte" and field.usable
+    }
+    return FieldView(field, drawing, crops)
+
+
+def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
+    """A square around a cell; grey beyond the field's border, where a mirror image would show cells that are not there."""
+    box = cell.box
+    pixel_um = field.pixel_size_um or (RED_CELL_UM / field.red_cell_px if field.red_cell_px else None)
+    side = CROP_UM / pixel_um if pixel_um else 2 * max(box.x1 - box.x0, box.y1 - box.y0)
+    side = min(max(8.0, side), 4.0 * max(pixels.shape[:2]))
+    left, top = (box.x0 + box.x1 - side) / 2, (box.y0 + box.y1 - side) / 2
+    scale = CROP_PX / side
+    height, width = pixels.shape[:2]
+    x0, y0, x1, y1 = max(0.0, left), max(0.0, top), min(width, left + side), min(height, top + side)
+    canvas = Image.new("RGB", (CROP_PX, CROP_PX), "#d9dde2")
+    size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+    if x1 - x0 >= 1 and y1 - y0 >= 1:
+        rows, columns = slice(int(y0), int(np.ceil(y1))), slice(int(x0), int(np.ceil(x1)))
+        window = (x0 - columns.start, y0 - rows.start, x1 - columns.start, y1 - rows.start)
+        piece = Image.fromarray(pixels[rows, columns]).resize(size, Image.Resampling.BILINEAR, box=window)
+        canvas.paste(piece, (round((x0 - left) * scale), round((y0 - top) * scale)))
+    return np.asarray(canvas)
+
+
+def render_report(result: SmearResult, views: Sequence[FieldView], cards: Sequence[ModelCard]) -> str:
+    """The report as HTML, whole in one file."""
+    sections = [
+        _sum_up(result),
+        _draw_differential(result.differential),
+        _tabulate_differential(result.differential),
+        _advise(result),
+        _count_kinds(result),
+        *_show_classes(result, views),
+        _show_apart(views),
+        _tabulate_fields(result),
+        _show_fields(views),
+        _describe_models(cards),
+    ]
+    if result.refused:
+        rows = tuple((show_name(refusal.image), refusal.why) for refusal in result.refused)
+        sections.append(Section("Inputs that could not be read", header=("input", "why"), rows=rows))
+    kept = [section for section in sections if section is not None]
+    subtitle = (
+        f"Differential count of photographed fields; cells found by {result.detector}, named by {result.classifier}"
+    )
+    return render_page(f"Blood smear {show_name(result.name)}", subtitle, kept)
+
+
+def _sum_up(result: SmearResult) -> Section:
+    differential = result.differential
+    usable = sum(field.usable for field in result.fields)
+    unsure = differential.apart.get("review", 0)
+    figures = [
+        (str(differential.leukocytes), "leukocytes counted"),
+        (f"{usable} of {len(result.fields)}", "fields used"),
+        (str(unsure), "unsure, for a person to name"),
+        (str(sum(differential.apart.values()) - unsure), "set apart: cut, clumped, burst, repeated or other"),
+    ]
+    if differential.erythroblasts_per_100 is not None:
+        value, interval = differential.erythroblasts_per_100
+        figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes, {_span(interval)}"))
+    if differential.neutrophil_lymphocyte_ratio is not None:
+        value, interval = differential.neutrophil_lymphocyte_ratio
+        figures.append((f"{value:.1f}", f"neutrophils to one lymphocyte, {_span(interval)}"))
+    if differential.corrected_leukocytes_per_liter is not None:
+        value = differential.corrected_leukocytes_per_liter / 1e9
+        figures.append((f"{value:.2f}", "leukocytes, 10⁹ per litre, without nucleated red cells"))
+    return Section(
+        "In short",
+        text=(_say_progress(differential), *_say_flags(differential)),
+        warning=_warn(result, usable),
+        figures=tuple(figures),
+    )
+
+
+def _warn(result: SmearResult, usable: int) -> str:
+    if not result.fields or not usable:
+        return "No field could be used: nothing was counted. What to do stands below."
+    if not result.differential.leukocytes:
+        return "No leukocyte was counted: there is no differential."
+    left_out = len(result.fields) - usable
+    if left_out:
+        fields = "1 field was" if left_out == 1 else f"{left_out} fields were"
+        return f"{fields} left out of the count. Why, and what to do, stands below."
+    return ""
+
+
+def _say_progress(differential: Differential) -> str:
+    goals = [f"{missing} more for {goal}" if missing else f"{goal} reached" for goal, missing in differential.progress]
+    words = f"Against the usual goals: {', '.join(goals)}." if goals else ""
+    if not differential.leukocytes:
+        return words
+    widest = max(differential.shares, key=lambda share: share.interval.high - share.interval.low)
+    half = (widest.interval.high - widest.interval.low) / 2
+    aim = next((points for points in _AIMS if points < half), None)
+    if aim is None:
+        return words
+    more = cells_needed(widest.percent / 100, differential.leukocytes, aim / 100)
+    return f"{words} The least certain share is {_word(widest.label)}, known to ±{half:.1f} points: count {more} more for ±{aim} points."
+
+
+def _say_flags(differential: Differential) -> Iterator[str]:
+    if not any(share.reference for share in differential.shares):
+        yield "No reference range was asked for, so that nothing is called high or low."
+        return
+    flagged = [share for share in differential.shares if share.flag]
+    for share in flagged:
+        yield (
+            f"{_word(share.label).capitalize()} {share.flag.upper()}: {share.percent:.1f} %, interval "
+            f"{share.interval.low:.1f} to {share.interval.high:.1f}; reference {share.reference}."
+        )
+    if not flagged:
+        yield "No interval lies wholly outside its reference range. That does not say that the smear is normal."
+
+
+def _draw_differential(differential: Differential) -> Section | None:
+    if not differential.leukocytes:
+        return None
+    bars = [
+        ShareBar(
+            _word(share.label),
+            (share.percent, share.interval.low, share.interval.high),
+            _corrected(share),
+            share.flag,
+        )
+        for share in differential.shares
+    ]
+    names = ("as counted", "after the classifier's known errors")
+    corrected = any(bar.second for bar in bars)
+    text = ["Percent of the leukocytes counted. Lines are 95 % intervals: the truth may lie anywhere on them."]
+    if corrected:
+        text.append(
+            "The lower bar allows for the errors that the classifier made on other cells, in its own laboratory. Where the two bars differ much, trust neither before a person has looked."
+        )
+    else:
+        text.append("The classifier's own errors are not known for this model, so that the intervals leave them out.")
+    chart = draw_shares(bars, "Differential", names)
+    return Section("Differential", text=tuple(text), charts=(chart,))
+
+
+def _corrected(share: Share) -> tuple[float, float, float] | None:
+    if share.corrected is None or share.corrected_interval is None:
+        return None
+    return share.corrected, share.corrected_interval.low, share.corrected_interval.high
+
+
+def _tabulate_differential(differential: Differential) -> Section | None:
+    if not differential.leukocytes:
+        return None
+    columns = {
+        "class": [_word(share.label) for share in differential.shares],
+        "cells": [str(share.count) for share in differential.shares],
+        "%": [f"{share.percent:.1f}" for share in differential.shares],
+        "95 % interval": [_span(share.interval) for share in differential.shares],
+        "all classes at once": [_span(share.simultaneous) for share in differential.shares],
+        "after known errors": [
+            "" if share.corrected is None else f"{share.corrected:.1f}" for share in differential.shares
+        ],
+        "its interval": [
+            _span(share.corrected_interval) if share.corrected_interval else "" for share in differential.shares
+        ],
+        "if all unsure were one class": [_span(Interval(*share.if_unsure, "")) for share in differential.shares],
+        "10⁹ per litre": [_per_liter(share) for share in differential.shares],
+        "flag": [share.flag.upper() for share in differential.shares],
+        "reference": [share.reference for share in differential.shares],
+    }
+    kept = {name: values for name, values in columns.items() if any(values)}
+    methods = {share.interval.method for share in differential.shares}
+    methods |= {f"{share.simultaneous.method} (all classes at once)" for share in differential.shares}
+    methods |= {share.corrected_interval.method for share in differential.shares if share.corrected_interval}
+    return Section(
+        "The differential in numbers",
+        text=(f"Intervals: {'; '.join(sorted(methods))}.",),
+        header=tuple(kept),
+        rows=tuple(zip(*kept.values(), strict=True)),
+    )
+
+
+def _per_liter(share: Share) -> str:
+    if share.per_liter is None:
+        return ""
+    value, interval = share.per_liter
+    return f"{value / 1e9:.2f} ({interval.low / 1e9:.2f} to {interval.high / 1e9:.2f})".replace(
+        " ", "\N{NO-BREAK SPACE}"
+    )
+
+
+def _advise(result: SmearResult) -> Section | None:
+    fields_of: dict[tuple[str, str, bool], list[int]] = {}
+    for number, field in enumerate(result.fields, start=1):
+        for advice in field.advice:
+            fields_of.setdefault((advice.fault, advice.action, advice.stops), []).append(number)
+        for warning in field.warnings:
+            fields_of.setdefault((warning, "", False), []).append(number)
+    if not fields_of:
+        return None
+    # What cost a field its count comes first.
+    found = sorted(fields_of.items(), key=lambda item: (not item[0][2], -len(item[1])))
+    rows = tuple(
+        (fault, action, "not counted" if stops else "counted", _list_numbers(numbers))
+        for (fault, action, stops), numbers in found
+    )
+    header = ("what was seen", "what to do", "these fields were", "fields")
+    return Section("Quality of the pictures", header=header, rows=rows)
+
+
+def _list_numbers(numbers: Sequence[int], most: int = 12) -> str:
+    shown = ", ".join(map(str, numbers[:most]))
+    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+
+
+def _count_kinds(result: SmearResult) -> Section | None:
+    if not result.kinds:
+        return None
+    rows = []
+    for kind in result.kinds:
+        mean, interval = kind.per_field
+        name = "leukocytes with nucleated red cells" if kind.kind == "leukocyte" else f"{_word(kind.kind)}s"
+        rows.append((name, str(kind.count), f"{mean:.1f}", _span(interval), kind.estimate))
+    header = ("found", "in all fields", "a field", "95 % interval", "by the site's factor")
+    if not any(kind.estimate for kind in result.kinds):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    return Section("Cells found in each field", header=header, rows=tuple(rows))
+
+
+def _show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Section]:
+    for label in (name for name in CELL_CLASSES if name in result.classes):
+        shown = [
+            (view.field.cells[index], number, crop)
+            for number, view in enumerate(views, start=1)
+            for index, crop in view.crops.items()
+            if view.field.cells[index].box.label == label and view.field.cells[index].status in ("accepted", "review")
+        ]
+        if not shown:
+            continue
+        shown.sort(key=lambda item: (item[0].status == "accepted", item[0].probability))
+        unsure = sum(cell.status == "review" for cell, _, _ in shown)
+        title = f"{_word(label).capitalize()}: {len(shown) - unsure} accepted"
+        text = [_say_scale(views)] if len(shown) > 1 else []
+        if len(shown) > MOST_CROPS:
+            text.append(f"The {MOST_CROPS} least sure are shown; all stand in cells.csv.")
+        pictures = tuple(_show_cell(*item, result.classes) for item in shown[:MOST_CROPS])
+        yield Section(title + (f", {unsure} unsure" if unsure else ""), tuple(text), pictures=pictures, small=True)
+
+
+def _say_scale(views: Sequence[FieldView]) -> str:
+    unknown = sum(not (view.field.pixel_size_um or view.field.red_cell_px) for view in views)
+    if unknown == len(views):
+        return "The scale is not known: each picture is twice as wide as its cell."
+    known = f"Unsure cells first. Each picture is {CROP_UM:g} µm wide"
+    return known + (f", but for {unknown} fields of unknown scale." if unknown else ".")
+
+
+def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str]) -> Picture:
+    lines = [f"field {number}"]
+    if cell.status == "review":
+        lines = ["unsure", *_second_guess(cell, classes), *lines]
+    return Picture(crop, f"{cell.probability:.0%}", tuple(lines), "unsure" if cell.status == "review" else "")
+
+
+def _second_guess(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
+    if len(cell.probabilities) == len(classes) > 1:
+        second = int(np.argsort(cell.probabilities)[-2])
+        yield f"or {_word(classes[second])} {cell.probabilities[second]:.0%}"
+
+
+def _show_apart(views: Sequence[FieldView]) -> Section | None:
+    shown = [
+        (view.field.cells[index], number, crop)
+        for number, view in enumerate(views, start=1)
+        for index, crop in view.crops.items()
+        if view.field.cells[index].status not in ("accepted", "review")
+    ]
+    if not shown:
+        return None
+    shown.sort(key=lambda item: item[0].status)
+    pictures = tuple(
+        Picture(crop, name_call(cell), (cell.reason, f"field {number}"), "bad")
+        for cell, number, crop in shown[:MOST_CROPS]
+    )
+    text = ["Found, but not counted: their class cannot be told, or they were counted already."]
+    if len(shown) > MOST_CROPS:
+        text.append(f"{MOST_CROPS} of {len(shown)} are shown; all stand in cells.csv.")
+    return Section(f"Set apart: {len(shown)}", tuple(text), pictures=pictures, small=True)
+
+
+def _tabulate_fields(result: SmearResult) -> Section | None:
+    if not result.fields:
+        return None
+    rows = tuple(_field_row(number, field) for number, field in enumerate(result.fields, start=1))
+    links = tuple(f"#field-{number}" if number <= MOST_PLATES else "" for number in range(1, len(rows) + 1))
+    header = ("field", "picture", "leukocytes", "unsure", "set apart", "red cells", "platelets", "µm a pixel", "used")
+    return Section("Field by field", header=header, rows=rows, links=links)
+
+
+def _field_row(number: int, field: FieldResult) -> tuple[str, ...]:
+    leukocytes = [cell.status for cell in field.cells if cell.box.kind == "leukocyte"]
+    accepted, unsure = leukocytes.count("accepted"), leukocytes.count("review")
+    others = [
+        sum(cell.box.kind == kind and cell.status == "accepted" for cell in field.cells)
+        for kind in ("red_cell", "platelet")
+    ]
+    counts = (accepted, unsure, len(leukocytes) - accepted - unsure, *others)
+    scale = f"{field.pixel_size_um:.3f} ({field.scale_origin})" if field.pixel_size_um else "unknown"
+    return f"field {number}", _last_part(field.name), *map(str, counts), scale, "yes" if field.usable else "no"
+
+
+def _show_fields(views: Sequence[FieldView]) -> Section | None:
+    plates = []
+    for number, view in enumerate(views[:MOST_PLATES], start=1):
+        field = view.field
+        lines = [f"{advice.fault}: {advice.action}" for advice in field.advice]
+        lines += [view.gone] if view.gone else []
+        lines += [] if field.usable else ["Not counted."]
+        title = f"Field {number}: {_last_part(field.name)}"
+        plates.append(Plate(title, view.drawing, tuple(lines), f"field-{number}"))
+    if not plates:
+        return None
+    text = [
+        "Colour says what a cell is. Whole line: counted; dashed: unsure; dotted: set apart. Thin grey: red cells; thin black: platelets.",
+        "The pictures are reduced and compressed to keep this page light; judge cells on the originals.",
+    ]
+    if len(views) > MOST_PLATES:
+        text.append(f"The first {MOST_PLATES} of {len(views)} fields are shown; all are in the folder overlay.")
+    return Section("Every field with its cells", tuple(text), plates=tuple(plates))
+
+
+def _describe_models(cards: Sequence[ModelCard]) -> Section | None:
+    if not cards:
+        return None
+    rows = (
+        ("what it does", *("names cells" if isinstance(card, Card) else "finds cells" for card in cards)),
+        ("built as", *(_clip(card.architecture) for card in cards)),
+        ("saw in training", *(_tell_facts(card.training, ("data", "images", "fields", "split")) for card in cards)),
+        ("judged on validation", *(_tell_facts(card.validation, tuple(card.validation)) for card in cards)),
+        ("started from", *(_clip(card.weights_origin) for card in cards)),
+        ("may be used", *(_clip(card.licence) for card in cards)),
+    )
+    text = "Validation is of the laboratory that the model was trained on. In another one, with another stain or camera, a model is wrong more often, and sure of it."
+    return Section("The models", (text,), header=("", *(show_name(card.name) for card in cards)), rows=rows)
+
+
+def _tell_facts(facts: dict[str, Any], names: Sequence[str]) -> str:
+    """The plain facts among those of a card, in words; tables such as the confusion are left to the card."""
+    parts = []
+    for name in names:
+        value = facts.get(name)
+        if isinstance(value, dict) and value and all(isinstance(item, int | float) for item in value.values()):
+            parts.append(f"{_word(name)} " + ", ".join(f"{_word(key)} {_figure(item)}" for key, item in value.items()))
+        elif isinstance(value, str | int | float) and value != "":
+            parts.append(f"{_word(name)} {_figure(value)}")
+    return _clip("; ".join(parts) or "not said")
+
+
+def _figure(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _clip(words: str) -> str:
+    return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS] + "..."
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _last_part(name: str) -> str:
+    return show_name(name.replace("\\", "/").rstrip("/").rpartition("/")[2] or name)
+
+
+def _span(interval: Interval) -> str:
+    # Held together, since a table would break them apart.
+    return f"{interval.low:.1f} to {interval.high:.1f}".replace(" ", "\N{NO-BREAK SPACE}")
