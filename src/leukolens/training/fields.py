@@ -1,0 +1,240 @@
+"""Fields for training a detector: decoded once to one file on disk, cut and turned anew for every batch.
+
+Pictures stay as they are in the file; each crop is resized from them in one step, by the code that the runtime uses.
+Colours are `augment`'s matter, what the boxes teach is `detector_loss`'s.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.detector_card import INPUT_MULTIPLE_PX
+from leukolens.core.errors import InputRefused
+from leukolens.core.files import hash_bytes, home_folder, write_atomically
+from leukolens.core.pixels import Pixels, resize_window
+from leukolens.core.results import Box, Refusal
+from leukolens.core.taxonomy import DETECTED_KINDS
+from leukolens.data.images import read_image
+from leukolens.data.manifest import Record
+from leukolens.data.synthetic import draw_field
+from leukolens.runtime.scale import RED_CELL_UM
+
+SYNTHETIC_RED_CELL_PX = 64.0
+"""Of synthetic fields: a little above what the network sees, so that a crop that enlarges is still sharp."""
+
+_LEAST_SIDE_PX = 4.0
+_LEAST_SHOWN = 0.35
+"""What shows of a cut cell must be wider than a step of the grid and this share of its box, else it teaches nothing."""
+
+_AT_A_CELL = 0.75
+"""Share of crops that are laid over a cell, its kind drawn first: leukocytes and platelets are few."""
+
+_FOR_SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Boxes as arrays.
+
+    Attributes:
+        boxes: `(n, 4)` float64: x0, y0, x1, y1 in pixels.
+        kinds: `(n,)` numbers of the taxonomy's detected kinds.
+        sure: `(n,)` bool; where False the box teaches neither that a cell is there nor that none is.
+    """
+
+    boxes: NDArray[np.float64]
+    kinds: NDArray[np.intp]
+    sure: NDArray[np.bool_]
+
+    def pick(self, chosen: NDArray[np.bool_]) -> "Labels":
+        """Those where it is true."""
+        return Labels(self.boxes[chosen], self.kinds[chosen], self.sure[chosen])
+
+
+@dataclass(frozen=True)
+class TrainingField:
+    """A field with what it teaches.
+
+    Attributes:
+        id: Its record's.
+        data: Name of its dataset; `synthetic` for drawn ones.
+        pixels: `(h, w, 3)` uint8, usually a read-only view of a file.
+        labels: In its own pixels.
+        red_cell_px: Usual diameter of its red cells, in its own pixels.
+        nothing: `(3,)` how far its unboxed places teach that no cell of a kind is there, 0..1.
+    """
+
+    id: str
+    data: str
+    pixels: Pixels
+    labels: Labels
+    red_cell_px: float
+    nothing: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of a field at the network's scale.
+
+    Attributes:
+        pixels: `(h, w, 3)` uint8; 0 beyond the field.
+        inside: `(h, w)` bool: what is of the field.
+        labels: In pixels of the crop; cells that hardly show are not sure.
+        nothing: As its field's.
+    """
+
+    pixels: Pixels
+    inside: NDArray[np.bool_]
+    labels: Labels
+    nothing: tuple[float, float, float]
+
+
+def label_boxes(boxes: Sequence[Box]) -> Labels:
+    """Boxes as arrays, all sure."""
+    corners = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float64).reshape(-1, 4)
+    kinds = np.array([DETECTED_KINDS.index(box.kind) for box in boxes], np.intp)
+    return Labels(corners, kinds, np.ones(len(boxes), bool))
+
+
+def load_pictures(
+    records: Sequence[Record], report: Callable[[int, int], None]
+) -> tuple[dict[str, Pixels], tuple[Refusal, ...]]:
+    """Pictures of fields by their ids, and those that cannot be read; decoded once, later read back from the cache."""
+
+    def decode() -> Iterator[tuple[Pixels | None, str]]:
+        for index, record in enumerate(records):
+            try:
+                yield read_image(record.image).pixels, ""
+            except InputRefused as error:
+                yield None, str(error)
+            report(index + 1, len(records))
+
+    key = hash_bytes(json.dumps([(record.id, record.image) for record in records]).encode("utf-8", "surrogatepass"))
+    kept = _keep_pictures(f"fields-{key[:32]}", decode)
+    pictures = {record.id: pixels for record, (pixels, _) in zip(records, kept, strict=True) if pixels is not None}
+    refused = [Refusal(record.id, why) for record, (pixels, why) in zip(records, kept, strict=True) if pixels is None]
+    return pictures, tuple(refused)
+
+
+def draw_synthetic_fields(count: int, seed: int, report: Callable[[int, int], None]) -> list[TrainingField]:
+    """Seeded synthetic fields with every cell boxed, drawn once and kept in the cache."""
+
+    def draw() -> Iterator[tuple[Pixels | None, list[tuple[float, float, float, float, str]]]]:
+        for number in range(count):
+            random = np.random.default_rng([seed % _FOR_SEEDS, number])
+            drawn = draw_field(random, pixel_size_um=RED_CELL_UM / SYNTHETIC_RED_CELL_PX)
+            report(number + 1, count)
+            yield drawn.image, [(cell.x0, cell.y0, cell.x1, cell.y1, cell.kind) for cell in drawn.cells]
+
+    fields = []
+    for number, (pixels, cells) in enumerate(_keep_pictures(f"synthetic-fields-{count}-{seed}", draw)):
+        assert pixels is not None  # none of ours is ever refused
+        labels = label_boxes([Box(*cell) for cell in cells])
+        fields.append(
+            TrainingField(f"synthetic-{number}", "synthetic", pixels, labels, SYNTHETIC_RED_CELL_PX, (1.0, 1.0, 1.0))
+        )
+    return fields
+
+
+def _keep_pictures(
+    name: str, produce: Callable[[], Iterable[tuple[Pixels | None, Any]]]
+) -> list[tuple[Pixels | None, Any]]:
+    """Pictures of any sizes one after another in one file, and beside it their sizes and what is known of each."""
+    folder = home_folder() / "cache"
+    bytes_path, facts_path = folder / f"{name}.rgb", folder / f"{name}.json"
+    if not (bytes_path.is_file() and facts_path.is_file()):
+        facts = []
+        with write_atomically(bytes_path) as temporary, temporary.open("wb") as stream:
+            for pixels, fact in produce():
+                stream.write(b"" if pixels is None else pixels.tobytes())
+                facts.append((None if pixels is None else pixels.shape[:2], fact))
+        with write_atomically(facts_path) as temporary:
+            temporary.write_text(json.dumps(facts), encoding="utf-8")
+    found = json.loads(facts_path.read_text(encoding="utf-8"))
+    everything: Pixels = np.memmap(bytes_path, np.uint8, "r") if bytes_path.stat().st_size else np.empty(0, np.uint8)
+    kept: list[tuple[Pixels | None, Any]] = []
+    start = 0
+    for size, fact in found:
+        length = 0 if size is None else 3 * math.prod(size)
+        kept.append((None if size is None else everything[start : start + length].reshape(*size, 3), fact))
+        start += length
+    return kept
+
+
+def cut_whole(field: TrainingField, red_cell_px: float) -> Crop:
+    """The whole field at the network's scale, with room beyond it to the next size that the network takes."""
+    scale = red_cell_px / field.red_cell_px
+    size = [math.ceil(round(side * scale) / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX for side in field.pixels.shape[:2]]
+    return _cut(field, (0.0, 0.0), scale, (size[0], size[1]))
+
+
+def draw_crop(
+    field: TrainingField, side_px: int, red_cell_px: float, jitter: float, random: np.random.Generator
+) -> Crop:
+    """A square part of the field: at a random place, more often over a cell than not, at a random scale.
+
+    Args:
+        field: The field.
+        side_px: Of the crop.
+        red_cell_px: What the field's usual red cell measures in a crop whose scale is not changed.
+        jitter: Largest factor of that change either way; 1 for none.
+        random: Source of all draws.
+    """
+    scale = red_cell_px / field.red_cell_px * math.exp(random.uniform(-1, 1) * math.log(jitter))
+    shown = side_px / scale
+    at = _choose_cell(field.labels, random) if random.random() < _AT_A_CELL else None
+    corner = []
+    for axis, length in enumerate((field.pixels.shape[1], field.pixels.shape[0])):
+        if shown >= length:
+            corner.append(0.0)
+        elif at is None:
+            corner.append(random.uniform(0, length - shown))
+        else:
+            corner.append(float(np.clip(random.uniform(at[axis] - shown, at[axis]), 0, length - shown)))
+    return _cut(field, (corner[0], corner[1]), scale, (side_px, side_px))
+
+
+def _choose_cell(labels: Labels, random: np.random.Generator) -> NDArray[np.float64] | None:
+    """Middle of a cell, x and y: a kind of those that are there, then one of it."""
+    kinds = np.unique(labels.kinds[labels.sure])
+    if not len(kinds):
+        return None
+    of_kind = np.nonzero(labels.sure & (labels.kinds == random.choice(kinds)))[0]
+    box = labels.boxes[random.choice(of_kind)]
+    return np.asarray((box[:2] + box[2:]) / 2)
+
+
+def _cut(field: TrainingField, corner: tuple[float, float], scale: float, size: tuple[int, int]) -> Crop:
+    left, top = corner
+    height, width = field.pixels.shape[:2]
+    right, bottom = min(width, left + size[1] / scale), min(height, top + size[0] / scale)
+    part = (min(size[0], max(1, round((bottom - top) * scale))), min(size[1], max(1, round((right - left) * scale))))
+    pixels = np.zeros((*size, 3), np.uint8)
+    pixels[: part[0], : part[1]] = resize_window(field.pixels, (left, top, right, bottom), part)
+    inside = np.zeros(size, bool)
+    inside[: part[0], : part[1]] = True
+    whole = (field.labels.boxes - (left, top, left, top)) * scale
+    boxes = whole.clip(0, (part[1], part[0], part[1], part[0]))
+    sides = boxes[:, 2:] - boxes[:, :2]
+    shown = sides.prod(axis=1) / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
+    sure = field.labels.sure & (sides.min(axis=1, initial=np.inf) >= _LEAST_SIDE_PX) & (shown >= _LEAST_SHOWN)
+    labels = Labels(boxes, field.labels.kinds, sure).pick((sides > 0).all(axis=1))
+    return Crop(pixels, inside, labels, field.nothing)
+
+
+def turn_crop(crop: Crop, quarters: int, mirrored: bool) -> Crop:
+    """A square crop turned anticlockwise by quarters, after mirroring left to right."""
+    pixels, inside, boxes = crop.pixels, crop.inside, crop.labels.boxes
+    side = pixels.shape[0]
+    if mirrored:
+        pixels, inside = pixels[:, ::-1], inside[:, ::-1]
+        boxes = np.stack([side - boxes[:, 2], boxes[:, 1], side - boxes[:, 0], boxes[:, 3]], axis=1)
+    for _ in range(quarters % 4):
+        pixels, inside = np.rot90(pixels), np.rot90(inside)
+        boxes = np.stack([boxes[:, 1], side - boxes[:, 2], boxes[:, 3], side - boxes[:, 0]], axis=1)
+    return replace(crop, pixels=pixels, inside=inside, labels=replace(crop.labels, boxes=boxes))
