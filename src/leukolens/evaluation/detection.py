@@ -1,0 +1,251 @@
+"""What finds of cells are worth: matched with the boxes that are known, average precision, and what a threshold gives.
+
+As COCO does it (Lin et al. 2014), at one overlap: the surest find takes its best free box, each box is taken once.
+Reads boxes and finds, never a model. Training keeps epochs by it, export chooses thresholds by it, the report of a
+detector shows it; counting is `evaluation.counting`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.intervals import grouped_bootstrap
+from leukolens.core.overlaps import measure_overlaps
+from leukolens.core.results import Box, Detection
+
+LEAST_OVERLAP = 0.5
+"""Intersection over union from which a find is the boxed cell: AP50's."""
+
+FALSE_FIND, SET_ASIDE = -1, -2
+"""What stands for the number of a box where a find has none: it is wrong, or it lies on a doubtful box."""
+
+_RECALLS = np.linspace(0, 1, 101)
+
+
+@dataclass(frozen=True)
+class JudgedField:
+    """One field: what is there and what was found.
+
+    Attributes:
+        name: The field's id.
+        group: What must stay together in a bootstrap: photographs of one place of a slide.
+        truths: Cells that are there.
+        detections: Finds down to a low score, for the whole curve.
+        doubtful: Boxes of which nobody can say; a find there is neither right nor wrong, and none is no miss.
+    """
+
+    name: str
+    group: str
+    truths: tuple[Box, ...]
+    detections: tuple[Detection, ...]
+    doubtful: tuple[Box, ...] = ()
+
+
+def count_doubtful(field: JudgedField) -> JudgedField:
+    """The same field with its doubtful boxes among those that must be found."""
+    return replace(field, truths=(*field.truths, *field.doubtful), doubtful=())
+
+
+def of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
+    """The boxes of one kind."""
+    return [box for box in boxes if box.kind == kind]
+
+
+def finds_of_kind(detections: Sequence[Detection], kind: str) -> list[Detection]:
+    """The finds of one kind, surest first; equals stay in their order."""
+    return sorted((found for found in detections if found.box.kind == kind), key=lambda found: -found.score)
+
+
+def stack_corners(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """The corners of boxes, `(n, 4)` float64."""
+    return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], float).reshape(-1, 4)
+
+
+def match_cells(
+    truths: Sequence[Box],
+    detections: Sequence[Detection],
+    doubtful: Sequence[Box] = (),
+    iou: float = LEAST_OVERLAP,
+) -> NDArray[np.intp]:
+    """Which box each find of a field is, all of one kind.
+
+    Args:
+        truths: Boxes that each may be found once.
+        detections: Finds, surest first: those above any threshold are matched as they are without the rest.
+        doubtful: Boxes that set aside whatever lies on them and found no box of `truths`.
+        iou: Least intersection over union.
+
+    Returns:
+        `(n,)`: the number of the box in `truths`, else `FALSE_FIND` or `SET_ASIDE`.
+    """
+    found = stack_corners([detection.box for detection in detections])[:, None]
+    free = measure_overlaps(found, stack_corners(truths))
+    aside = (measure_overlaps(found, stack_corners(doubtful)) >= iou).any(axis=1)
+    partners = np.where(aside, SET_ASIDE, FALSE_FIND)
+    for row in range(len(detections) if truths else 0):
+        best = int(free[row].argmax())
+        if free[row, best] >= iou:
+            partners[row] = best
+            free[:, best] = -1
+    return partners
+
+
+@dataclass(frozen=True)
+class KindMatches:
+    """All finds of one kind in all fields, surest first, those set aside left out.
+
+    Attributes:
+        kind: Of the cells.
+        scores: `(n,)` float64, falling.
+        hits: `(n,)` whether a find is a cell.
+        fields: `(n,)` number of the field.
+        truths: `(f,)` cells of the kind in each field.
+    """
+
+    kind: str
+    scores: NDArray[np.float64]
+    hits: NDArray[np.bool_]
+    fields: NDArray[np.intp]
+    truths: NDArray[np.intp]
+
+    def average_precision(self, weights: NDArray[np.intp] | None = None) -> float:
+        """Mean of the interpolated precision at 101 recalls (COCO's); not a number where there is no cell.
+
+        Args:
+            weights: `(f,)` how often each field counts, for a bootstrap; once where nothing is given.
+        """
+        counts, all_truths = self._weigh(weights)
+        if not all_truths:
+            return float("nan")
+        hits = np.cumsum(counts * self.hits)
+        finds = np.cumsum(counts)
+        precision = np.divide(hits, finds, out=np.zeros(len(hits)), where=finds > 0)
+        # Of two thresholds the one that finds more and errs less is always the better choice.
+        precision = np.maximum.accumulate(precision[::-1])[::-1]
+        places = np.searchsorted(hits / all_truths, _RECALLS, side="left")
+        return float(np.append(precision, 0.0)[places].mean())
+
+    def rates_at(self, threshold: float, weights: NDArray[np.intp] | None = None) -> dict[str, float]:
+        """Precision, recall and F1 of the finds at or above a score; 0 where there is nothing to divide by."""
+        counts, all_truths = self._weigh(weights)
+        counted = counts[self.scores >= threshold]
+        hits = float(counted @ self.hits[: len(counted)])
+        finds = float(counted.sum())
+        return {
+            "precision": hits / finds if finds else 0.0,
+            "recall": hits / all_truths if all_truths else 0.0,
+            "f1": 2 * hits / (finds + all_truths) if finds + all_truths else 0.0,
+        }
+
+    def best_threshold(self) -> float:
+        """The score that gives the best F1: half-way from the last find that counts to the next; 0.5 without finds."""
+        finds = np.arange(1, len(self.scores) + 1)
+        f1 = 2 * np.cumsum(self.hits) / (finds + self.truths.sum())
+        # Finds of one score cannot be told apart by a threshold.
+        f1[:-1][self.scores[:-1] == self.scores[1:]] = -1
+        if not len(f1):
+            return 0.5
+        last = int(f1.argmax())
+        below = self.scores[last + 1] if last + 1 < len(self.scores) else self.scores[last]
+        return float(self.scores[last] + below) / 2
+
+    def curve(self) -> list[tuple[float, float]]:
+        """Recall and precision as the threshold falls."""
+        hits, finds = np.cumsum(self.hits), np.arange(1, len(self.hits) + 1)
+        return list(zip((hits / max(1, self.truths.sum())).tolist(), (hits / finds).tolist(), strict=True))
+
+    def _weigh(self, weights: NDArray[np.intp] | None) -> tuple[NDArray[np.intp], float]:
+        if weights is None:
+            return np.ones(len(self.scores), np.intp), float(self.truths.sum())
+        return weights[self.fields], float(weights @ self.truths)
+
+
+def match_kind(fields: Sequence[JudgedField], kind: str, iou: float = LEAST_OVERLAP) -> KindMatches:
+    """Matches the finds of one kind in every field."""
+    scores, hits, numbers = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, np.intp)]
+    for number, field in enumerate(fields):
+        finds = finds_of_kind(field.detections, kind)
+        partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.doubtful, kind), iou)
+        judged = partners != SET_ASIDE
+        scores.append(np.array([found.score for found in finds])[judged])
+        hits.append(partners[judged] >= 0)
+        numbers.append(np.full(int(judged.sum()), number, np.intp))
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    truths = np.array([len(of_kind(field.truths, kind)) for field in fields], np.intp)
+    return KindMatches(
+        kind, np.concatenate(scores)[order], np.concatenate(hits)[order], np.concatenate(numbers)[order], truths
+    )
+
+
+def average_precision(
+    truths: Sequence[Sequence[Box]],
+    detections: Sequence[Sequence[Detection]],
+    kind: str,
+    iou: float = LEAST_OVERLAP,
+) -> float:
+    """COCO's 101-point average precision of one kind over fields; not a number where no field has such a cell."""
+    return match_kind(_pair(truths, detections), kind, iou).average_precision()
+
+
+def best_thresholds(
+    truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detection]], kinds: Sequence[str]
+) -> dict[str, float]:
+    """The score of each kind that gives the best F1 on these fields, which must be validation's, never test's."""
+    fields = _pair(truths, detections)
+    return {kind: match_kind(fields, kind).best_threshold() for kind in kinds}
+
+
+def _pair(truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detection]]) -> list[JudgedField]:
+    pairs = enumerate(zip(truths, detections, strict=True))
+    return [JudgedField(str(number), str(number), tuple(boxes), tuple(finds)) for number, (boxes, finds) in pairs]
+
+
+def judge_finds(
+    fields: Sequence[JudgedField], kinds: Sequence[str], thresholds: Mapping[str, float], draws: int = 1000
+) -> dict[str, Any]:
+    """Average precision, precision, recall and F1 of each kind, each with its interval over groups of fields.
+
+    Args:
+        fields: What is there and what was found.
+        kinds: Those that the truth knows.
+        thresholds: The score from which each kind is counted; chosen on other fields than these.
+        draws: Of the bootstrap.
+    """
+    matches = {kind: match_kind(fields, kind) for kind in kinds}
+    groups = [field.group for field in fields]
+
+    def bracket(statistic: Callable[[NDArray[np.intp] | None], float]) -> dict[str, Any]:
+        def of_rows(rows: NDArray[np.intp]) -> float:
+            return statistic(np.bincount(rows, minlength=len(fields)))
+
+        interval = grouped_bootstrap(of_rows, groups, [""] * len(groups), draws)
+        return {"low": interval.low, "high": interval.high, "method": interval.method}
+
+    per_kind = {}
+    for kind, matched in matches.items():
+        threshold = thresholds[kind]
+        counted = matched.scores >= threshold
+        values: dict[str, Any] = {
+            "threshold": threshold,
+            "true": int(matched.truths.sum()),
+            "counted": int(counted.sum()),
+            "hits": int(matched.hits[counted].sum()),
+            "ap50": matched.average_precision(),
+            "ap50_ci": bracket(matched.average_precision),
+        }
+        for name, value in matched.rates_at(threshold).items():
+            values[name] = value
+            values[f"{name}_ci"] = bracket(
+                lambda weights, name=name, matched=matched, threshold=threshold: matched.rates_at(threshold, weights)[  # type: ignore[misc]
+                    name
+                ]
+            )
+        per_kind[kind] = values
+
+    def mean_precision(weights: NDArray[np.intp] | None) -> float:
+        return float(np.mean([matched.average_precision(weights) for matched in matches.values()]))
+
+    return {"map50": mean_precision(None), "map50_ci": bracket(mean_precision), "per_kind": per_kind}
