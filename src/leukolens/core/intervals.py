@@ -1,5 +1,10 @@
-"""Confidence intervals: Wilson for independent cells, bootstrap over groups where cells are not independent."""
+"""Confidence intervals of one figure: proportions, rates, ratios, means, and what is drawn by whole groups.
 
+Several proportions of one count at once stand in `core.multinomial`. Everything is numpy and the standard library,
+so that the light install has it; the tests hold it against SciPy and statsmodels.
+"""
+
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +34,122 @@ def wilson_interval(successes: float, trials: float, z: float = Z_95) -> Interva
     low = 0.0 if successes <= 0 else max(0.0, float(centre - half))
     high = 1.0 if successes >= trials else min(1.0, float(centre + half))
     return Interval(low, high, "Wilson")
+
+
+def clopper_pearson_interval(successes: int, trials: int) -> Interval:
+    """The exact 95 % interval of a proportion (Clopper and Pearson 1934); `[0, 1]` when there were no trials."""
+    if trials <= 0:
+        return Interval(0.0, 1.0, "Clopper-Pearson")
+    numbers = np.arange(trials + 1)
+    ways = np.array([math.lgamma(number + 1) for number in numbers])
+    ways = ways[-1] - ways - ways[::-1]
+
+    def tail(share: float, picked: slice) -> float:
+        logs = ways[picked] + numbers[picked] * np.log(share) + (trials - numbers[picked]) * np.log1p(-share)
+        return float(np.exp(logs).sum())
+
+    low = _bisect(lambda share: tail(share, slice(successes, None)) < 0.025, 0.0, 1.0) if successes > 0 else 0.0
+    high = _bisect(lambda share: tail(share, slice(0, successes + 1)) > 0.025, 0.0, 1.0) if successes < trials else 1.0
+    return Interval(low, high, "Clopper-Pearson")
+
+
+def poisson_interval(count: int, exposure: float = 1.0) -> Interval:
+    """The exact 95 % interval of a rate (Garwood 1936).
+
+    Args:
+        count: Events seen.
+        exposure: What they were seen in, above 0: the rate is per one of these.
+    """
+    numbers = np.arange(count + 1)
+    factorials = np.array([math.lgamma(number + 1) for number in numbers])
+
+    def at_most(rate: float, most: int) -> float:
+        picked = slice(0, most + 1)
+        return float(np.exp(numbers[picked] * np.log(rate) - rate - factorials[picked]).sum())
+
+    top = count + 10 * math.sqrt(count + 1)
+    low = _bisect(lambda rate: 1 - at_most(rate, count - 1) < 0.025, 0.0, float(count)) if count else 0.0
+    high = _bisect(lambda rate: at_most(rate, count) > 0.025, float(count), top)
+    return Interval(low / exposure, high / exposure, "Poisson, exact")
+
+
+def ratio_interval(numerator: int, denominator: int) -> Interval:
+    """The 95 % interval of the ratio of two counts of one sample: Wilson's for the first among both, as odds."""
+    share = wilson_interval(numerator, numerator + denominator)
+    high = share.high / (1 - share.high) if share.high < 1 else math.inf
+    return Interval(share.low / (1 - share.low), high, "Wilson, as odds")
+
+
+def mean_interval(counts: Sequence[int]) -> Interval:
+    """The 95 % interval of a mean count per field, where fields differ by more than chance.
+
+    Student's over fields, or the exact Poisson interval of the total where that is wider: a few empty or equal fields
+    do not make certainty. One field tells nothing of how fields differ, so there it is Poisson's alone.
+    """
+    poisson = poisson_interval(sum(counts), len(counts))
+    if len(counts) < 2:
+        return Interval(poisson.low, poisson.high, "one field: Poisson, exact")
+    mean = float(np.mean(counts))
+    half = student_quantile(len(counts) - 1) * float(np.std(counts, ddof=1)) / math.sqrt(len(counts))
+    method = f"wider of Student over {len(counts)} fields and Poisson"
+    return Interval(max(0.0, min(mean - half, poisson.low)), max(mean + half, poisson.high), method)
+
+
+def student_quantile(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t with whole degrees of freedom, from its distribution's finite sum.
+
+    (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4; above a hundred degrees their expansion 26.7.5, to six decimals.)
+    """
+    if freedom > 100:
+        z = Z_95
+        terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+        return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+
+    def between(value: float) -> float:
+        angle = math.atan(value / math.sqrt(freedom))
+        cosine = math.cos(angle)
+        term = cosine if freedom % 2 else 1.0
+        terms, start = [], 3 if freedom % 2 else 2
+        for number in range(start, freedom + 1, 2):
+            terms.append(term)
+            term *= cosine**2 * (number - 1) / number
+        inside = math.sin(angle) * sum(terms)
+        return 2 / math.pi * (angle + inside) if freedom % 2 else inside
+
+    return _bisect(lambda value: between(value) < 0.95, 0.0, 20.0)
+
+
+def cells_needed(share: float, counted: int, half_width: float) -> int:
+    """How many more cells bring Wilson's interval of a share within `half_width` to either side, if the share stays.
+
+    Args:
+        share: As it stands, 0..1.
+        counted: Cells counted so far.
+        half_width: Half the width to reach, above 0: 0.05 for five points of a percentage.
+    """
+
+    def wide(cells: int) -> bool:
+        interval = wilson_interval(share * cells, cells)
+        return interval.high - interval.low > 2 * half_width
+
+    enough = max(1, counted)
+    if not wide(enough):
+        return enough - counted
+    while wide(enough):
+        enough *= 2
+    short = enough // 2
+    while enough - short > 1:
+        middle = (short + enough) // 2
+        short, enough = (middle, enough) if wide(middle) else (short, middle)
+    return enough - counted
+
+
+def _bisect(before: Callable[[float], bool], low: float, high: float) -> float:
+    """Where `before` turns from true to false between two points."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if before(middle) else (low, middle)
+    return (low + high) / 2
 
 
 def grouped_bootstrap(

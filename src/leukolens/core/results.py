@@ -162,11 +162,11 @@ class Share:
         percent: Their share.
         interval: 95 % interval of that share alone, what the count says before the classifier's errors.
         simultaneous: Interval which holds for all classes at once with 95 %.
-        corrected: Share after the classifier's known errors; None where its confusion is not known.
+        corrected: Share after the classifier's known errors; None where they are not known or plainly do not hold here.
         corrected_interval: 95 % interval of that.
         if_unsure: Least and greatest share if all unsure cells were of one class.
         per_liter: Cells of the class per litre, with its interval; None where the leukocyte count is not given.
-        flag: `low` or `high` where the whole interval lies outside the reference range; empty otherwise.
+        flag: `low` or `high` where the whole interval, and the corrected one if any, lie outside the reference range.
         reference: The range in words with its source; empty where there is none.
     """
 
@@ -192,11 +192,14 @@ class Differential:
         leukocytes: Cells counted: the denominator.
         apart: Leukocytes found but not counted, by status.
         erythroblasts: Nucleated red cells accepted.
-        erythroblasts_per_100: Per 100 leukocytes with its interval; None where no leukocyte was counted.
+        erythroblasts_per_100: Per 100 leukocytes with its interval; None where no leukocyte was counted, or the
+            classifier cannot name an erythroblast.
         leukocytes_per_liter: As given by the caller.
-        corrected_leukocytes_per_liter: Without the nucleated red cells that a counter takes for leukocytes.
-        neutrophil_lymphocyte_ratio: With its interval; None where it is not defined.
+        corrected_leukocytes_per_liter: Without the nucleated red cells that a counter takes for leukocytes; None
+            where one of the two is not known.
+        neutrophil_lymphocyte_ratio: With its interval; None where no lymphocyte was counted.
         progress: Cells counted against the usual goals, `(goal, missing)`.
+        why_not_corrected: Why no share is corrected, in plain words; empty where they are.
     """
 
     shares: tuple[Share, ...]
@@ -208,6 +211,7 @@ class Differential:
     corrected_leukocytes_per_liter: float | None
     neutrophil_lymphocyte_ratio: tuple[float, Interval] | None
     progress: tuple[tuple[int, int], ...]
+    why_not_corrected: str = ""
 
 
 @dataclass(frozen=True)
