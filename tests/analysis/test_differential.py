@@ -103,6 +103,14 @@ def test_a_known_mistake_is_taken_back() -> None:
     )
 
 
+def test_platelets_that_await_review_do_not_make_the_smear_strange() -> None:
+    cells = make_cells(neutrophil=100, lymphocyte=100)
+    doubtful = make_differential(cells + [make_cell("platelet", "review")] * 20, SURE, None, None)
+    assert doubtful.why_not_corrected == "" and doubtful.apart == {"review": 20}
+    unsure = make_differential(cells + [make_cell("basophil", "review")] * 20, SURE, None, None)
+    assert "20 of 220 cells are unsure" in unsure.why_not_corrected
+
+
 def test_why_nothing_is_corrected_is_said() -> None:
     cells = make_cells(neutrophil=50, lymphocyte=50)
     assert "card" in make_differential(cells, None, None, None).why_not_corrected

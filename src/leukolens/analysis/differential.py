@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukolens.analysis.correction import correct_shares, find_obstacle
 from leukolens.analysis.ranges import ReferenceRanges
-from leukolens.core.confusion import Confusion
+from leukolens.core.confusion import REVIEW, Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.multinomial import simultaneous_intervals
 from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Share
@@ -22,6 +23,7 @@ GOALS = (100, 200, 400)
 """Cells that a manual differential counts: the least, the usual, and CLSI's H20 for comparing methods."""
 
 _ERYTHROBLAST = "erythroblast"
+_PLATELET = "platelet"
 _COUNTED_IN_FIELDS = ("accepted", "review")
 
 
@@ -60,7 +62,7 @@ def make_differential(
         per_100 = (100 * erythroblasts / leukocytes, _scale(ratio, 100))
         if leukocytes_per_liter is not None:
             without = leukocytes_per_liter / (1 + per_100[0] / 100)
-    corrected, why_not = _correct(named, statuses["review"], confusion, members)
+    corrected, why_not = _correct(found, confusion, members)
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
     shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
     return Differential(
@@ -106,8 +108,8 @@ def count_kinds(fields: Iterable[FieldResult], factors: Mapping[str, float]) -> 
 
 
 def _kind_of(cell: FieldCell) -> str:
-    if cell.status == "accepted" and cell.box.label == "platelet":
-        return "platelet"
+    if cell.status == "accepted" and cell.box.label == _PLATELET:
+        return _PLATELET
     if cell.status == "accepted" and cell.box.label == _ERYTHROBLAST:
         return _ERYTHROBLAST
     return cell.box.kind
@@ -136,30 +138,43 @@ def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str,
 
 
 def _correct(
-    named: Mapping[str | None, int], unsure: int, confusion: Confusion | None, members: Sequence[str]
+    found: Sequence[FieldCell], confusion: Confusion | None, members: Sequence[str]
 ) -> tuple[dict[str, _Corrected], str]:
     """Corrected shares by class, or none and why."""
     if confusion is None:
         return {}, "the bundle's card does not say how the classifier errs"
-    outcomes = np.array([*(named.get(name, 0) for name in confusion.labels), unsure], np.int64)
-    if not any(named.get(name, 0) for name in members):
+    outcomes = _count_outcomes(found, confusion)
+    if not any(outcomes[confusion.labels.index(name)] for name in members):
         return {}, "no leukocyte was counted"
     if obstacle := find_obstacle(outcomes, confusion):
         return {}, obstacle
-    found = correct_shares(outcomes[None], confusion, members)
+    corrected = correct_shares(outcomes[None], confusion, members)
     told = f"from {confusion.counts.sum()} validation cells"
     methods = (f"score interval through the confusion {told}", f"Clopper-Pearson through the confusion {told}")
     return {
         label: _Corrected(
-            100 * float(found.shares[0, place]),
+            100 * float(corrected.shares[0, place]),
             Interval(
-                100 * float(found.low[0, place]),
-                100 * float(found.high[0, place]),
-                methods[bool(found.exact[0, place])],
+                100 * float(corrected.low[0, place]),
+                100 * float(corrected.high[0, place]),
+                methods[bool(corrected.exact[0, place])],
             ),
         )
         for place, label in enumerate(members)
     }, ""
+
+
+def _count_outcomes(found: Sequence[FieldCell], confusion: Confusion) -> NDArray[np.int64]:
+    """Cells by outcome, as the confusion orders them.
+
+    What the classifier calls a platelet is that outcome also where the finder's word against it left it to be reviewed.
+    """
+    called = Counter(
+        cell.box.label if cell.status == "accepted" or cell.box.label == _PLATELET else REVIEW
+        for cell in found
+        if cell.status in _COUNTED_IN_FIELDS
+    )
+    return np.array([*(called[name] for name in confusion.labels), called[REVIEW]], np.int64)
 
 
 def _add_per_liter(share: Share, leukocytes: float | None) -> Share:

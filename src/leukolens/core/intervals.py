@@ -103,7 +103,7 @@ def student_quantile(freedom: int) -> float:
     if freedom > 100:
         z = Z_95
         terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-        return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+        return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, start=1))
 
     def between(value: float) -> float:
         angle = math.atan(value / math.sqrt(freedom))
