@@ -89,3 +89,9 @@ def toy_finder() -> Any:
 def toy_detector(toy_finder: Any, tmp_path: Path) -> Path:
     """A detector's bundle that finds cyan leukocytes, magenta red cells and yellow platelets on white."""
     return toy_finder.make_bundle(tmp_path / "toy-detector")
+
+
+@pytest.fixture(scope="session")
+def fake_smear() -> Any:
+    """The module `fake_smear`."""
+    return load_test_module("fake_smear")

@@ -1,30 +1,20 @@
 """A smear for tests: synthetic fields whose truth boxes become cells, as finding and naming them would give.
 
-Numbers of its differential are Wilson's on the drawn truth and small changes of them: they look like a smear's, and
-stand for nothing.
+Which cells are unsure or set apart is drawn by lot, so that its figures look like a smear's and stand for nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from leukolens.core.intervals import Interval, wilson_interval
+from leukolens.analysis.differential import count_kinds, make_differential
+from leukolens.analysis.ranges import read_ranges
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import (
-    Advice,
-    Box,
-    Differential,
-    FieldCell,
-    FieldResult,
-    KindCount,
-    Refusal,
-    Share,
-    SmearResult,
-)
-from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
+from leukolens.core.results import Advice, Box, FieldCell, FieldResult, Refusal, SmearResult
+from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.data.synthetic import SyntheticField, draw_field, draw_slide
+from leukolens.runtime.classifier import load_bundle
 
 PIXEL_UM = 0.13
 REASONS = {
@@ -58,12 +48,10 @@ def make_smear(fields: int = 4, width: int = 320, seed: int = 0, names: Iterable
         pictures[name] = drawn.image
         results.append(_read_field(name, drawn, number, rng))
     cells = [cell for field in results if field.usable for cell in field.cells]
-    kinds = tuple(
-        KindCount(kind, count, (count / fields, Interval(0.8 * count / fields, 1.2 * count / fields, "bootstrap")))
-        for kind, count in sorted(Counter(cell.box.kind for cell in cells).items())
-    )
     refused = (Refusal("fields/notes <b>.txt", "is not a picture that we read"),)
-    differential = make_differential(cells)
+    ranges = read_ranges("united-kingdom").choose(40, "female")
+    differential = make_differential(cells, load_bundle().card.confusion, 7e9, ranges)
+    kinds = count_kinds(results, {"platelet": 20_000.0})
     return FakeSmear(
         SmearResult("S-12 <i>", tuple(results), refused, differential, kinds, CELL_CLASSES, "pbc", "finder"), pictures
     )
@@ -88,48 +76,3 @@ def _read_field(name: str, drawn: SyntheticField, number: int, rng: np.random.Ge
         advice = (Advice("out of focus", "refocus on the nuclei of the leukocytes", stops=True),)
     height, width = drawn.image.shape[:2]
     return FieldResult(name, height, width, tuple(cells), 7.5 / PIXEL_UM, PIXEL_UM, "red cells", advice)
-
-
-def make_differential(cells: Iterable[FieldCell]) -> Differential:
-    """Wilson's intervals, and corrected figures a little beside them; eosinophils are called high."""
-    nucleated = [cell for cell in cells if cell.box.kind == "leukocyte"]
-    accepted = Counter(cell.box.label for cell in nucleated if cell.status == "accepted")
-    total = sum(accepted[label] for label in LEUKOCYTE_CLASSES)
-    apart = Counter(cell.status for cell in nucleated if cell.status != "accepted")
-    shares = []
-    for label in LEUKOCYTE_CLASSES:
-        count = accepted[label]
-        percent = 100 * count / total if total else 0.0
-        interval = _scale(wilson_interval(count, total), 100, "Wilson")
-        wide = _scale(wilson_interval(count, total, 2.6), 100, "Goodman 1965")
-        volume = _scale(interval, 7e7, "Wilson times the count given") if total else None
-        high = label == "eosinophil" and count > 0
-        shares.append(
-            Share(
-                label,
-                count,
-                percent,
-                interval,
-                wide,
-                0.95 * percent + 0.5 if total else None,
-                Interval(0.9 * interval.low, min(100.0, 1.05 * interval.high + 1), "Bayes, 4000 draws")
-                if total
-                else None,
-                (percent * 0.9, min(100.0, percent * 0.9 + 10)),
-                (7e7 * percent, volume) if volume else None,
-                "high" if high else "",
-                "1.0 to 6.0 % (a textbook)" if label == "eosinophil" else "",
-            )
-        )
-    per_100 = (100 * accepted["erythroblast"] / total, Interval(0.3, 9.1, "score")) if total else None
-    ratio = (1.9, Interval(1.2, 3.1, "from Wilson's")) if total else None
-    progress = tuple((goal, max(0, goal - total)) for goal in (100, 200, 400))
-    given = 7e9 if total else None
-    corrected = given / (1 + per_100[0] / 100) if given and per_100 else None
-    return Differential(
-        tuple(shares), total, dict(apart), accepted["erythroblast"], per_100, given, corrected, ratio, progress
-    )
-
-
-def _scale(interval: Interval, by: float, method: str) -> Interval:
-    return Interval(by * interval.low, by * interval.high, method)

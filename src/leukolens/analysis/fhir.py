@@ -86,7 +86,9 @@ def describe_smear(result: SmearResult, issued: str) -> Resource:
 
 def _describe_differential(differential: Differential) -> list[Resource]:
     observations = [_describe_share(share, differential.leukocytes) for share in differential.shares]
-    observations += [_describe_volume(share) for share in differential.shares if share.per_liter is not None]
+    observations += [
+        _describe_volume(share, share.per_liter) for share in differential.shares if share.per_liter is not None
+    ]
     if differential.leukocytes_per_liter is not None:
         given = _observe(_LEUKOCYTES, differential.leukocytes_per_liter / 1e9, _GIGA_PER_LITER)
         given["method"] = {"text": "Given by the user of LeukoLens, not measured on the smear"}
@@ -94,12 +96,12 @@ def _describe_differential(differential: Differential) -> list[Resource]:
     if differential.corrected_leukocytes_per_liter is not None:
         corrected = differential.corrected_leukocytes_per_liter / 1e9
         observations.append(_observe(_CORRECTED_LEUKOCYTES, corrected, _GIGA_PER_LITER))
-    per_100 = differential.erythroblasts_per_100
-    erythroblasts = _observe(_ERYTHROBLASTS, per_100[0] if per_100 else None, _PER_100)
-    erythroblasts["component"] = [_count("Nucleated red cells counted", differential.erythroblasts)]
-    if per_100:
-        erythroblasts["component"].append(_interval("95 % interval", per_100[1], _PER_100))
-    observations.append(erythroblasts)
+    if differential.erythroblasts_per_100 is not None:
+        value, interval = differential.erythroblasts_per_100
+        erythroblasts = _observe(_ERYTHROBLASTS, value, _PER_100)
+        count = _count("Nucleated red cells counted", differential.erythroblasts)
+        erythroblasts["component"] = [count, _interval("95 % interval", interval, _PER_100)]
+        observations.append(erythroblasts)
     if differential.neutrophil_lymphocyte_ratio is not None:
         value, interval = differential.neutrophil_lymphocyte_ratio
         ratio = _observe("Neutrophil to lymphocyte ratio", value, ("", "1"))
@@ -114,7 +116,7 @@ def _describe_share(share: Share, leukocytes: int) -> Resource:
     if leukocytes:
         observation["component"] += [
             _interval("95 % interval", share.interval, ("%", "%")),
-            _interval("95 % interval for all classes at once", share.simultaneous, ("%", "%")),
+            _interval("95 % interval", share.simultaneous, ("%", "%")),
         ]
     if share.corrected is not None:
         value = _quantity(share.corrected, ("%", "%"))
@@ -123,6 +125,17 @@ def _describe_share(share: Share, leukocytes: int) -> Resource:
     if share.corrected_interval is not None:
         name = "95 % interval after the known errors of the classifier"
         observation["component"].append(_interval(name, share.corrected_interval, ("%", "%")))
+    if not _is_judged_by_volume(share):
+        _judge(observation, share)
+    return observation
+
+
+def _is_judged_by_volume(share: Share) -> bool:
+    """Whether a share's flag and reference are of its cells per litre: `analysis.differential` words them so."""
+    return share.per_liter is not None and "per litre" in share.reference
+
+
+def _judge(observation: Resource, share: Share) -> None:
     if share.flag:
         code, display = _FLAGS[share.flag]
         system = f"{_TERMINOLOGY}/v3-ObservationInterpretation"
@@ -131,16 +144,15 @@ def _describe_share(share: Share, leukocytes: int) -> Resource:
         observation["interpretation"] = [{"coding": [coding], "text": words}]
     if share.reference:
         observation["referenceRange"] = [{"text": _plain(share.reference)}]
-    return observation
 
 
-def _describe_volume(share: Share) -> Resource:
-    if share.per_liter is None:
-        raise ValueError("a share without a volume has no absolute count")
-    value, interval = share.per_liter
+def _describe_volume(share: Share, per_liter: tuple[float, Interval]) -> Resource:
+    value, interval = per_liter
     observation = _observe(_PER_VOLUME[share.label], value / 1e9, _GIGA_PER_LITER)
     scaled = Interval(interval.low / 1e9, interval.high / 1e9, interval.method)
     observation["component"] = [_interval("95 % interval", scaled, _GIGA_PER_LITER)]
+    if _is_judged_by_volume(share):
+        _judge(observation, share)
     return observation
 
 

@@ -185,10 +185,9 @@ def _say_flags(differential: Differential) -> Iterator[str]:
         return
     flagged = [share for share in differential.shares if share.flag]
     for share in flagged:
-        yield (
-            f"{_word(share.label).capitalize()} {share.flag.upper()}: {share.percent:.1f} %, interval "
-            f"{share.interval.low:.1f} to {share.interval.high:.1f}; reference {share.reference}."
-        )
+        volume = f", {_per_liter(share)} x 10⁹ per litre" if share.per_liter else ""
+        found = f"{share.percent:.1f} % ({_span(share.interval)}){volume}"
+        yield f"{_word(share.label).capitalize()} {share.flag.upper()}: {found}. Reference: {share.reference}."
     if not flagged:
         yield "No interval lies wholly outside its reference range. That does not say that the smear is normal."
 
@@ -213,7 +212,8 @@ def _draw_differential(differential: Differential) -> Section | None:
             "The lower bar allows for the errors that the classifier made on other cells, in its own laboratory. Where the two bars differ much, trust neither before a person has looked."
         )
     else:
-        text.append("The classifier's own errors are not known for this model, so that the intervals leave them out.")
+        why = differential.why_not_corrected or "its errors on other cells are not known"
+        text.append(f"Not corrected for the classifier's errors: {why}. The intervals leave them out.")
     chart = draw_shares(bars, "Differential", names)
     return Section("Differential", text=tuple(text), charts=(chart,))
 
@@ -242,15 +242,18 @@ def _tabulate_differential(differential: Differential) -> Section | None:
         "if all unsure were one class": [_span(Interval(*share.if_unsure, "")) for share in differential.shares],
         "10⁹ per litre": [_per_liter(share) for share in differential.shares],
         "flag": [share.flag.upper() for share in differential.shares],
-        "reference": [share.reference for share in differential.shares],
+        # The range alone; its source, the same in every row, stands above the table.
+        "reference": [share.reference.partition(" (")[0] for share in differential.shares],
     }
     kept = {name: values for name, values in columns.items() if any(values)}
     methods = {share.interval.method for share in differential.shares}
-    methods |= {f"{share.simultaneous.method} (all classes at once)" for share in differential.shares}
+    methods |= {share.simultaneous.method for share in differential.shares}
     methods |= {share.corrected_interval.method for share in differential.shares if share.corrected_interval}
+    sources = sorted({share.reference.partition(" (")[2].removesuffix(")") for share in differential.shares} - {""})
+    text = [f"Intervals: {'; '.join(sorted(methods))}.", *(f"Reference: {source}." for source in sources)]
     return Section(
         "The differential in numbers",
-        text=(f"Intervals: {'; '.join(sorted(methods))}.",),
+        text=tuple(text),
         header=tuple(kept),
         rows=tuple(zip(*kept.values(), strict=True)),
     )
@@ -295,12 +298,18 @@ def _count_kinds(result: SmearResult) -> Section | None:
     rows = []
     for kind in result.kinds:
         mean, interval = kind.per_field
-        name = "leukocytes with nucleated red cells" if kind.kind == "leukocyte" else f"{_word(kind.kind)}s"
-        rows.append((name, str(kind.count), f"{mean:.1f}", _span(interval), kind.estimate))
+        rows.append(
+            (
+                f"{_word(kind.kind)}s",
+                str(kind.count),
+                f"{mean:.1f}",
+                _span(interval),
+                kind.estimate or "no factor given",
+            )
+        )
     header = ("found", "in all fields", "a field", "95 % interval", "by the site's factor")
-    if not any(kind.estimate for kind in result.kinds):
-        header, rows = header[:-1], [row[:-1] for row in rows]
-    return Section("Cells found in each field", header=header, rows=tuple(rows))
+    text = ("On the fields used. Unsure leukocytes are among them, nucleated red cells and cells set apart are not.",)
+    return Section("Cells found in each field", text, header=header, rows=tuple(rows))
 
 
 def _show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Section]:
@@ -335,7 +344,11 @@ def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str
     lines = [f"field {number}"]
     if cell.status == "review":
         lines = ["unsure", *_second_guess(cell, classes), *lines]
-    return Picture(crop, f"{cell.probability:.0%}", tuple(lines), "unsure" if cell.status == "review" else "")
+    return Picture(crop, _say_sure(cell.probability), tuple(lines), "unsure" if cell.status == "review" else "")
+
+
+def _say_sure(probability: float) -> str:
+    return "over 99%" if probability >= 0.995 else f"{probability:.0%}"
 
 
 def _second_guess(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:

@@ -43,7 +43,7 @@ POSITIVE = _Positive(min=0, min_open=True)
 @click.option("--smear", metavar="NAME", help="What the smear is called in its files; else as the folder.")
 @click.option("--pixel-size-um", type=POSITIVE, help="Micrometres a pixel; else measured on the red cells.")
 @click.option("--wbc-per-liter", type=POSITIVE, help="Leukocytes per litre from a counter or chamber, such as 7.2e9.")
-@click.option("--ranges", metavar="NAME_OR_FILE", help="Reference ranges; needs --age and --sex.")
+@click.option("--ranges", metavar="NAME_OR_FILE", help="Reference ranges, by --age and --sex.")
 @click.option("--age", type=click.FloatRange(0, 130), metavar="YEARS", help="Of the patient, for --ranges.")
 @click.option("--sex", type=click.Choice(["female", "male"]), help="Of the patient, for --ranges.")
 @click.option("--platelet-factor", type=POSITIVE, help="Your own: platelets per microlitre for one in a field.")
@@ -109,11 +109,13 @@ def _choose_ranges(name: str | None, age: float | None, sex: str | None) -> "Ref
         if age is not None or sex is not None:
             raise click.UsageError("--age and --sex choose among reference ranges: give --ranges too.")
         return None
-    if age is None or sex is None:
-        raise click.UsageError("Reference ranges go by age and sex: give --age and --sex with --ranges.")
     from leukolens.analysis.ranges import read_ranges
 
-    return read_ranges(name).choose(age, sex)
+    table = read_ranges(name)
+    chosen = table.choose(age, sex or "")
+    if chosen is None:
+        raise click.UsageError(f"{table.name} has no range for this patient: give --age and --sex, or another table.")
+    return chosen
 
 
 def _sum_up(result: "SmearResult", report: Path) -> int:

@@ -138,8 +138,8 @@ def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) ->
         body.append(_share_bar(row.share, (left, y + 19, plot / most, 13), BLUE, 0.6))
         if row.second is not None:
             body.append(_share_bar(row.second, (left, y + 34, plot / most, 9), ORANGE, 0.75))
-    # Half as large again where there is room: drawn for a telephone, its letters would look lost on a page.
-    return _frame(width, height, title, "".join(body), 1.5 * width)
+    # A quarter larger where there is room: drawn for a telephone, its letters would look lost on a page.
+    return _frame(width, height, title, "".join(body), 1.25 * width)
 
 
 def _share_key(names: Sequence[str], left: float) -> str:
@@ -224,14 +224,35 @@ def draw_counts(rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[str],
     return _frame(width, base + 26, title, "".join(body))
 
 
-def draw_points(points: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str) -> str:
-    """Named clouds of `(x, y)` points; a few thousand at most, or the page grows heavy."""
+def draw_points(
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    title: str,
+    x_label: str,
+    y_label: str,
+    levels: Sequence[tuple[str, float, float, float]] = (),
+) -> str:
+    """Named clouds of `(x, y)` points; a few thousand at most, or the page grows heavy.
+
+    Args:
+        points: By name.
+        title: Shown on top.
+        x_label: Below.
+        y_label: At the left.
+        levels: Lines across, `(name, y, low, high)`, each in a band from `low` to `high`.
+    """
     every = [point for cloud in points.values() for point in cloud] or [(0.0, 0.0)]
     low_x, high_x = _even_range([x for x, _ in every])
-    low_y, high_y = _even_range([y for _, y in every])
+    low_y, high_y = _even_range([y for _, y in every] + [y for _, *ys in levels for y in ys])
     width, height, left, top = 560, 360, 58, 34
     plot_width, plot_height = width - left - 16, height - top - 50
     body = [_axes((left, top, plot_width, plot_height), (low_x, high_x), (low_y, high_y), x_label, y_label)]
+    for name, *ys in levels:
+        line, bottom, roof = (top + (high_y - y) / (high_y - low_y) * plot_height for y in ys)
+        body.append(
+            f"<rect x='{left}' y='{roof:.1f}' width='{plot_width}' height='{bottom - roof:.1f}' fill='{ORANGE}' fill-opacity='.18'/>"
+            f"<line x1='{left}' x2='{left + plot_width}' y1='{line:.1f}' y2='{line:.1f}' stroke='#111' stroke-dasharray='6 3'/>"
+            f"<text x='{left + plot_width - 4}' y='{line - 4:.1f}' text-anchor='end'>{escape(name)} {ys[0]:+.1f}</text>"
+        )
     for index, cloud in enumerate(points.values()):
         body.append(f"<g fill='{PALETTE[index % len(PALETTE)]}' fill-opacity='.5'>")
         for x, y in cloud:
