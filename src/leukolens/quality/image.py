@@ -19,7 +19,7 @@ from leukolens.quality.stain import BLACK_UP_TO, REDUCED_PX, Stained, find_lit, 
 STANDARD_PX = 192
 """Shorter side on which light and focus are measured, so that pictures of different cameras compare."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 _WHITE = 254
@@ -106,7 +106,7 @@ def measure_image(pixels: Pixels) -> ImageQuality:
     lit = find_lit(standard, _EDGE_PX)
     if not lit.any():
         return ImageQuality(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)
-    grey: NDArray[np.float32] = (standard @ _LUMA / 255).astype(np.float32)
+    grey: NDArray[np.float32] = (standard @ LUMA / 255).astype(np.float32)
     small = resize_by(pixels, REDUCED_PX / max(pixels.shape[:2]))
     stained, cells, largest, border, residue = _measure_stain(find_stained(small))
     return ImageQuality(
@@ -161,7 +161,8 @@ def resize_by(pixels: Pixels, scale: float) -> Pixels:
 
 def find_edges(grey: NDArray[Any]) -> NDArray[Any]:
     """The Laplacian, four times a pixel less its four neighbours: `(h - 2, w - 2)` in the type of `grey`."""
-    return 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    sides = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    return np.asarray(4 * grey[1:-1, 1:-1] - sides)
 
 
 def _measure_focus(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:

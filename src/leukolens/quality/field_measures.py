@@ -1,0 +1,206 @@
+"""Measures one field photograph: light, focus, colour, and how the cells that were found lie in it.
+
+All are shares and ratios against the field's own ground, the glass between cells, so that lamps and cameras matter
+less. Measured on a reduced copy, of a very large photograph on its middle. What the numbers mean for counting is said
+in `field`. No model here: `analysis` brings the picture and what the finder of cells saw on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from leukolens.core.pixels import Pixels
+from leukolens.core.results import Box, DetectedField
+from leukolens.quality.image import LUMA, find_edges, resize_by
+
+CELL_PX = 12
+"""Diameter that red cells have in the reduced copy: grain is gone, and blur by a tenth of a cell still shows."""
+
+UNSCALED_PX = 240
+"""Longer side of the copy where the diameter is not known."""
+
+WINDOW_CELLS = 30
+"""A photograph more red cells wide than this is measured in its middle."""
+
+CROWDED_FROM = 0.1
+"""Overlap over union from which two red cells' boxes count as lying on one another; touching discs have none."""
+
+_GROUND_PARTS = 4  # along the longer side: follows a lamp's fall-off, and no cell
+_GROUND_FROM = 85  # percentile of light in a part that is taken for glass
+_OFFSET = 8  # keeps the ratio of two nearly black values from meaning anything
+_ABSORBS_FROM = 0.03  # density from which a pixel is taken for a cell's: 7 % of the light is gone
+_BURNT_FROM = 250  # darkest channel, of 255
+
+Plane = NDArray[np.float32]
+Shape = tuple[int, ...]
+Window = tuple[slice, slice]
+
+
+@dataclass(frozen=True)
+class Finds:
+    """How the cells that were found lie, and how they are stained.
+
+    Attributes:
+        leukocytes: How many.
+        red_cells: How many.
+        red_cell_px: Diameter of red cells in pixels of the photograph; None where unknown, as are the next two then.
+        red_cells_across: How many of them would stand side by side along the shorter side.
+        red_cell_share: Share of the photograph that so many discs of that diameter would take up.
+        crowded_share: Share of the red cells whose box lies on another's; None without any.
+        red_cell_density: Median of the medians inside their boxes; None without any.
+        nucleus_density: Median over leukocytes of the box's 80th percentile, for red light; None without any.
+    """
+
+    leukocytes: int
+    red_cells: int
+    red_cell_px: float | None
+    red_cells_across: float | None
+    red_cell_share: float | None
+    crowded_share: float | None
+    red_cell_density: float | None
+    nucleus_density: float | None
+
+
+@dataclass(frozen=True)
+class FieldQuality:
+    """What was measured of one field. Densities are log10 of the ground's light over a pixel's, mean of the channels.
+
+    Attributes:
+        brightness: Light of the ground, 0..1 (90th percentile of grey).
+        burnt_share: Share of pixels burnt out in all channels.
+        unevenness: The brightest part's ground over the darkest part's.
+        tint: How much the ground's colour differs between parts, log10 of red over green.
+        cover: Share of the picture that takes light away.
+        density: 98th percentile of the densities: the darkest things.
+        usual_density: 90th percentile.
+        colour: Spread of the channels' densities in what is dark, over their mean: 0 in a grey picture.
+        brownness: How much more blue light than green that takes away, over the same mean.
+        pinkness: How much more green light than red.
+        focus: 95th percentile of the Laplacian over the range of densities (95th less 20th percentile).
+        finds: How the cells lie that the finder saw; None where it did not look.
+    """
+
+    brightness: float
+    burnt_share: float
+    unevenness: float
+    tint: float
+    cover: float
+    density: float
+    usual_density: float
+    colour: float
+    brownness: float
+    pinkness: float
+    focus: float
+    finds: Finds | None
+
+
+def measure_field(pixels: Pixels, detected: DetectedField | None) -> FieldQuality:
+    """Measures a field, `(h, w, 3)` uint8 RGB; without finds only its light, focus and colour."""
+    red_cell_px = detected.red_cell_px if detected else None
+    window, scale = _place_window(pixels.shape, red_cell_px)
+    small = resize_by(pixels[window], scale)
+    grey = (small @ LUMA).astype(np.float32)
+    ground, parts = _find_ground(small, grey)
+    densities = np.log10((ground + _OFFSET) / (small + np.float32(_OFFSET)))
+    density = densities.mean(axis=2)
+    usual, highest = np.percentile(density, [90, 98])
+    dark = density > max(_ABSORBS_FROM, 0.4 * highest)
+    colour, brownness, pinkness = _measure_colour(densities[dark])
+    lights, tints = parts @ LUMA, np.log10((parts[:, 0] + 1) / (parts[:, 1] + 1))
+    return FieldQuality(
+        brightness=float(np.percentile(grey, 90) / 255),
+        burnt_share=float((small.min(axis=2) >= _BURNT_FROM).mean()),
+        unevenness=float((lights.max() + 1) / (lights.min() + 1)),
+        tint=float(np.ptp(tints)),
+        cover=float((density > _ABSORBS_FROM).mean()),
+        density=float(highest),
+        usual_density=float(usual),
+        colour=colour,
+        brownness=brownness,
+        pinkness=pinkness,
+        focus=_measure_focus(np.log10((ground @ LUMA + _OFFSET) / (grey + _OFFSET))),
+        finds=_measure_finds(densities, detected, window, scale, pixels.shape[:2]) if detected else None,
+    )
+
+
+def _place_window(shape: Shape, red_cell_px: float | None) -> tuple[Window, float]:
+    """The part of the photograph that is measured, and how much it is reduced."""
+    if not red_cell_px:
+        return (slice(0, shape[0]), slice(0, shape[1])), min(1.0, UNSCALED_PX / max(shape[:2]))
+    side = round(WINDOW_CELLS * red_cell_px)
+    rows, columns = (slice(max(0, (length - side) // 2), max(0, (length - side) // 2) + side) for length in shape[:2])
+    return (rows, columns), min(1.0, CELL_PX / red_cell_px)
+
+
+def _find_ground(small: Pixels, grey: Plane) -> tuple[Plane, Plane]:
+    """The ground's colour at each pixel, `(h, w, 3)`, and in each part of the picture, `(n, 3)`; 0..255."""
+    rows, columns = (max(1, round(_GROUND_PARTS * side / max(grey.shape))) for side in grey.shape)
+    parts = np.empty((rows, columns, 3), np.float32)
+    for row, line in enumerate(np.array_split(np.arange(grey.shape[0]), rows)):
+        for column, stripe in enumerate(np.array_split(np.arange(grey.shape[1]), columns)):
+            part = (slice(line[0], line[-1] + 1), slice(stripe[0], stripe[-1] + 1))
+            bright = grey[part] >= np.percentile(grey[part], _GROUND_FROM)
+            parts[row, column] = np.median(small[part][bright], axis=0)
+    size = (grey.shape[1], grey.shape[0])
+    planes = [Image.fromarray(parts[:, :, channel]).resize(size, Image.Resampling.BILINEAR) for channel in range(3)]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2), parts.reshape(-1, 3)
+
+
+def _measure_colour(dark: Plane) -> tuple[float, float, float]:
+    """Spread, brownness and pinkness of dark pixels' densities, `(n, 3)`."""
+    if not len(dark):
+        return 0.0, 0.0, 0.0
+    red, green, blue = dark.mean(axis=0)
+    mean = max(float(red + green + blue) / 3, 1e-6)
+    return float(np.ptp(dark, axis=1).mean() / mean), float((blue - green) / mean), float((green - red) / mean)
+
+
+def _measure_focus(density: Plane) -> float:
+    if min(density.shape) < 3:
+        return 0.0
+    low, high = np.percentile(density, [20, 95])
+    return float(np.percentile(np.abs(find_edges(density)), 95) / max(high - low, 1e-6))
+
+
+def _measure_finds(densities: Plane, detected: DetectedField, window: Window, scale: float, shape: Shape) -> Finds:
+    boxes = [found.box for found in detected.detections]
+    shown = [(box, part) for box in boxes if (part := _find_part(box, densities.shape, window, scale)) is not None]
+    density = densities.mean(axis=2)
+    reds = [float(np.median(density[part])) for box, part in shown if box.kind == "red_cell"]
+    nuclei = [float(np.percentile(densities[(*part, 0)], 80)) for box, part in shown if box.kind == "leukocyte"]
+    red_cells, side = sum(box.kind == "red_cell" for box in boxes), detected.red_cell_px
+    return Finds(
+        leukocytes=sum(box.kind == "leukocyte" for box in boxes),
+        red_cells=red_cells,
+        red_cell_px=side,
+        red_cells_across=min(shape) / side if side else None,
+        red_cell_share=float(red_cells * np.pi / 4 * side**2 / (shape[0] * shape[1])) if side else None,
+        crowded_share=_find_crowded_share([box for box, _ in shown if box.kind == "red_cell"]) if reds else None,
+        red_cell_density=float(np.median(reds)) if reds else None,
+        nucleus_density=float(np.median(nuclei)) if nuclei else None,
+    )
+
+
+def _find_part(box: Box, shape: Shape, window: Window, scale: float) -> Window | None:
+    """Where a box lies in the reduced window; None beyond it."""
+    left, right = (round((side - window[1].start) * scale) for side in (box.x0, box.x1))
+    top, bottom = (round((side - window[0].start) * scale) for side in (box.y0, box.y1))
+    rows, columns = slice(max(0, top), min(shape[0], bottom)), slice(max(0, left), min(shape[1], right))
+    return (rows, columns) if rows.stop > rows.start and columns.stop > columns.start else None
+
+
+def _find_crowded_share(boxes: Sequence[Box]) -> float:
+    """Share of boxes that lie on another one, by `CROWDED_FROM`."""
+    sides = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes])
+    areas = (sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1])
+    crowded = 0
+    for index, side in enumerate(sides):
+        width = np.minimum(sides[:, 2], side[2]) - np.maximum(sides[:, 0], side[0])
+        height = np.minimum(sides[:, 3], side[3]) - np.maximum(sides[:, 1], side[1])
+        shared = np.maximum(0, width) * np.maximum(0, height)
+        shared[index] = 0
+        crowded += bool((shared > CROWDED_FROM * (areas + areas[index] - shared)).any())
+    return crowded / len(boxes)
