@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from leukolens.reporting.charts import draw_bars, draw_curves, draw_lines, draw_matrix
+from leukolens.reporting.charts import draw_bars, draw_curves, draw_lines, draw_matrix, draw_points
 from leukolens.reporting.page import Picture, Section, render_page
 
 CHARTS = {
@@ -53,3 +53,12 @@ def test_links_lead_from_the_first_cell_only() -> None:
     page = render_page("t", "u", [section], dated=False)
     assert '<a href="one/r.html">one</a>' in page and page.count("<a ") == 1 and "&lt;b&gt;" in page
     assert page == render_page("t", "u", [section], dated=False)
+
+
+def test_levels_stand_in_their_bands_and_widen_the_range() -> None:
+    chart = draw_points({"fields": [(1.0, 0.0), (2.0, 1.0)]}, "t", "x", "y", [("upper & limit", 8.0, 6.0, 10.0)])
+    assert "upper &amp; limit +8.0" in chart
+    root = ElementTree.fromstring(chart)
+    line = next(item for item in root.iter() if item.get("stroke-dasharray") == "6 3")
+    band = next(item for item in root.iter() if item.get("fill-opacity") == ".18")
+    assert float(band.get("y", 0)) < float(line.get("y1", 0)) < float(band.get("y", 0)) + float(band.get("height", 0))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from leukolens.cli.evaluate_detector import evaluate_detector, is_detector
 from leukolens.cli.main import SOME_REFUSED
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "evaluate",
-    epilog="Examples: leukolens evaluate pbc --data pbc --out report    leukolens evaluate --predictions calls.csv --out report",
+    epilog="Examples: leukolens evaluate pbc --data pbc --out report    leukolens evaluate --predictions calls.csv --out report    leukolens evaluate cells --data bccd --out report",
 )
 @click.argument("model", required=False, metavar="[RUN_OR_BUNDLE]")
 @click.option("--data", "data_name", metavar="NAME", help="Dataset to judge on.")
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     "part",
     metavar="S",
     help="train, validation, test or all. Default: test of the split in the card, or all of a dataset that it never saw.",
+)
+@click.option(
+    "--truth",
+    type=click.Choice(["raw", "relabelled"]),
+    help="For a finder of cells on BCCD's test fields: which boxes come first in the report, its own or those drawn anew. Default: drawn anew.",
 )
 @click.option(
     "--predictions",
@@ -48,11 +54,15 @@ def command(
     model: str | None,
     data_name: str | None,
     part: str | None,
+    truth: str | None,
     predictions_path: Path | None,
     out: Path,
     force: bool,
 ) -> None:
-    """Judge predictions: accuracy with intervals, each class, calibration, and the errors with their pictures."""
+    """Judge predictions: accuracy with intervals, each class, calibration, and the errors with their pictures.
+
+    Of a bundle that finds cells: average precision, counts against truth, and what it missed or made up.
+    """
     from leukolens.analysis.failures import find_reasons
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
@@ -65,6 +75,10 @@ def command(
     if (model is None) == (predictions_path is None) or (model is not None and data_name is None):
         raise UsageError("Give a run or bundle with --data NAME, or --predictions FILE alone.")
     manifest = open_dataset(data_name) if data_name else None
+    if model is not None and manifest is not None and is_detector(model):
+        ctx.exit(SOME_REFUSED if evaluate_detector(model, manifest, part, truth, out) else 0)
+    if truth is not None:
+        raise UsageError("--truth is for a finder of cells; what is judged here names cells.")
     cells = manifest.cells().labelled() if manifest else None
     refused: tuple[Refusal, ...] = ()
     if predictions_path is not None:

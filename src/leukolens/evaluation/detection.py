@@ -5,6 +5,7 @@ Reads boxes and finds, never a model. Training keeps epochs by it, export choose
 detector shows it; counting is `evaluation.counting`.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -210,11 +211,11 @@ def judge_finds(
 
     Args:
         fields: What is there and what was found.
-        kinds: Those that the truth knows.
+        kinds: Those to judge; what the truth has no cell of is left out.
         thresholds: The score from which each kind is counted; chosen on other fields than these.
         draws: Of the bootstrap.
     """
-    matches = {kind: match_kind(fields, kind) for kind in kinds}
+    matches = {kind: matched for kind in kinds if (matched := match_kind(fields, kind)).truths.any()}
     groups = [field.group for field in fields]
 
     def bracket(statistic: Callable[[NDArray[np.intp] | None], float]) -> dict[str, Any]:
@@ -246,6 +247,9 @@ def judge_finds(
         per_kind[kind] = values
 
     def mean_precision(weights: NDArray[np.intp] | None) -> float:
-        return float(np.mean([matched.average_precision(weights) for matched in matches.values()]))
+        values = [matched.average_precision(weights) for matched in matches.values()]
+        # A draw may lack all cells of a rare kind.
+        known = [value for value in values if not math.isnan(value)]
+        return sum(known) / len(known) if known else math.nan
 
     return {"map50": mean_precision(None), "map50_ci": bracket(mean_precision), "per_kind": per_kind}

@@ -7,7 +7,10 @@ blind to any detector (the public boxes miss half of the red cells); `doubt` say
 """
 
 import csv
+from collections import defaultdict
 from importlib.resources import files
+
+from leukolens.core.results import Box
 
 
 def read_map(name: str) -> list[dict[str, str]]:
@@ -29,3 +32,14 @@ def list_same_pictures() -> list[tuple[str, str]]:
 def list_same_fields() -> list[tuple[str, str]]:
     """Pairs of groups that show one field twice: BCCD's and Kaggle's originals."""
     return [(name_field(row["a"]), name_field(row["b"])) for row in read_map("kaggle-same-field-pairs.csv")]
+
+
+def list_relabelled() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
+    """The cells of BCCD's test fields as boxed by eye, by field: those without a doubt, and the doubtful ones."""
+    sure: dict[str, list[Box]] = defaultdict(list)
+    doubtful: dict[str, list[Box]] = defaultdict(list)
+    for row in read_map("bccd-test-relabelled.csv"):
+        x0, y0, x1, y1 = (float(row[name]) for name in ("x0", "y0", "x1", "y1"))
+        label = "platelet" if row["kind"] == "platelet" else None
+        (doubtful if row["doubt"] else sure)[row["field"]].append(Box(x0, y0, x1, y1, row["kind"], label))
+    return {field: (tuple(sure[field]), tuple(doubtful[field])) for field in sorted({*sure, *doubtful})}

@@ -1,0 +1,119 @@
+"""`leukolens evaluate` for a finder of cells: fields of a dataset with boxes to figures and a report.
+
+No command of its own: `cli.evaluate` hands detectors' bundles over to it.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from leukolens.analysis.detect import Truth
+    from leukolens.core.results import Refusal
+    from leukolens.data.manifest import Manifest, Record
+    from leukolens.data.splits import Split
+    from leukolens.evaluation.detection_metrics import Evidence
+
+
+def is_detector(model: str) -> bool:
+    """Whether what a user named is a detector's bundle."""
+    from leukolens.core.card_fields import DETECTOR, read_task
+    from leukolens.runtime.detector import detector_names
+
+    return read_task(detector_names().get(model, Path(model))) == DETECTOR
+
+
+def evaluate_detector(
+    model: str, manifest: "Manifest", part: str | None, truth: str | None, out: Path
+) -> "tuple[Refusal, ...]":
+    """Judges a detector and writes its report; gives the fields that could not be read.
+
+    Raises:
+        UsageError: the dataset has no boxes, no such part, or was not boxed anew.
+        BundleError: the bundle does not hold together.
+    """
+    from leukolens.data.manifest import find_pictures
+    from leukolens.evaluation.detection_metrics import measure_finder
+    from leukolens.evaluation.detection_report import write_detection_report
+
+    records = tuple(record for record in manifest.records if record.boxes)
+    evidence, refused, chosen = _gather(model, manifest.name, records, part, truth)
+    metrics = measure_finder(evidence)
+    report = write_detection_report(out, evidence, metrics, find_pictures(chosen))
+    for refusal in refused:
+        click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
+    if evidence.provenance.leaky:
+        click.secho(f"This split leaks: {evidence.provenance.why_leaky}", fg="red", err=True)
+    for name, judged in metrics["truths"].items():
+        kinds = ", ".join(
+            f"{kind} AP50 {values['ap50']:.3f} F1 {values['f1']:.3f}" for kind, values in judged["per_kind"].items()
+        )
+        low, high = judged["map50_ci"]["low"], judged["map50_ci"]["high"]
+        click.echo(f"{name}: mAP50 {judged['map50']:.3f} ({low:.3f} to {high:.3f}); {kinds}")
+    click.echo(f"report: {report}")
+    return refused
+
+
+def _gather(
+    model: str, data: str, records: "tuple[Record, ...]", part: str | None, truth: str | None
+) -> "tuple[Evidence, tuple[Refusal, ...], tuple[Record, ...]]":
+    from leukolens.analysis.detect import find_in_records, pair_with_truth
+    from leukolens.core.errors import UsageError
+    from leukolens.data.maps import list_relabelled
+    from leukolens.data.splits import read_split
+    from leukolens.evaluation.detection_metrics import RAW, RELABELLED, Evidence
+    from leukolens.evaluation.metrics import Provenance
+    from leukolens.runtime.detector import load_detector
+
+    if not records:
+        raise UsageError(f"{data} has no fields with boxes, so there is nothing to hold a detector against.")
+    bundle = load_detector(model)
+    split_path = bundle.folder / "split.json"
+    split = read_split(split_path) if split_path.is_file() else None
+    chosen, what = _choose(records, split, part)
+    truths: dict[str, dict[str, Truth]] = {RAW: {record.id: (record.boxes, ()) for record in chosen}}
+    anew = list_relabelled() if all(record.source == "bccd" for record in chosen) else {}
+    if all(record.id in anew for record in chosen):
+        truths[RELABELLED] = anew
+    leading = truth or (RELABELLED if RELABELLED in truths else RAW)
+    if leading not in truths:
+        raise UsageError(f"Only BCCD's test fields were boxed anew; for {what} of {data} leave --truth out.")
+    with click.progressbar(length=len(chosen), hidden=not sys.stderr.isatty(), file=sys.stderr) as bar:
+        found, refused = find_in_records(chosen, bundle, lambda done: bar.update(1))
+    leaky, why = _find_leak(chosen, split)
+    evidence = Evidence(
+        {name: pair_with_truth(chosen, found, known) for name, known in truths.items()},
+        leading,
+        bundle.card.score_thresholds,
+        Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", data, what, leaky, why),
+        len(refused),
+        Counter(field.scale_origin for field in found.values()),
+    )
+    return evidence, refused, chosen
+
+
+def _choose(records: "tuple[Record, ...]", split: "Split | None", part: str | None) -> "tuple[tuple[Record, ...], str]":
+    """The records of a part, as the bundle's own split has it or else as the dataset came; test where there is one."""
+    from leukolens.core.errors import UsageError
+
+    parts = {record.id: (split.part_of(record.id) if split else "") or record.part for record in records}
+    wanted = part or ("test" if "test" in parts.values() else "all")
+    chosen = tuple(record for record in records if wanted in ("all", parts[record.id]))
+    if not chosen:
+        known = ", ".join(sorted({name for name in parts.values() if name})) or "no parts"
+        raise UsageError(f"No field with boxes is in the part {wanted!r}. There are: {known}, and all.")
+    return chosen, wanted
+
+
+def _find_leak(chosen: "tuple[Record, ...]", split: "Split | None") -> tuple[bool, str]:
+    """Whether the bundle's own split says that a field was learned or chosen on, or that the split itself leaks."""
+    if split is None:
+        return False, ""
+    learned = {name for part in ("train", "validation") for name in split.parts.get(part, ())}
+    seen = sum(record.id in learned for record in chosen)
+    if seen:
+        return True, f"{seen} of {len(chosen)} fields were trained or chosen on"
+    return split.leaky, split.why_leaky
