@@ -64,7 +64,7 @@ def _read_field(name: str, drawn: SyntheticField, number: int, rng: np.random.Ge
         if cell.kind != "leukocyte":
             cells.append(FieldCell(box, 0.9, 0.9, np.empty(0), "accepted"))
             continue
-        status = str(rng.choice(["accepted", *REASONS], p=[0.7, 0.1, 0.06, 0.05, 0.04, 0.03, 0.02]))
+        status = str(rng.choice(["accepted", *REASONS], p=[0.8, 0.02, 0.06, 0.05, 0.03, 0.02, 0.02]))
         sure = float(rng.uniform(0.86, 0.999) if status == "accepted" else rng.uniform(0.35, 0.6))
         shares = rng.dirichlet(np.ones(len(CELL_CLASSES))) * (1 - sure)
         shares[CELL_CLASSES.index(cell.label or "")] += sure

@@ -40,6 +40,8 @@ MOST_PLATES = 200
 _MOST_PIXELS = 80_000_000
 _MOST_PLATE_PIXELS = 1_200_000
 _LONGEST_WORDS = 400
+_HELD = "\N{NO-BREAK SPACE}"
+"""Between the words of a figure, which a table would break apart."""
 
 ModelCard = Card | DetectorCard
 
@@ -187,7 +189,7 @@ def _say_flags(differential: Differential) -> Iterator[str]:
     for share in flagged:
         volume = f", {_per_liter(share)} x 10⁹ per litre" if share.per_liter else ""
         found = f"{share.percent:.1f} % ({_span(share.interval)}){volume}"
-        yield f"{_word(share.label).capitalize()} {share.flag.upper()}: {found}. Reference: {share.reference}."
+        yield f"{_word(share.label).capitalize()} {share.flag.upper()}: {found}. Reference: {_range_of(share)}."
     if not flagged:
         yield "No interval lies wholly outside its reference range. That does not say that the smear is normal."
 
@@ -243,7 +245,7 @@ def _tabulate_differential(differential: Differential) -> Section | None:
         "10⁹ per litre": [_per_liter(share) for share in differential.shares],
         "flag": [share.flag.upper() for share in differential.shares],
         # The range alone; its source, the same in every row, stands above the table.
-        "reference": [share.reference.partition(" (")[0] for share in differential.shares],
+        "reference": [_range_of(share) for share in differential.shares],
     }
     kept = {name: values for name, values in columns.items() if any(values)}
     methods = {share.interval.method for share in differential.shares}
@@ -259,13 +261,15 @@ def _tabulate_differential(differential: Differential) -> Section | None:
     )
 
 
+def _range_of(share: Share) -> str:
+    return share.reference.partition(" (")[0].replace(" ", _HELD)
+
+
 def _per_liter(share: Share) -> str:
     if share.per_liter is None:
         return ""
     value, interval = share.per_liter
-    return f"{value / 1e9:.2f} ({interval.low / 1e9:.2f} to {interval.high / 1e9:.2f})".replace(
-        " ", "\N{NO-BREAK SPACE}"
-    )
+    return f"{value / 1e9:.2f} ({interval.low / 1e9:.2f} to {interval.high / 1e9:.2f})".replace(" ", _HELD)
 
 
 def _advise(result: SmearResult) -> Section | None:
@@ -462,5 +466,4 @@ def _last_part(name: str) -> str:
 
 
 def _span(interval: Interval) -> str:
-    # Held together, since a table would break them apart.
-    return f"{interval.low:.1f} to {interval.high:.1f}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{interval.low:.1f} to {interval.high:.1f}".replace(" ", _HELD)

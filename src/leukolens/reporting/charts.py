@@ -112,7 +112,7 @@ def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) ->
         title: Shown on top.
         names: What the first and the second bar of each row are.
     """
-    width, left, step, top = 420, 12, 50, 56
+    width, left, step, top = 360, 8, 50, 56
     ends = [bar[2] for row in rows for bar in (row.share, row.second) if bar is not None]
     # Whole steps of 20 points, so that bars of two smears compare at a glance.
     most = min(100.0, 20.0 * math.ceil(max([1.0, *ends]) / 20))
@@ -138,8 +138,8 @@ def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) ->
         body.append(_share_bar(row.share, (left, y + 19, plot / most, 13), BLUE, 0.6))
         if row.second is not None:
             body.append(_share_bar(row.second, (left, y + 34, plot / most, 9), ORANGE, 0.75))
-    # A quarter larger where there is room: drawn for a telephone, its letters would look lost on a page.
-    return _frame(width, height, title, "".join(body), 1.25 * width)
+    # Larger where there is room: drawn for a telephone, its letters would look lost on a page.
+    return _frame(width, height, title, "".join(body), 1.4 * width)
 
 
 def _share_key(names: Sequence[str], left: float) -> str:
@@ -149,7 +149,7 @@ def _share_key(names: Sequence[str], left: float) -> str:
             f"<rect x='{x:.0f}' y='28' width='12' height='12' fill='{colour}' fill-opacity='{opacity}'/>"
             f"<text x='{x + 17:.0f}' y='38'>{escape(name)}</text>"
         )
-        x += 34 + 6.2 * len(name)
+        x += 30 + 6.2 * len(name)
     return "".join(parts)
 
 
