@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from leukolens.core.pixels import Preparation
+    from leukolens.core.runs import RunFolder
     from leukolens.data.manifest import Record
     from leukolens.training.tensors import CellArray
 
@@ -31,12 +32,18 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     from leukolens.core.runs import open_run
     from leukolens.data.manifest import open_dataset
     from leukolens.data.splits import read_split
+    from leukolens.export.detector import is_detector_run
     from leukolens.export.onnx import export_bundle, load_network
     from leukolens.export.parity import compare_bundle
     from leukolens.runtime.classifier import load_bundle
 
     folder = open_run(run)
     require_absent(out, force)
+    if is_detector_run(folder):
+        if int8:
+            raise click.UsageError("--int8 is for classifiers.")
+        _export_detector(folder, out, images)
+        return
     network, facts, preparation = load_network(folder)
     card = export_bundle(folder, out, out.name)
     records = {record.id: record for record in open_dataset(facts["data"]).cells().records}
@@ -55,6 +62,29 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
         proof += f" In 8-bit integers: {agreement}."
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {size:.1f} MB. {proof}")
+
+
+def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
+    from leukolens.data.manifest import open_dataset
+    from leukolens.data.splits import read_split
+    from leukolens.export.detector import compare_detector, export_detector, load_detector_network
+    from leukolens.training.detector_config import read_detector_recipe
+    from leukolens.training.detector_finish import prepare_crop
+    from leukolens.training.detector_fit import load_part
+    from leukolens.training.fields import cut_whole
+
+    network, facts = load_detector_network(folder)
+    card = export_detector(folder, out, out.name)
+    config = read_detector_recipe(folder.recipe)
+    split = read_split(folder.split)
+    inputs = []
+    for told in config.data.fields:
+        fields, _ = load_part(open_dataset(told.data), told, split, "validation", lambda what, done, total: None)
+        inputs += [prepare_crop(cut_whole(field, card.red_cell_px)).numpy() for field in fields]
+    step = max(1, len(inputs) // images)
+    parity = compare_detector(network, out, card, inputs[::step][:images])
+    size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
+    click.echo(f"{out}: {size:.1f} MB. Parity with the run on {facts['data']} validation: {parity}.")
 
 
 def _load(

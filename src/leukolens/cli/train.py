@@ -51,11 +51,17 @@ def command(
     from leukolens.data.manifest import open_dataset
     from leukolens.data.splits import make_split, read_split
     from leukolens.training.config import read_recipe
+    from leukolens.training.detector_config import is_detector_recipe
     from leukolens.training.fit import train
 
-    config = read_recipe(recipe, overrides)
     if not resume and not (trials and (out / "search.db").is_file()):
         require_absent(out, force)
+    if is_detector_recipe(recipe):
+        if split_path is not None or trials:
+            raise click.UsageError("--split and --search are for classifiers: a detector's recipe draws its own split.")
+        _train_detector(recipe, overrides, data_name, out, resume)
+        return
+    config = read_recipe(recipe, overrides)
     manifest = open_dataset(data_name).cells().labelled()
     if split_path is not None:
         split = read_split(split_path)
@@ -66,17 +72,36 @@ def command(
     if split.leaky:
         click.secho(f"This split leaks: {split.why_leaky}", fg="red", err=True)
 
-    def report(what: str, done: int, total: int) -> None:
-        if done == total or done % 500 == 0:
-            click.echo(f"\r{what}: {done} of {total} images", nl=done == total, err=True)
-
     if trials:
         from leukolens.training.search import search_recipe
 
-        config = search_recipe(config, manifest, split, out, trials, report)
+        config = search_recipe(config, manifest, split, out, trials, _report)
         click.echo(f"{out / 'search.csv'}: {trials} recipes tried; the best is trained now.", err=True)
-    run = train(config, manifest, split, out, resume, report)
+    run = train(config, manifest, split, out, resume, _report)
     click.echo(
         f"{run.path}: weights, predictions and curves are written. Next: leukolens evaluate {run.path} --data {data_name} --out report",
         err=True,
     )
+
+
+def _train_detector(recipe: Path, overrides: tuple[str, ...], data_name: str, out: Path, resume: bool) -> None:
+    from leukolens.data.manifest import open_dataset
+    from leukolens.training.detector_config import read_detector_recipe
+    from leukolens.training.detector_fit import train_detector
+
+    config = read_detector_recipe(recipe, overrides)
+    names = [part.data for part in config.data.fields]
+    if data_name != names[0]:
+        raise click.UsageError(
+            f"This recipe trains on {', '.join(names)}: --data takes the first of them, received {data_name!r}."
+        )
+    run = train_detector(config, [open_dataset(name) for name in names], out, resume, _report)
+    click.echo(
+        f"{run.path}: weights, thresholds and curves are written. Next: leukolens export {run.path} --out {out.name}-bundle",
+        err=True,
+    )
+
+
+def _report(what: str, done: int, total: int) -> None:
+    if done == total or done % 500 == 0:
+        click.echo(f"\r{what}: {done} of {total} images", nl=done == total, err=True)

@@ -141,7 +141,7 @@ def write_model(network: nn.Module, height_px: int, width_px: int, path: Path) -
         )
         # One file: the runtime refuses models that point at data outside themselves.
         assert program is not None  # with dynamo=True it is always given back
-        onnx.save(_without_metadata(program.model_proto), temporary)
+        onnx.save(strip_metadata(program.model_proto), temporary)
     return example
 
 
@@ -173,7 +173,7 @@ def find_linear_head(network: nn.Module, example: Tensor) -> NDArray[np.float32]
     return None
 
 
-def _without_metadata(model: onnx.ModelProto) -> onnx.ModelProto:
+def strip_metadata(model: onnx.ModelProto) -> onnx.ModelProto:
     """Drops the exporter's notes: they carry paths of the machine that exported."""
     model.graph.ClearField("metadata_props")
     model.ClearField("metadata_props")

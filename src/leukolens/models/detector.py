@@ -45,7 +45,7 @@ class CellDetector(nn.Module):
         # Any, since timm's networks have more than nn.Module promises.
         trunk: Any = timm.create_model(_TRUNK, pretrained=False, features_only=True)
         del trunk.blocks[max(_TAPS) + 1 :]  # a fifth of its numbers, for 1,000 kinds of things, that add no reach here
-        self.trunk: Any = trunk
+        self.trunk: Any = _pad_evenly(trunk)
         self.laterals = nn.ModuleList(nn.Conv2d(channels, _WIDTH, 1) for channels in _TAPS.values())
         self.merges = nn.ModuleList(_separable(_WIDTH) for _ in list(_TAPS)[1:])
         self.centre_head = _head(len(DETECTED_KINDS))
@@ -95,6 +95,34 @@ def load_detector_weights(network: CellDetector, weights: str) -> str:
     if weights in ("imagenet", "imagenet-or-random"):
         return f"trunk {_TRUNK}: {load_weights(network.trunk, _TRUNK, weights)}; path and heads random"
     return load_weights(network, ARCHITECTURE, weights)
+
+
+class _HalvingConvolution(nn.Conv2d):
+    """A convolution of stride 2 that pads as TensorFlow does for even sizes, which ours always are.
+
+    timm's own works the padding out from the size of each picture, which takes the exporter minutes to follow.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The convolved picture, half as high and half as wide."""
+        before = (self.kernel_size[0] - 2) // 2
+        after = self.kernel_size[0] - 2 - before
+        padded = functional.pad(image, (before, after, before, after))
+        return functional.conv2d(padded, self.weight, self.bias, 2, groups=self.groups)
+
+
+def _pad_evenly(trunk: nn.Module) -> nn.Module:
+    """The same network with its halving convolutions replaced, under the same names."""
+    for parent in list(trunk.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2):
+                kernel = layer.kernel_size[0]
+                twin = _HalvingConvolution(
+                    layer.in_channels, layer.out_channels, kernel, 2, groups=layer.groups, bias=layer.bias is not None
+                )
+                twin.load_state_dict(layer.state_dict())
+                setattr(parent, name, twin)
+    return trunk
 
 
 def _separable(width: int) -> nn.Sequential:

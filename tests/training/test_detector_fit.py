@@ -1,0 +1,161 @@
+"""Training a detector on a handful of small synthetic fields: it learns, it resumes, it says what it did."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from leukolens.core.errors import DataError, TrainingError, UsageError
+from leukolens.core.results import Box, Detection
+from leukolens.core.runs import RunFolder
+from leukolens.data.manifest import Manifest, Record
+from leukolens.data.synthetic import draw_field
+from leukolens.training.completion import add_finds
+from leukolens.training.config import AugmentConfig, OptimiserConfig, RoundConfig
+from leukolens.training.detector_config import (
+    DetectorConfig,
+    DetectorDataConfig,
+    DetectorModelConfig,
+    FieldsConfig,
+    InputConfig,
+    NothingConfig,
+    is_detector_recipe,
+    read_detector_recipe,
+)
+from leukolens.training.detector_fit import train_detector
+from leukolens.training.detector_module import DetectorModule
+from leukolens.training.fields import label_boxes
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "detector.toml"
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Seven fields of 128 x 96 px with red cells of some 25 px."""
+    folder = tmp_path_factory.mktemp("fields")
+    records = []
+    for number in range(7):
+        drawn = draw_field(np.random.default_rng(number), 128, 96, 0.3, ["lymphocyte"])
+        Image.fromarray(drawn.image).save(folder / f"{number}.png")
+        boxes = tuple(Box(cell.x0, cell.y0, cell.x1, cell.y1, cell.kind) for cell in drawn.cells)
+        records.append(Record(str(number), str(folder / f"{number}.png"), None, "", "toy", str(number), boxes=boxes))
+    return Manifest("toy", tuple(records))
+
+
+@pytest.fixture
+def config() -> DetectorConfig:
+    return DetectorConfig(
+        task="detector",
+        name="toy",
+        input=InputConfig(25.0, 64),
+        data=DetectorDataConfig((FieldsConfig("toy", 25.0, 1.0, NothingConfig(red_cell=0.5)),), 8),
+        rounds=(RoundConfig(3, 3e-3),),
+        model=DetectorModelConfig("none"),
+        optimiser=OptimiserConfig(batch_size=4, average_decay=0.5),
+        augment=AugmentConfig(flip=True, scale=1.3, stain=0.1, colour=0.2, noise=0.02),
+    )
+
+
+def rows_of(run: RunFolder) -> list[list[str]]:
+    return [line.split(",") for line in run.history.read_text().splitlines()]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weights(
+    fields: Manifest, config: DetectorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_detector(config, [fields], tmp_path / "whole", False, quiet)
+    for path in (whole.recipe, whole.history, whole.curves, whole.environment, whole.split, whole.weights):
+        assert path.stat().st_size > 0, path
+    assert read_detector_recipe(whole.recipe) == config
+    assert len(rows_of(whole)) == 1 + 3
+    facts = json.loads(whole.environment.read_text())
+    assert facts["task"] == "detector" and set(facts["score_thresholds"]) == {"leukocyte", "red_cell", "platelet"}
+    assert facts["images"] == {"train": 6, "validation": 1}
+
+    draw = DetectorModule.training_step
+
+    def killed(self: DetectorModule, *batch: object) -> object:
+        if self.current_epoch == 2:
+            raise RuntimeError("killed")
+        return draw(self, *batch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DetectorModule, "training_step", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        train_detector(config, [fields], tmp_path / "cut", False, quiet)
+    monkeypatch.setattr(DetectorModule, "training_step", draw)
+    resumed = train_detector(config, [fields], tmp_path / "cut", True, quiet)
+    assert [row[:-1] for row in rows_of(resumed)] == [row[:-1] for row in rows_of(whole)]  # all but the seconds
+    ours, theirs = load_file(resumed.weights), load_file(whole.weights)
+    assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_field_is_learned_by_heart(fields: Manifest, config: DetectorConfig, tmp_path: Path) -> None:
+    still = dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, crops_per_epoch=32),
+        rounds=(RoundConfig(4, 3e-3),),
+        optimiser=OptimiserConfig(batch_size=4),
+        augment=AugmentConfig(),
+    )
+    two = Manifest("toy", fields.records[:2])
+    run = train_detector(still, [two], tmp_path / "run", False, quiet)
+    losses = [float(row[1]) for row in rows_of(run)[1:]]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_what_cannot_be_trained_is_refused(fields: Manifest, config: DetectorConfig, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no checkpoints"):
+        train_detector(config, [fields], tmp_path / "none", True, quiet)
+    with pytest.raises(DataError, match="No field is left for validation"):
+        train_detector(config, [Manifest("toy", fields.records[:1])], tmp_path / "one", False, quiet)
+
+
+def test_the_shipped_recipe_is_a_detectors_and_reads() -> None:
+    assert is_detector_recipe(RECIPE) and not is_detector_recipe(RECIPE.with_name("pbc.toml"))
+    config = read_detector_recipe(RECIPE, ["data.fields.0.nothing.red_cell=0.3"])
+    assert [part.data for part in config.data.fields] == ["bccd", "txl", "chula"]
+    assert config.data.fields[0].nothing.red_cell == 0.3
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("input.crop_px=100", "multiple of 32"),
+        ("data.fields.0.nothing.red_cell=2.0", "from 0 to 1"),
+        ("augment.rotation_degrees=90.0", "quarters"),
+        ("rounds.0.trainable=head", "trained whole"),
+        ("data.fields.0.share=-1.0", "shares"),
+        ("data.completion.ignore_score=0.9", "ignore_score"),
+        ("data.crops_per_epoch=2", "one batch"),
+        ("data.fields.0.red_cell_px=0.0", "above 0"),
+        ("model.dropout=0.5", "unknown keys"),
+        ("task=classifier", "task"),
+    ],
+)
+def test_a_recipe_that_means_nothing_is_refused(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        read_detector_recipe(RECIPE, [override])
+
+
+def test_finds_that_are_no_box_are_added_the_unsure_as_doubtful() -> None:
+    labels = label_boxes([Box(0, 0, 10, 10, "red_cell")])
+    finds = [
+        Detection(Box(1, 1, 11, 11, "red_cell"), 0.9),  # the box itself
+        Detection(Box(1, 1, 11, 11, "platelet"), 0.9),  # of another kind: another cell
+        Detection(Box(30, 30, 40, 40, "red_cell"), 0.3),
+    ]
+    completed = add_finds(labels, finds, 0.5)
+    assert completed.boxes.tolist() == [[0, 0, 10, 10], [1, 1, 11, 11], [30, 30, 40, 40]]
+    assert completed.kinds.tolist() == [1, 2, 1]
+    assert completed.sure.tolist() == [True, True, False]
+    assert add_finds(labels, [], 0.5) is labels
