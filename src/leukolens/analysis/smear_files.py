@@ -17,7 +17,8 @@ from PIL import Image
 
 from leukolens.analysis.fhir import describe_smear
 from leukolens.analysis.overlay import draw_overlay
-from leukolens.analysis.smear_report import FieldView, ModelCard, render_report, show_field
+from leukolens.analysis.smear_pictures import FieldView, show_field
+from leukolens.analysis.smear_report import ModelCard, render_report
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import read_rows, show_name, write_atomically, write_rows, write_text
 from leukolens.core.intervals import Interval

@@ -1,107 +1,36 @@
 """The report of a smear: one page that a clinician reads in a minute, prints, and searches for what went wrong.
 
-Takes a `SmearResult`, the models' cards and what `show_field` kept of each picture; computes no statistics. Called by
-`leukolens.analysis.smear_files`; how a page looks is `leukolens.reporting`.
+Takes a `SmearResult`, the models' cards and what `leukolens.analysis.smear_pictures` kept of each field; computes no
+statistics. Called by `leukolens.analysis.smear_files`; how a page looks is `leukolens.reporting`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from leukolens.analysis.overlay import name_call, outline_cells
+from leukolens.analysis.smear_pictures import (
+    MOST_PLATES,
+    FieldView,
+    last_part,
+    show_apart,
+    show_classes,
+    show_fields,
+)
 from leukolens.core.card import Card
 from leukolens.core.detector_card import DetectorCard
 from leukolens.core.files import show_name
 from leukolens.core.intervals import Interval, cells_needed
-from leukolens.core.pixels import Pixels
-from leukolens.core.results import Differential, FieldCell, FieldResult, Share, SmearResult
-from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.core.results import Differential, FieldResult, Share, SmearResult
 from leukolens.reporting.charts import ShareBar, draw_shares
-from leukolens.reporting.page import Picture, Section, render_page
-from leukolens.reporting.plates import Plate, draw_plate
-from leukolens.runtime.scale import RED_CELL_UM
-
-CROP_UM = 24.0
-"""Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
-
-CROP_PX = 112
-MOST_CROPS = 60
-"""Of one class; a smear of thousands would make a page that no old laptop opens."""
+from leukolens.reporting.page import Section, render_page
 
 _AIMS = (10, 5, 3, 2, 1)
 """Points of a percentage that the report says the way to: the next of them that is not reached."""
 
-MOST_PLATES = 200
-"""Fields shown; the others are in the folder `overlay`."""
-
-_MOST_PIXELS = 80_000_000
-_MOST_PLATE_PIXELS = 1_200_000
 _LONGEST_WORDS = 400
 _HELD = "\N{NO-BREAK SPACE}"
 """Between the words of a figure, which a table would break apart."""
 
 ModelCard = Card | DetectorCard
-
-
-@dataclass(frozen=True)
-class FieldView:
-    """What the report keeps of a field's picture, which is then let go.
-
-    Attributes:
-        field: The result it belongs to.
-        drawing: SVG with outlines; empty where the picture is gone or is not shown.
-        crops: A picture `(CROP_PX, CROP_PX, 3)` uint8 RGB of each leukocyte, by its place in the field's cells.
-        gone: Why there is no picture; empty otherwise.
-    """
-
-    field: FieldResult
-    drawing: str
-    crops: dict[int, Pixels]
-    gone: str = ""
-
-
-def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> FieldView:
-    """Draws a field for the report, and cuts out its leukocytes at one physical scale.
-
-    Args:
-        field: The result.
-        pixels: Its picture, `(h, w, 3)` uint8 RGB.
-        number: Its place in the smear, from 0.
-        fields: How many the smear has: the more, the smaller each is drawn.
-    """
-    drawing = ""
-    if number < MOST_PLATES:
-        most = min(_MOST_PLATE_PIXELS, _MOST_PIXELS // min(fields, MOST_PLATES))
-        drawing = draw_plate(pixels, outline_cells(field.cells), f"Field {number + 1} with its cells outlined", most)
-    crops = {
-        index: _cut_crop(pixels, cell, field)
-        for index, cell in enumerate(field.cells)
-        if cell.box.kind == "leukocyte" and field.usable
-    }
-    return FieldView(field, drawing, crops)
-
-
-def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
-    """A square around a cell; grey beyond the field's border, where a mirror image would show cells that are not there."""
-    box = cell.box
-    pixel_um = field.pixel_size_um or (RED_CELL_UM / field.red_cell_px if field.red_cell_px else None)
-    side = CROP_UM / pixel_um if pixel_um else 2 * max(box.x1 - box.x0, box.y1 - box.y0)
-    side = min(max(8.0, side), 4.0 * max(pixels.shape[:2]))
-    left, top = (box.x0 + box.x1 - side) / 2, (box.y0 + box.y1 - side) / 2
-    scale = CROP_PX / side
-    height, width = pixels.shape[:2]
-    x0, y0, x1, y1 = max(0.0, left), max(0.0, top), min(width, left + side), min(height, top + side)
-    canvas = Image.new("RGB", (CROP_PX, CROP_PX), "#d9dde2")
-    size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
-    if x1 - x0 >= 1 and y1 - y0 >= 1:
-        rows, columns = slice(int(y0), int(np.ceil(y1))), slice(int(x0), int(np.ceil(x1)))
-        window = (x0 - columns.start, y0 - rows.start, x1 - columns.start, y1 - rows.start)
-        piece = Image.fromarray(pixels[rows, columns]).resize(size, Image.Resampling.BILINEAR, box=window)
-        canvas.paste(piece, (round((x0 - left) * scale), round((y0 - top) * scale)))
-    return np.asarray(canvas)
 
 
 def render_report(result: SmearResult, views: Sequence[FieldView], cards: Sequence[ModelCard]) -> str:
@@ -112,10 +41,10 @@ def render_report(result: SmearResult, views: Sequence[FieldView], cards: Sequen
         _tabulate_differential(result.differential),
         _advise(result),
         _count_kinds(result),
-        *_show_classes(result, views),
-        _show_apart(views),
+        *show_classes(result, views),
+        show_apart(views),
         _tabulate_fields(result),
-        _show_fields(views),
+        show_fields(views),
         _describe_models(cards),
     ]
     if result.refused:
@@ -316,71 +245,6 @@ def _count_kinds(result: SmearResult) -> Section | None:
     return Section("Cells found in each field", text, header=header, rows=tuple(rows))
 
 
-def _show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Section]:
-    for label in (name for name in CELL_CLASSES if name in result.classes):
-        shown = [
-            (view.field.cells[index], number, crop)
-            for number, view in enumerate(views, start=1)
-            for index, crop in view.crops.items()
-            if view.field.cells[index].box.label == label and view.field.cells[index].status in ("accepted", "review")
-        ]
-        if not shown:
-            continue
-        shown.sort(key=lambda item: (item[0].status == "accepted", item[0].probability))
-        unsure = sum(cell.status == "review" for cell, _, _ in shown)
-        title = f"{_word(label).capitalize()}: {len(shown) - unsure} accepted"
-        text = [_say_scale(views)] if len(shown) > 1 else []
-        if len(shown) > MOST_CROPS:
-            text.append(f"The {MOST_CROPS} least sure are shown; all stand in cells.csv.")
-        pictures = tuple(_show_cell(*item, result.classes) for item in shown[:MOST_CROPS])
-        yield Section(title + (f", {unsure} unsure" if unsure else ""), tuple(text), pictures=pictures, small=True)
-
-
-def _say_scale(views: Sequence[FieldView]) -> str:
-    unknown = sum(not (view.field.pixel_size_um or view.field.red_cell_px) for view in views)
-    if unknown == len(views):
-        return "The scale is not known: each picture is twice as wide as its cell."
-    known = f"Unsure cells first. Each picture is {CROP_UM:g} µm wide"
-    return known + (f", but for {unknown} fields of unknown scale." if unknown else ".")
-
-
-def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str]) -> Picture:
-    lines = [f"field {number}"]
-    if cell.status == "review":
-        lines = ["unsure", *_second_guess(cell, classes), *lines]
-    return Picture(crop, _say_sure(cell.probability), tuple(lines), "unsure" if cell.status == "review" else "")
-
-
-def _say_sure(probability: float) -> str:
-    return "over 99%" if probability >= 0.995 else f"{probability:.0%}"
-
-
-def _second_guess(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
-    if len(cell.probabilities) == len(classes) > 1:
-        second = int(np.argsort(cell.probabilities)[-2])
-        yield f"or {_word(classes[second])} {cell.probabilities[second]:.0%}"
-
-
-def _show_apart(views: Sequence[FieldView]) -> Section | None:
-    shown = [
-        (view.field.cells[index], number, crop)
-        for number, view in enumerate(views, start=1)
-        for index, crop in view.crops.items()
-        if view.field.cells[index].status not in ("accepted", "review")
-    ]
-    if not shown:
-        return None
-    shown.sort(key=lambda item: item[0].status)
-    pictures = tuple(
-        Picture(crop, name_call(cell), (cell.reason, f"field {number}"), "bad")
-        for cell, number, crop in shown[:MOST_CROPS]
-    )
-    text = ["Found, but not counted: their class cannot be told, or they were counted already."]
-    if len(shown) > MOST_CROPS:
-        text.append(f"{MOST_CROPS} of {len(shown)} are shown; all stand in cells.csv.")
-    return Section(f"Set apart: {len(shown)}", tuple(text), pictures=pictures, small=True)
-
-
 def _tabulate_fields(result: SmearResult) -> Section | None:
     if not result.fields:
         return None
@@ -399,27 +263,7 @@ def _field_row(number: int, field: FieldResult) -> tuple[str, ...]:
     ]
     counts = (accepted, unsure, len(leukocytes) - accepted - unsure, *others)
     scale = f"{field.pixel_size_um:.3f} ({field.scale_origin})" if field.pixel_size_um else "unknown"
-    return f"field {number}", _last_part(field.name), *map(str, counts), scale, "yes" if field.usable else "no"
-
-
-def _show_fields(views: Sequence[FieldView]) -> Section | None:
-    plates = []
-    for number, view in enumerate(views[:MOST_PLATES], start=1):
-        field = view.field
-        lines = [f"{advice.fault}: {advice.action}" for advice in field.advice]
-        lines += [view.gone] if view.gone else []
-        lines += [] if field.usable else ["Not counted."]
-        title = f"Field {number}: {_last_part(field.name)}"
-        plates.append(Plate(title, view.drawing, tuple(lines), f"field-{number}"))
-    if not plates:
-        return None
-    text = [
-        "Colour says what a cell is. Whole line: counted; dashed: unsure; dotted: set apart. Thin grey: red cells; thin black: platelets.",
-        "The pictures are reduced and compressed to keep this page light; judge cells on the originals.",
-    ]
-    if len(views) > MOST_PLATES:
-        text.append(f"The first {MOST_PLATES} of {len(views)} fields are shown; all are in the folder overlay.")
-    return Section("Every field with its cells", tuple(text), plates=tuple(plates))
+    return f"field {number}", last_part(field.name), *map(str, counts), scale, "yes" if field.usable else "no"
 
 
 def _describe_models(cards: Sequence[ModelCard]) -> Section | None:
@@ -459,10 +303,6 @@ def _clip(words: str) -> str:
 
 def _word(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _last_part(name: str) -> str:
-    return show_name(name.replace("\\", "/").rstrip("/").rpartition("/")[2] or name)
 
 
 def _span(interval: Interval) -> str:
