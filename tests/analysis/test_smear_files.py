@@ -169,6 +169,7 @@ def test_a_field_left_out_gives_no_cell_to_the_galleries(folder: Path, smear: An
     used = [
         cell for field in smear.result.fields if field.usable for cell in field.cells if cell.box.kind == "leukocyte"
     ]
+    assert 'alt="neutrophil of field 1"' in page
     assert page.count("<figure") == len(used) and page.count('class="plate"') == 4
     unsure = page.find('<figure class="unsure"')
     gallery = page.rfind('<div class="gallery small">', 0, unsure)

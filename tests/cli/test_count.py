@@ -55,7 +55,7 @@ def run(
 def test_a_folder_of_fields_becomes_a_folder_of_files(run: Any, asked: dict[str, Any], tmp_path: Path) -> None:
     done = run(tmp_path / "fields", "--smear", "S 7", "--wbc-per-liter", "7.2e9", "--platelet-factor", 15000)
     assert done.exit_code == 0, done.output
-    assert "leukocytes counted on 2 fields" in done.stderr and "report.html" in done.stderr and not done.stdout
+    assert "on 2 of 2 fields" in done.stderr and "report.html" in done.stderr and not done.stdout
     settings = asked["settings"]
     assert (settings.name, settings.leukocytes_per_liter, settings.factors) == ("S 7", 7.2e9, {"platelet": 15000})
     assert len(asked["sources"]) == 2 and asked["bundle"].card.name == "pbc"

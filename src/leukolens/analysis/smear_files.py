@@ -165,7 +165,7 @@ def _describe_field(field: FieldResult, overlay: str) -> tuple[object, ...]:
         _round(field.red_cell_px, 2),
         *(accepted.count(kind) for kind in KIND_CODES),
         *(leukocytes.count(status) for status in _APART),
-        "; ".join(f"{advice.fault}: {advice.action}" for advice in field.advice),
+        "; ".join(f"{advice.fault}: {advice.action.rstrip('.')}" for advice in field.advice),
         "; ".join(field.warnings),
         overlay,
     )

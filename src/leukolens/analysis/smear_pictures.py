@@ -121,7 +121,9 @@ def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str
     lines = [f"field {number}"]
     if cell.status == "review":
         lines = ["unsure", *_second_guess(cell, classes), *lines]
-    return Picture(crop, _say_sure(cell.probability), tuple(lines), "unsure" if cell.status == "review" else "")
+    mark = "unsure" if cell.status == "review" else ""
+    spoken = f"{name_call(cell)} of field {number}"
+    return Picture(crop, _say_sure(cell.probability), tuple(lines), mark, spoken=spoken)
 
 
 def _say_sure(probability: float) -> str:

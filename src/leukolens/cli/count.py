@@ -129,8 +129,10 @@ def _sum_up(result: "SmearResult", report: Path) -> int:
         why = "; ".join(f"{advice.fault}: {advice.action}" for advice in field.advice if advice.stops)
         click.echo(f"not counted: {show_name(field.name)} {why}", err=True)
     used = len(result.fields) - len(left_out)
-    counted = result.differential.leukocytes
-    click.echo(f"{counted} leukocytes counted on {used} fields. Report: {show_name(str(report.resolve()))}", err=True)
+    click.echo(
+        f"Leukocytes counted: {result.differential.leukocytes}, on {used} of {len(result.fields)} fields.", err=True
+    )
+    click.echo(f"Report: {show_name(str(report.resolve()))}", err=True)
     if not used:
         return FAILED
     return SOME_REFUSED if result.refused or left_out else 0

@@ -29,6 +29,7 @@ class Picture:
         lines: Further lines.
         mark: `good`, `bad`, `unsure` or nothing: the colour of its edge, which its lines say in words too.
         beside: A second picture to the right of it, likewise `(h, w, 3)` uint8 RGB; None for most.
+        spoken: Read out by screen readers where the title alone does not say what is shown.
     """
 
     pixels: NDArray[np.uint8]
@@ -36,6 +37,7 @@ class Picture:
     lines: tuple[str, ...] = ()
     mark: str = ""
     beside: NDArray[np.uint8] | None = None
+    spoken: str = ""
 
     @property
     def address(self) -> str:
