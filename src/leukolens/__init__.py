@@ -5,6 +5,7 @@ Research use, not a medical device. The public face, loaded when first used::
     import leukolens as ll
 
     calls = ll.classify(["cell.jpg"])
+    smear = ll.count(["field-1.jpg", "field-2.jpg"])
 """
 
 from importlib import import_module
@@ -16,6 +17,10 @@ __version__ = version("leukolens")
 _PUBLIC = {
     "classify": "leukolens.analysis.classify",
     "Calls": "leukolens.analysis.classify",
+    "count": "leukolens.analysis.count",
+    "CountSettings": "leukolens.analysis.count",
+    "SmearResult": "leukolens.core.results",
+    "load_detector": "leukolens.runtime.detector",
     "load_bundle": "leukolens.runtime.classifier",
     "Bundle": "leukolens.runtime.classifier",
     "CellCall": "leukolens.core.results",
