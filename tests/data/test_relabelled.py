@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from leukolens.core.results import Box
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.data.maps import read_map
+from leukolens.data.maps import list_relabelled, read_map
 from leukolens.data.sources.bccd import read
 
 WIDTH, HEIGHT = 640, 480
@@ -34,3 +35,13 @@ def test_the_fields_are_the_public_test_list_and_its_leukocytes_are_kept(real_da
     for name in ("BloodImage_00171", "BloodImage_00178", "BloodImage_00327", "BloodImage_00135"):
         public = sum(box.kind == "leukocyte" for box in fields[name].boxes)
         assert len(ours[name]) == public + 1, name
+
+
+def test_boxes_come_by_field_the_doubtful_ones_apart() -> None:
+    fields = list_relabelled()
+    rows = read_map("bccd-test-relabelled.csv")
+    assert len(fields) == 72
+    assert sum(len(sure) for sure, _ in fields.values()) == sum(not row["doubt"] for row in rows)
+    assert sum(len(doubtful) for _, doubtful in fields.values()) == sum(bool(row["doubt"]) for row in rows)
+    assert Box(208, 95, 396, 279, "leukocyte") in fields["BloodImage_00007"][0]
+    assert Box(198, 4, 240, 50, "platelet", "platelet") in fields["BloodImage_00007"][1]

@@ -38,7 +38,7 @@ def test_each_error_is_laid_at_the_right_door() -> None:
         (MISSED, "a", 210),
         (MISSED, "b", 0),
     ]
-    said = attribute_errors(errors, careful, {KIND: 0.5})
+    said = attribute_errors(careless, careful, [KIND], {KIND: 0.5})
     # Field b was not looked at again.
     assert [(error.box.x0, error.whose) for error in said] == [
         (30, TRUTH),
@@ -50,8 +50,19 @@ def test_each_error_is_laid_at_the_right_door() -> None:
         (180, FINDER),
         (210, DOUBT),
     ]
+    assert said[0].why == "a cell that has no box"
+    assert said[3].why == "its box was drawn badly"
     assert said[4].why == "found, but its box was drawn badly"
     assert said[5].why == "looked at closely, there is no such cell"
+
+
+def test_a_cell_boxed_as_another_kind_is_said_to_be() -> None:
+    boxed = Box(0, 0, 20, 20, "platelet")
+    found = (Detection(box(1), 0.9),)
+    (error,) = attribute_errors(
+        [JudgedField("a", "a", (boxed,), found)], [JudgedField("a", "a", (box(0),), found)], [KIND], {KIND: 0.5}
+    )
+    assert (error.whose, error.why) == (TRUTH, "boxed as a platelet")
 
 
 def test_without_an_error_there_is_nothing_to_say() -> None:

@@ -171,6 +171,18 @@ def grouped_bootstrap(
         draws: Number of bootstrap draws.
         seed: Of the draws.
     """
+    (interval,) = grouped_bootstraps(lambda rows: [statistic(rows)], groups, strata, draws, seed)
+    return interval
+
+
+def grouped_bootstraps(
+    statistics: Callable[[NDArray[np.intp]], Sequence[float]],
+    groups: Sequence[str],
+    strata: Sequence[str],
+    draws: int = 1000,
+    seed: int = 0,
+) -> tuple[Interval, ...]:
+    """The same for several statistics of the same draws, one interval each."""
     rows_of: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         rows_of.setdefault(group, []).append(row)
@@ -178,9 +190,12 @@ def grouped_bootstrap(
     for rows in rows_of.values():
         members.setdefault(strata[rows[0]], []).append(np.array(rows, np.intp))
     generator = np.random.default_rng(seed)
-    values = np.empty(draws)
-    for draw in range(draws):
+    values = []
+    for _ in range(draws):
         picked = [rows[index] for rows in members.values() for index in generator.integers(len(rows), size=len(rows))]
-        values[draw] = statistic(np.concatenate(picked))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Interval(float(low), float(high), f"bootstrap over {len(rows_of)} groups within classes, {draws} draws")
+        values.append(statistics(np.concatenate(picked)))
+    within = " within classes" if len(members) > 1 else ""
+    method = f"bootstrap over {len(rows_of)} groups{within}, {draws} draws"
+    return tuple(
+        Interval(float(low), float(high), method) for low, high in np.nanpercentile(values, [2.5, 97.5], axis=0).T
+    )

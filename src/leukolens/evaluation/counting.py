@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.errors import UsageError
-from leukolens.core.intervals import Z_95, Interval, grouped_bootstrap, student_quantile
+from leukolens.core.intervals import Z_95, Interval, grouped_bootstraps, student_quantile
 
 
 @dataclass(frozen=True)
@@ -82,22 +82,22 @@ def compare_counts(
             f"{len(known)} truths with {known.sum():g} cells, {len(groups)} groups."
         )
 
-    def mean_error(rows: NDArray[np.intp]) -> float:
-        return float(np.abs(found[rows] - known[rows]).mean())
-
-    def bias(rows: NDArray[np.intp]) -> float:
+    def measure(rows: NDArray[np.intp]) -> tuple[float, float]:
+        """Mean error and bias."""
         total = float(known[rows].sum())
-        return 100 * (float(found[rows].sum()) / total - 1) if total else math.nan
+        bias = 100 * (float(found[rows].sum()) / total - 1) if total else math.nan
+        return float(np.abs(found[rows] - known[rows]).mean()), bias
 
-    every, one_stratum = np.arange(len(found)), [""] * len(groups)
+    mean_error, bias = measure(np.arange(len(found)))
+    error_interval, bias_interval = grouped_bootstraps(measure, groups, [""] * len(groups), draws)
     return CountAgreement(
         len(found),
         int(found.sum()),
         int(known.sum()),
-        mean_error(every),
-        grouped_bootstrap(mean_error, groups, one_stratum, draws),
-        bias(every),
-        grouped_bootstrap(bias, groups, one_stratum, draws),
+        mean_error,
+        error_interval,
+        bias,
+        bias_interval,
         limit_agreement(found - known) if len(found) > 1 else None,
     )
 

@@ -6,23 +6,27 @@ detector shows it; counting is `evaluation.counting`.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.intervals import grouped_bootstrap
+from leukolens.core.intervals import grouped_bootstraps
 from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.results import Box, Detection
 
 LEAST_OVERLAP = 0.5
 """Intersection over union from which a find is the boxed cell: AP50's."""
 
+LOOSE_OVERLAP = 0.3
+"""The same where only the place counts: a box drawn a third too wide on each side shares no more of a small cell."""
+
 FALSE_FIND, SET_ASIDE = -1, -2
 """What stands for the number of a box where a find has none: it is wrong, or it lies on a doubtful box."""
 
+_FIGURES = ("ap50", "precision", "recall", "f1")
 _RECALLS = np.linspace(0, 1, 101)
 
 
@@ -215,41 +219,39 @@ def judge_finds(
         thresholds: The score from which each kind is counted; chosen on other fields than these.
         draws: Of the bootstrap.
     """
-    matches = {kind: matched for kind in kinds if (matched := match_kind(fields, kind)).truths.any()}
+    matches = [matched for kind in kinds if (matched := match_kind(fields, kind)).truths.any()]
+
+    def measure(weights: NDArray[np.intp] | None) -> list[float]:
+        """The mean of the average precisions, then four figures of each kind."""
+        figures = []
+        for matched in matches:
+            figures += [
+                matched.average_precision(weights),
+                *matched.rates_at(thresholds[matched.kind], weights).values(),
+            ]
+        # A draw may lack all cells of a rare kind.
+        known = [value for value in figures[:: len(_FIGURES)] if not math.isnan(value)]
+        return [sum(known) / len(known) if known else math.nan, *figures]
+
     groups = [field.group for field in fields]
-
-    def bracket(statistic: Callable[[NDArray[np.intp] | None], float]) -> dict[str, Any]:
-        def of_rows(rows: NDArray[np.intp]) -> float:
-            return statistic(np.bincount(rows, minlength=len(fields)))
-
-        interval = grouped_bootstrap(of_rows, groups, [""] * len(groups), draws)
-        return {"low": interval.low, "high": interval.high, "method": interval.method}
-
-    per_kind = {}
-    for kind, matched in matches.items():
-        threshold = thresholds[kind]
-        counted = matched.scores >= threshold
-        values: dict[str, Any] = {
-            "threshold": threshold,
+    intervals = grouped_bootstraps(
+        lambda rows: measure(np.bincount(rows, minlength=len(fields))), groups, [""] * len(groups), draws
+    )
+    values = [
+        (value, {"low": interval.low, "high": interval.high, "method": interval.method})
+        for value, interval in zip(measure(None), intervals, strict=True)
+    ]
+    per_kind: dict[str, dict[str, Any]] = {}
+    for number, matched in enumerate(matches):
+        counted = matched.scores >= thresholds[matched.kind]
+        per_kind[matched.kind] = {
+            "threshold": thresholds[matched.kind],
             "true": int(matched.truths.sum()),
             "counted": int(counted.sum()),
             "hits": int(matched.hits[counted].sum()),
-            "ap50": matched.average_precision(),
-            "ap50_ci": bracket(matched.average_precision),
+            "f1_loose": match_kind(fields, matched.kind, LOOSE_OVERLAP).rates_at(thresholds[matched.kind])["f1"],
         }
-        for name, value in matched.rates_at(threshold).items():
-            values[name] = value
-            values[f"{name}_ci"] = bracket(
-                lambda weights, name=name, matched=matched, threshold=threshold: matched.rates_at(threshold, weights)[  # type: ignore[misc]
-                    name
-                ]
-            )
-        per_kind[kind] = values
-
-    def mean_precision(weights: NDArray[np.intp] | None) -> float:
-        values = [matched.average_precision(weights) for matched in matches.values()]
-        # A draw may lack all cells of a rare kind.
-        known = [value for value in values if not math.isnan(value)]
-        return sum(known) / len(known) if known else math.nan
-
-    return {"map50": mean_precision(None), "map50_ci": bracket(mean_precision), "per_kind": per_kind}
+        own = values[1 + number * len(_FIGURES) :]
+        for name, (value, interval) in zip(_FIGURES, own, strict=False):
+            per_kind[matched.kind] |= {name: value, f"{name}_ci": interval}
+    return {"map50": values[0][0], "map50_ci": values[0][1], "per_kind": per_kind}

@@ -12,7 +12,7 @@ from leukolens.core.errors import DataError
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.counting import compare_counts
 from leukolens.evaluation.detection import JudgedField, count_doubtful, finds_of_kind, judge_finds, of_kind
-from leukolens.evaluation.detection_truth import FALSE, MISSED, FieldError, attribute_errors, list_errors
+from leukolens.evaluation.detection_truth import FALSE, MISSED, FieldError, attribute_errors
 from leukolens.evaluation.metrics import Provenance
 
 RAW, RELABELLED, RELABELLED_SURE = "raw", "relabelled", "relabelled_sure"
@@ -59,8 +59,7 @@ class Evidence:
         """Errors against the dataset's own boxes, with whose they are; none where there are no others."""
         if RELABELLED not in self.fields:
             return []
-        errors = list_errors(self.fields[RAW], self.kinds, self.thresholds)
-        return attribute_errors(errors, self.fields[RELABELLED], self.thresholds)
+        return attribute_errors(self.fields[RAW], self.fields[RELABELLED], self.kinds, self.thresholds)
 
 
 def measure_finder(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Whose error is it: a finder's, or that of the boxes it is held against? Asks other, more careful boxes.
 
 A find that the first boxes call false may be a cell that they lack; a cell that it is said to have missed may be none.
-Called by `evaluation.detection_report`.
+Called by `evaluation.detection_metrics`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,27 +74,35 @@ def list_errors(
 
 
 def attribute_errors(
-    errors: Sequence[FieldError], careful: Sequence[JudgedField], thresholds: Mapping[str, float]
+    careless: Sequence[JudgedField],
+    careful: Sequence[JudgedField],
+    kinds: Sequence[str],
+    thresholds: Mapping[str, float],
 ) -> list[FieldError]:
-    """Says of each error whose it is.
+    """The errors against one truth, and whose each one is.
 
     Args:
-        errors: Against other boxes, from `list_errors`.
-        careful: The same fields and finds with boxes that are to be believed; an error in a field without is left out.
-        thresholds: The same as for the errors.
+        careless: Fields with the boxes that are doubted.
+        careful: The same fields and finds with boxes to be believed; errors in a field that is not there are left out.
+        kinds: Those to judge.
+        thresholds: By kind, the score from which cells are counted.
     """
-    fields = {field.name: field for field in careful}
+    doubted = {field.name: field for field in careless}
+    believed = {field.name: field for field in careful}
     said = []
-    for error in errors:
-        if error.field not in fields:
+    for error in list_errors(careless, kinds, thresholds):
+        if error.field not in believed:
             continue
-        judge = _judge_false if error.sort == FALSE else _judge_missed
-        whose, why = judge(error, fields[error.field], thresholds[error.box.kind])
+        threshold = thresholds[error.box.kind]
+        if error.sort == FALSE:
+            whose, why = _judge_false(error, believed[error.field], doubted[error.field].truths, threshold)
+        else:
+            whose, why = _judge_missed(error, believed[error.field], threshold)
         said.append(FieldError(error.field, error.sort, error.box, error.score, whose, why))
     return said
 
 
-def _judge_false(error: FieldError, field: JudgedField, threshold: float) -> tuple[str, str]:
+def _judge_false(error: FieldError, field: JudgedField, doubted: Sequence[Box], threshold: float) -> tuple[str, str]:
     kind = error.box.kind
     finds = [found for found in finds_of_kind(field.detections, kind) if found.score >= threshold]
     partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.doubtful, kind))
@@ -103,7 +111,11 @@ def _judge_false(error: FieldError, field: JudgedField, threshold: float) -> tup
         return DOUBT, "looked at closely, nobody could say"
     if partner == FALSE_FIND:
         return FINDER, "looked at closely, there is no such cell"
-    return TRUTH, "a cell that has no box"
+    overlaps = measure_overlaps(stack_corners([error.box]), stack_corners(doubted))
+    if not overlaps.size or overlaps.max() < _SAME_PLACE:
+        return TRUTH, "a cell that has no box"
+    called = doubted[int(overlaps.argmax())].kind
+    return TRUTH, "its box was drawn badly" if called == kind else f"boxed as a {called.replace('_', ' ')}"
 
 
 def _judge_missed(error: FieldError, field: JudgedField, threshold: float) -> tuple[str, str]:
