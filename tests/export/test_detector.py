@@ -28,10 +28,24 @@ FACTS = {
     "validation": {},
     "data": "toy",
 }
-STORY = (
-    "data_hash split_hash split leaky why_leaky recipe seed images completion synthetic_images epochs best_epoch "
-    "training_seconds device versions commit"
-).split()
+STORY = [
+    "data_hash",
+    "split_hash",
+    "split",
+    "leaky",
+    "why_leaky",
+    "recipe",
+    "seed",
+    "images",
+    "completion",
+    "synthetic_images",
+    "epochs",
+    "best_epoch",
+    "training_seconds",
+    "device",
+    "versions",
+    "commit",
+]
 
 
 @pytest.fixture(scope="module")

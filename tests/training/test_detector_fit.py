@@ -14,6 +14,7 @@ from leukolens.core.results import Box, Detection
 from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest, Record
 from leukolens.data.synthetic import draw_field
+from leukolens.models.detector import CellDetector, load_detector_weights
 from leukolens.training.completion import add_finds
 from leukolens.training.config import AugmentConfig, OptimiserConfig, RoundConfig
 from leukolens.training.detector_config import (
@@ -80,6 +81,9 @@ def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weigh
     facts = json.loads(whole.environment.read_text())
     assert facts["task"] == "detector" and set(facts["score_thresholds"]) == {"leukocyte", "red_cell", "platelet"}
     assert facts["images"] == {"train": 6, "validation": 1}
+
+    origin = load_detector_weights(CellDetector(), str(whole.path))  # a second round may start there
+    assert "the run whole" in origin and "100% of the numbers loaded" in origin
 
     draw = DetectorModule.training_step
 

@@ -13,12 +13,15 @@ from leukolens.models.detector import MEAN, STD
 from leukolens.training.detector_module import NMS_IOU, judge_field, measure_precisions
 from leukolens.training.fields import Crop, TrainingField, cut_whole
 
+_NEARLY_ALL = 0.5
+"""A dataset whose unboxed places teach at least so much has boxes for nearly all cells of the kind."""
+
 
 def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell_px: float) -> dict[str, Any]:
     """Thresholds of best F1 per kind and what they give on validation fields, for `environment.json`.
 
-    A kind's threshold is chosen on the fields whose datasets leave fewest of it without a box: unboxed cells that are
-    found would count as errors, and push it up.
+    A kind's threshold is chosen on the fields whose datasets box nearly all cells of it, where there are such: unboxed
+    cells that are found would count as errors, and push it up.
     """
     network.eval()
     found = []
@@ -29,8 +32,8 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
     thresholds: dict[str, float] = {}
     rates: dict[str, Any] = {}
     for number, kind in enumerate(DETECTED_KINDS):
-        most = max(field.nothing[number] for field in fields)
-        chosen_on = [(field.data, judged) for field, judged in found if 0 < field.nothing[number] == most]
+        least = min(_NEARLY_ALL, max(field.nothing[number] for field in fields))
+        chosen_on = [(field.data, judged) for field, judged in found if field.nothing[number] >= least > 0]
         matches = match_kind([judged for _, judged in chosen_on], kind)
         thresholds[kind] = matches.best_threshold()
         rates[kind] = matches.rates_at(thresholds[kind]) | {
