@@ -275,9 +275,9 @@ if __name__ == "__main__":
     if chosen.part in (None, "wrong"):
         show_wrong_confusion(chosen.draws // 10)
     if chosen.part in (None, "simultaneous"):
-        show_simultaneous(chosen.draws // 10)
+        show_simultaneous(chosen.draws // 20)  # statsmodels takes .02 s for each
     if chosen.part in (None, "fields"):
-        show_fields(chosen.draws // 10)
+        show_fields(chosen.draws // 20)
     if chosen.part == "end":
         from leukolens.analysis.count import count
 
