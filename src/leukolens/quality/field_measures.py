@@ -137,7 +137,7 @@ def _place_window(shape: Shape, red_cell_px: float | None) -> tuple[Window, floa
 
 def _find_ground(small: Pixels, grey: Plane) -> tuple[Plane, Plane]:
     """The ground's colour at each pixel, `(h, w, 3)`, and in each part of the picture, `(n, 3)`; 0..255."""
-    rows, columns = (max(1, round(_GROUND_PARTS * side / max(grey.shape))) for side in grey.shape)
+    rows, columns = (min(side, max(1, round(_GROUND_PARTS * side / max(grey.shape)))) for side in grey.shape)
     parts = np.empty((rows, columns, 3), np.float32)
     for row, line in enumerate(np.array_split(np.arange(grey.shape[0]), rows)):
         for column, stripe in enumerate(np.array_split(np.arange(grey.shape[1]), columns)):
