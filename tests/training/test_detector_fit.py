@@ -10,14 +10,15 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from leukolens.core.errors import DataError, TrainingError, UsageError
-from leukolens.core.results import Box, Detection
+from leukolens.core.results import Box, DetectedField, Detection
 from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest, Record
 from leukolens.data.synthetic import draw_field
 from leukolens.models.detector import CellDetector, load_detector_weights
-from leukolens.training.completion import add_finds
+from leukolens.training.completion import add_finds, complete_labels
 from leukolens.training.config import AugmentConfig, OptimiserConfig, RoundConfig
 from leukolens.training.detector_config import (
+    CompletionConfig,
     DetectorConfig,
     DetectorDataConfig,
     DetectorModelConfig,
@@ -29,7 +30,7 @@ from leukolens.training.detector_config import (
 )
 from leukolens.training.detector_fit import train_detector
 from leukolens.training.detector_module import DetectorModule
-from leukolens.training.fields import label_boxes
+from leukolens.training.fields import TrainingField, label_boxes
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "detector.toml"
 
@@ -103,16 +104,16 @@ def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weigh
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_one_field_is_learned_by_heart(fields: Manifest, config: DetectorConfig, tmp_path: Path) -> None:
+def test_a_few_fields_are_learned_by_heart(fields: Manifest, config: DetectorConfig, tmp_path: Path) -> None:
     still = dataclasses.replace(
         config,
-        data=dataclasses.replace(config.data, crops_per_epoch=32),
-        rounds=(RoundConfig(4, 3e-3),),
+        data=dataclasses.replace(config.data, crops_per_epoch=40),
+        rounds=(RoundConfig(6, 3e-3),),
         optimiser=OptimiserConfig(batch_size=4),
         augment=AugmentConfig(),
     )
-    two = Manifest("toy", fields.records[:2])
-    run = train_detector(still, [two], tmp_path / "run", False, quiet)
+    few = Manifest("toy", fields.records[:4])
+    run = train_detector(still, [few], tmp_path / "run", False, quiet)
     losses = [float(row[1]) for row in rows_of(run)[1:]]
     assert losses[-1] < losses[0] / 2
 
@@ -163,3 +164,25 @@ def test_finds_that_are_no_box_are_added_the_unsure_as_doubtful() -> None:
     assert completed.kinds.tolist() == [1, 2, 1]
     assert completed.sure.tolist() == [True, True, False]
     assert add_finds(labels, [], 0.5) is labels
+
+
+def test_only_kinds_that_are_labelled_in_part_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Sure:
+        def __init__(self, bundle: object) -> None: ...
+
+        def find_cells(self, field: object, pixel_size_um: float, least_score: float) -> DetectedField:
+            asked.append((pixel_size_um, least_score))
+            boxes = [Box(30, 30, 40, 40, kind) for kind in ("leukocyte", "red_cell", "platelet")]
+            return DetectedField(tuple(Detection(box, 0.9) for box in boxes), None, None, "given")
+
+    monkeypatch.setattr("leukolens.training.completion.Detector", Sure)
+    monkeypatch.setattr("leukolens.training.completion.load_detector", lambda folder: folder)
+    pixels, labels = np.zeros((50, 50, 3), np.uint8), label_boxes([Box(0, 0, 10, 10, "red_cell")])
+    partly = TrainingField("a", "toy", pixels, labels, 25.0, (1.0, 0.5, 0.0))
+    wholly = TrainingField("b", "toy", pixels, labels, 25.0, (1.0, 1.0, 0.0))
+    fields = complete_labels([partly, wholly], CompletionConfig("bundle"), lambda done, total: None)
+    assert fields[0].labels.kinds.tolist() == [1, 1] and fields[1] is wholly
+    assert asked == [(0.3, 0.2)]
+    assert complete_labels([partly], CompletionConfig(), lambda done, total: None) == [partly]
