@@ -1,7 +1,7 @@
 """Intervals that hold for all classes of one count at once.
 
-Goodman's rather than Sison and Glaz's: over leukocyte-like mixes the latter gives every class nearly the same width,
-which says nothing of a rare one, and covers less than it claims. `bench/coverage.py` measures both.
+Goodman's rather than Sison and Glaz's: over leukocyte-like mixes the latter held a little less often, and are twice
+as wide for the rare classes as they need be. `bench/coverage.py` measures both.
 """
 
 from collections.abc import Sequence
