@@ -92,7 +92,8 @@ def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
 
 
 def show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Section]:
-    """A gallery for each class that was called, the least sure cells first."""
+    """A gallery for each class that was called, the least sure cells first; the first of them says the scale."""
+    text = [_say_scale(views)]
     for label in (name for name in CELL_CLASSES if name in result.classes):
         shown = [
             item for item in _gather(views) if item[0].box.label == label and item[0].status in ("accepted", "review")
@@ -102,17 +103,17 @@ def show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Se
         shown.sort(key=lambda item: (item[0].status == "accepted", item[0].probability))
         unsure = sum(cell.status == "review" for cell, _, _ in shown)
         title = f"{label.replace('_', ' ').capitalize()}: {len(shown) - unsure} accepted"
-        text = [_say_scale(views)] if len(shown) > 1 else []
         if len(shown) > MOST_CROPS:
             text.append(f"The {MOST_CROPS} least sure are shown; all stand in cells.csv.")
         pictures = tuple(_show_cell(*item, result.classes) for item in shown[:MOST_CROPS])
         yield Section(title + (f", {unsure} unsure" if unsure else ""), tuple(text), pictures=pictures, small=True)
+        text = []
 
 
 def _say_scale(views: Sequence[FieldView]) -> str:
     unknown = sum(not (view.field.pixel_size_um or view.field.red_cell_px) for view in views)
     if unknown == len(views):
-        return "The scale is not known: each picture is twice as wide as its cell."
+        return "Unsure cells first. The scale is not known: each picture is twice as wide as its cell."
     known = f"Unsure cells first. Each picture is {CROP_UM:g} µm wide"
     return known + (f", but for {unknown} fields of unknown scale." if unknown else ".")
 

@@ -89,11 +89,15 @@ def _warn(result: SmearResult, usable: int) -> str:
         return "No field could be used: nothing was counted. What to do stands below."
     if not result.differential.leukocytes:
         return "No leukocyte was counted: there is no differential."
-    left_out = len(result.fields) - usable
-    if left_out:
+    warnings = []
+    goal, missing = result.differential.progress[0] if result.differential.progress else (0, 0)
+    if missing:
+        counted = result.differential.leukocytes
+        warnings.append(f"Only {counted} of the {goal} leukocytes that a count needs at least: read the intervals.")
+    if left_out := len(result.fields) - usable:
         fields = "1 field was" if left_out == 1 else f"{left_out} fields were"
-        return f"{fields} left out of the count. Why, and what to do, stands below."
-    return ""
+        warnings.append(f"{fields} left out of the count. Why, and what to do, stands below.")
+    return " ".join(warnings)
 
 
 def _say_progress(differential: Differential) -> str:
@@ -191,7 +195,9 @@ def _tabulate_differential(differential: Differential) -> Section | None:
 
 
 def _range_of(share: Share) -> str:
-    return share.reference.partition(" (")[0].replace(" ", _HELD)
+    """The range without its source, in the short spelling that a narrow column needs."""
+    words = share.reference.partition(" (")[0].replace(" x 10^9 per litre", " x 10⁹/L")
+    return words.replace(" ", _HELD)
 
 
 def _per_liter(share: Share) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, DetectedField
 from leukolens.quality.image import LUMA, find_edges, resize_by
+from leukolens.quality.stain import find_lit
 
 CELL_PX = 12
 """Diameter that red cells have in the reduced copy: grain is gone, and blur by a tenth of a cell still shows."""
@@ -32,6 +33,7 @@ _GROUND_PARTS = 4  # along the longer side: follows a lamp's fall-off, and no ce
 _GROUND_FROM = 85  # percentile of light in a part that is taken for glass
 _OFFSET = 8  # keeps the ratio of two nearly black values from meaning anything
 _ABSORBS_FROM = 0.03  # density from which a pixel is taken for a cell's: 7 % of the light is gone
+_MARGIN_PX = 2  # that the edge of a black border darkens
 _BURNT_FROM = 250  # darkest channel, of 255
 
 Plane = NDArray[np.float32]
@@ -66,7 +68,8 @@ class Finds:
 
 @dataclass(frozen=True)
 class FieldQuality:
-    """What was measured of one field. Densities are log10 of the ground's light over a pixel's, mean of the channels.
+    """What was measured of one field. Densities are log10 of the ground's light over a pixel's, mean of the channels;
+    a black border is left out of them.
 
     Attributes:
         brightness: Light of the ground, 0..1 (90th percentile of grey).
@@ -106,8 +109,9 @@ def measure_field(pixels: Pixels, detected: DetectedField | None) -> FieldQualit
     ground, parts = _find_ground(small, grey)
     densities = np.log10((ground + _OFFSET) / (small + np.float32(_OFFSET)))
     density = densities.mean(axis=2)
-    usual, highest = np.percentile(density, [90, 98])
-    dark = density > max(_ABSORBS_FROM, 0.4 * highest)
+    lit = find_lit(small, _MARGIN_PX)
+    usual, highest = np.percentile(density[lit], [90, 98]) if lit.any() else (0.0, 0.0)
+    dark = lit & (density > max(_ABSORBS_FROM, 0.4 * highest))
     colour, brownness, pinkness = _measure_colour(densities[dark])
     lights, tints = parts @ LUMA, np.log10((parts[:, 0] + 1) / (parts[:, 1] + 1))
     return FieldQuality(
