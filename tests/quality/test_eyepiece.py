@@ -1,12 +1,16 @@
 import io
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from leukolens.data.images import read_image
 from leukolens.data.synthetic.fields import draw_field
 from leukolens.quality.eyepiece import find_view
+from leukolens.quality.field import judge_field
 
 WIDTH, HEIGHT = 480, 360
 
@@ -75,3 +79,14 @@ def test_other_black_edges_are_no_eyepiece() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (24, 24), (900, 30)])
 def test_any_picture_is_answered(size: tuple[int, int]) -> None:
     assert find_view(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)) is None
+
+
+@pytest.mark.real
+def test_real_fields_are_left_whole_and_judged_good(real_data: Path) -> None:
+    for name, folder in (("bccd.zip", "JPEGImages/"), ("chula-wbc.zip", "images/")):
+        with zipfile.ZipFile(real_data / name) as archive:
+            members = [member for member in archive.namelist() if folder in member and not member.endswith("/")]
+            for member in members[::60]:
+                pixels = read_image(f"{real_data / name}::{member}").pixels
+                assert find_view(pixels) is None
+                assert judge_field(pixels, None) == ()

@@ -68,8 +68,9 @@ class Finds:
 
 @dataclass(frozen=True)
 class FieldQuality:
-    """What was measured of one field. Densities are log10 of the ground's light over a pixel's, mean of the channels;
-    a black border is left out of them.
+    """What was measured of one field.
+
+    Densities are log10 of the ground's light over a pixel's, mean of the channels; a black border is left out of them.
 
     Attributes:
         brightness: Light of the ground, 0..1 (90th percentile of grey).
