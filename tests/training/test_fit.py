@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from safetensors.numpy import load_file
 
 from leukolens.core.errors import DataError, TrainingError
@@ -80,6 +81,20 @@ def test_what_cannot_be_trained_is_refused(cells: Manifest, split: Split, config
     empty = dataclasses.replace(split, parts={"train": split.parts["train"]})
     with pytest.raises(DataError, match="empty"):
         train(config, cells, empty, tmp_path / "empty", False, quiet)
+
+
+def test_one_process_at_a_time_trains_in_a_run_folder(
+    cells: Manifest, split: Split, config: TrainConfig, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with (
+        FileLock(folder / ".training", is_singleton=False),
+        pytest.raises(TrainingError, match="by another process"),
+    ):
+        train(config, cells, split, folder, False, quiet)
+    assert not (folder / "history.csv").exists()
+    train(config, cells, split, folder, False, quiet)
 
 
 def test_one_class_cannot_be_learned(cells: Manifest, split: Split, config: TrainConfig, tmp_path: Path) -> None:

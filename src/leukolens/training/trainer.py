@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import Any
 
 import lightning
 import torch
+from filelock import FileLock, Timeout
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
+from leukolens.core.errors import TrainingError
 from leukolens.core.files import read_rows, write_rows
 from leukolens.core.runs import RunFolder
 from leukolens.training.config import Plan
@@ -59,7 +62,11 @@ def hold_memory() -> None:
 def fit_module(
     module: lightning.LightningModule, learned: DataLoader[Any], chosen_on: DataLoader[Any], how: Fit
 ) -> None:
-    """Trains a module and brings it back to the processor; the best epoch's weights are in `checkpoints/best.ckpt`."""
+    """Trains a module and brings it back to the processor; the best epoch's weights are in `checkpoints/best.ckpt`.
+
+    Raises:
+        TrainingError: another process trains in the same run folder.
+    """
     plan = how.plan
     checkpoints = ModelCheckpoint(
         how.run.checkpoints,
@@ -94,7 +101,7 @@ def fit_module(
         log_every_n_steps=1,
         enable_model_summary=False,
     )
-    with warnings.catch_warnings():
+    with _claim(how.run.path), warnings.catch_warnings():
         # The loaders read a memory map: worker processes would only copy it.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory.*")
@@ -103,6 +110,22 @@ def fit_module(
             module, learned, chosen_on, ckpt_path=how.checkpoint, weights_only=False if how.checkpoint else None
         )
     module.to("cpu")
+
+
+@contextmanager
+def _claim(folder: Path) -> Iterator[None]:
+    """Keeps other processes from training in the same run folder; a killed one's claim ends with it."""
+    lock = FileLock(folder / ".training")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise TrainingError(
+            f"{folder} is being trained by another process. Wait for it, or give another --out."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _History(Callback):
