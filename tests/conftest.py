@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,20 @@ def toy_detector(toy_finder: Any, tmp_path: Path) -> Path:
 def fake_smear() -> Any:
     """The module `fake_smear`."""
     return load_test_module("fake_smear")
+
+
+@pytest.fixture
+def leukolens() -> Callable[..., int]:
+    """The command in this process, by the words a user types; gives its exit code."""
+    import click
+
+    from leukolens.cli.main import group
+
+    def run(*words: object) -> int:
+        try:
+            code = group.main([str(word) for word in words], prog_name="leukolens", standalone_mode=False)
+        except click.exceptions.Exit as end:
+            code = end.exit_code
+        return code if isinstance(code, int) else 0
+
+    return run

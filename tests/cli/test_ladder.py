@@ -1,30 +1,21 @@
 """The words of `leukolens ladder`; what they do is tested in tests/study."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
 
-from leukolens.cli.main import group
 from leukolens.core.errors import UsageError
 
 
-def leukolens(*words: object) -> int:
-    try:
-        code = group.main([str(word) for word in words], prog_name="leukolens", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        code = end.exit_code
-    return code if isinstance(code, int) else 0
-
-
-def test_a_plan_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_runs_nothing(leukolens: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leukolens("ladder", "run", "conv1", "--plan", "--out", tmp_path) == 0
     assert capsys.readouterr().out.splitlines() == ["conv1 provided-20: to do", "conv1 fields: to do"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_rung_and_a_missing_dataset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    leukolens: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LEUKOLENS_HOME", str(tmp_path / "home"))
     with pytest.raises(UsageError, match="No rung"):
@@ -33,7 +24,7 @@ def test_an_unknown_rung_and_a_missing_dataset(
     assert "leukolens data add kaggle" in capsys.readouterr().out
 
 
-def test_an_empty_table_says_what_is_still_to_be_run(tmp_path: Path) -> None:
+def test_an_empty_table_says_what_is_still_to_be_run(leukolens: Callable[..., int], tmp_path: Path) -> None:
     folder = tmp_path / "ladder"
     folder.mkdir()
     assert leukolens("ladder", "table", "--out", folder) == 0

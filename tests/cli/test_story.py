@@ -1,12 +1,11 @@
 """The whole story on drawn cells, by the words a user types: draw, add, split, train, export, evaluate, classify."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
 
-from leukolens.cli.main import group
 from leukolens.core.errors import UsageError
 from leukolens.core.files import read_rows
 
@@ -14,17 +13,10 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "ladder" / "conv-batchnorm.toml
 SMALL = ("preparation.height_px=32", "preparation.width_px=32", "rounds.0.epochs=1", "optimiser.batch_size=8")
 
 
-def leukolens(*words: object) -> int:
-    """The command in this process; its exit code."""
-    try:
-        code = group.main([str(word) for word in words], prog_name="leukolens", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        code = end.exit_code
-    return code if isinstance(code, int) else 0
-
-
 @pytest.mark.filterwarnings("ignore")
-def test_from_drawn_cells_to_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_drawn_cells_to_calls(
+    leukolens: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     cells, split, run, bundle = (tmp_path / name for name in ("cells", "split.json", "run", "bundle"))
     assert leukolens("data", "synth", "--cells", 48, "--seed", 2, "--out", cells) == 0
     assert leukolens("data", "add", "drawn", cells) == 0
@@ -58,7 +50,7 @@ def test_from_drawn_cells_to_calls(tmp_path: Path, capsys: pytest.CaptureFixture
     assert json.loads((judged / "metrics.json").read_text())["accuracy"] == metrics["accuracy"]
 
 
-def test_words_that_cannot_be_meant(tmp_path: Path, toy_bundle: Path) -> None:
+def test_words_that_cannot_be_meant(leukolens: Callable[..., int], tmp_path: Path, toy_bundle: Path) -> None:
     with pytest.raises(UsageError, match="--predictions"):
         leukolens("evaluate", "--out", tmp_path / "x")
     with pytest.raises(UsageError, match="no part"):
