@@ -33,6 +33,12 @@ LARGEST_DIFFERENCE = 1e-3
 
 _LARGEST_SIDE_PX = 4096
 
+_STORY = (
+    *("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images", "completion"),
+    *("synthetic_images", "epochs", "best_epoch", "training_seconds", "device", "versions", "commit"),
+)
+"""What the card tells of the training, of all that a run knows of it."""
+
 
 @dataclass(frozen=True)
 class DetectorParity:
@@ -93,8 +99,6 @@ def export_detector(run: RunFolder, out: Path, name: str) -> DetectorCard:
     out.mkdir(parents=True, exist_ok=True)
     write_detector_model(network, out / "model.onnx")
     shutil.copyfile(run.split, out / "split.json")
-    kept = ("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images", "completion")
-    kept += ("synthetic_images", "epochs", "best_epoch", "training_seconds", "device", "versions", "commit")
     card = DetectorCard(
         name=name,
         architecture=facts["architecture"],
@@ -107,7 +111,7 @@ def export_detector(run: RunFolder, out: Path, name: str) -> DetectorCard:
         nms_iou=facts["nms_iou"],
         files={path.name: hash_file(path) for path in (out / "model.onnx", out / "split.json")},
         weights_origin=facts["weights_origin"],
-        training={key: facts[key] for key in kept},
+        training={key: facts[key] for key in _STORY},
         validation=facts["validation"],
         licence=DETECTOR_LICENCE.format(data=facts["data"]),
     )

@@ -50,8 +50,8 @@ class CellDetector(nn.Module):
         self.merges = nn.ModuleList(_separable(_WIDTH) for _ in list(_TAPS)[1:])
         self.centre_head = _head(len(DETECTED_KINDS))
         self.side_head = _head(4)
-        nn.init.constant_(self.centre_head[-1].bias, math.log(_PRIOR / (1 - _PRIOR)))
-        nn.init.constant_(self.side_head[-1].bias, 1.3)  # after softplus and the unit, half a red cell of 52 px
+        _start_at(self.centre_head, math.log(_PRIOR / (1 - _PRIOR)))
+        _start_at(self.side_head, 1.3)  # after softplus and the unit, half a red cell of 52 px
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of centres and the sides of boxes.
@@ -139,3 +139,8 @@ def _head(answers: int) -> nn.Sequential:
     last = nn.Conv2d(_WIDTH, answers, 1)
     torch.nn.init.normal_(last.weight, std=0.01)
     return nn.Sequential(_separable(_WIDTH), _separable(_WIDTH), last)
+
+
+def _start_at(head: nn.Sequential, answer: float) -> None:
+    last: Any = head[-1]  # a convolution, which mypy cannot see in a sequence of modules
+    nn.init.constant_(last.bias, answer)

@@ -124,8 +124,8 @@ def gather_fields(
             found, unread = load_part(manifest, told, split, part, report)
             fields += found
             refused += unread
-    for name, part in (("training", learned), ("validation", chosen_on)):
-        if not part:
+    for name, fields in (("training", learned), ("validation", chosen_on)):
+        if not fields:
             raise DataError(f"No field is left for {name}: give datasets with boxes, of more than one group each.")
     learned = complete_labels(learned, config.data.completion, lambda done, total: report("completion", done, total))
     if config.data.synthetic_fields:

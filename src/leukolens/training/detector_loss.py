@@ -85,10 +85,11 @@ def _draw_one(crop: Crop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         smallest[own] = sizes[number]
         owner[own] = number
         shares[own] = hill[own]
-        reach = torch.stack(torch.broadcast_tensors(middle_x - x0, middle_y - y0, x1 - middle_x, y1 - middle_y))
+        parts = (middle_x - x0, middle_y - y0, x1 - middle_x, y1 - middle_y)
+        reach = torch.stack([part.expand(rows, columns) for part in parts])
         sides[:, own] = reach[:, own].clamp_min(0) * STRIDE_PX
-    for number in owner.unique().tolist():
-        if number >= 0:
+    for number in order.tolist():
+        if (owner == number).any():
             shares[owner == number] /= shares[owner == number].sum()
     return hills, weights, sides, shares
 

@@ -7,6 +7,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -18,7 +19,7 @@ from leukolens.runtime.decoding import decode_maps, drop_repeats
 from leukolens.training.augment import augment_batch
 from leukolens.training.detector_config import DetectorConfig
 from leukolens.training.detector_loss import detector_losses, draw_targets
-from leukolens.training.fields import Crop, Labels, TrainingField, cut_whole, draw_crop, turn_crop
+from leukolens.training.fields import Crop, TrainingField, cut_whole, draw_crop, turn_crop
 from leukolens.training.module import build_optimiser, keep_depthwise_in_float32
 
 NMS_IOU = 0.6
@@ -136,7 +137,7 @@ def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> di
 def judge_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor]) -> JudgedField:
     """What a whole field has and what the network found in it, in pixels of the network's input."""
     labels = crop.labels
-    sure, doubtful = (_list_boxes(labels.pick(chosen)) for chosen in (labels.sure, ~labels.sure))
+    sure, doubtful = (_list_boxes(labels.boxes[chosen], labels.kinds[chosen]) for chosen in (labels.sure, ~labels.sure))
     return JudgedField(field.id, field.id, sure, find_cells(answer), doubtful)
 
 
@@ -145,13 +146,13 @@ def find_cells(answer: tuple[Tensor, Tensor]) -> tuple[Detection, ...]:
     centres, sides = (part[0].detach().float().cpu().numpy() for part in answer)
     finds = decode_maps(centres, sides, STRIDE_PX, np.full(len(DETECTED_KINDS), LEAST_SCORE))
     finds = drop_repeats(finds, NMS_IOU, DETECTED_KINDS)
-    rows = zip(finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), strict=True)
-    return tuple(Detection(Box(*corners, DETECTED_KINDS[kind]), score) for corners, score, kind in rows)
+    boxes = _list_boxes(finds.boxes, finds.kinds)
+    return tuple(Detection(box, score) for box, score in zip(boxes, finds.scores.tolist(), strict=True))
 
 
-def _list_boxes(labels: Labels) -> tuple[Box, ...]:
-    rows = zip(labels.boxes.tolist(), labels.kinds.tolist(), strict=True)
-    return tuple(Box(*corners, DETECTED_KINDS[kind]) for corners, kind in rows)
+def _list_boxes(corners: NDArray[np.float64], kinds: NDArray[np.intp]) -> tuple[Box, ...]:
+    rows = zip(corners.tolist(), kinds.tolist(), strict=True)
+    return tuple(Box(x0, y0, x1, y1, DETECTED_KINDS[kind]) for (x0, y0, x1, y1), kind in rows)
 
 
 def _stack(crops: Sequence[Crop]) -> tuple[Tensor, Tensor]:
