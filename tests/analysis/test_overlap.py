@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from leukolens.analysis.overlap import match_cells, remember_field
+from leukolens.analysis.overlap import pair_cells, remember_field
 from leukolens.core.results import Box
 from leukolens.data.images import read_image
 from leukolens.data.sources.bccd import read
@@ -27,7 +27,7 @@ def wide():
 def test_shared_cells_of_overlapping_fields_are_found(wide, left, top):
     a_pixels, a = cut(wide, 0, 0)
     b_pixels, b = cut(wide, left, top)
-    pairs = match_cells(remember_field(a_pixels, a), remember_field(b_pixels, b))
+    pairs = pair_cells(remember_field(a_pixels, a), remember_field(b_pixels, b))
     truth = {
         (i, j)
         for i, one in enumerate(a)
@@ -46,19 +46,19 @@ def test_strangers_share_nothing():
     sights = [
         remember_field(field.image, [Box(c.x0, c.y0, c.x1, c.y1, c.kind) for c in field.cells]) for field in fields
     ]
-    assert not [1 for i in range(8) for j in range(i) if match_cells(sights[i], sights[j])]
+    assert not [1 for i in range(8) for j in range(i) if pair_cells(sights[i], sights[j])]
 
 
 def test_same_constellation_in_other_pictures_is_not_the_same_field(wide):
     pixels, boxes = cut(wide, 0, 0)
     noise = np.random.default_rng(0).integers(0, 255, pixels.shape, np.uint8)
-    assert not match_cells(remember_field(pixels, boxes), remember_field(noise, boxes))
+    assert not pair_cells(remember_field(pixels, boxes), remember_field(noise, boxes))
 
 
 def test_few_cells_and_none(wide):
     pixels, boxes = cut(wide, 0, 0)
-    assert match_cells(remember_field(pixels, []), remember_field(pixels, [])) == []
-    assert match_cells(remember_field(pixels, boxes[:2]), remember_field(pixels, boxes[:2])) == []
+    assert pair_cells(remember_field(pixels, []), remember_field(pixels, [])) == []
+    assert pair_cells(remember_field(pixels, boxes[:2]), remember_field(pixels, boxes[:2])) == []
 
 
 @pytest.mark.real
@@ -70,5 +70,5 @@ def test_bccd_fields_taken_twice_are_known_again_and_others_are_not(real_data):
     ]:
         boxes = [box for box in records[name].boxes if box.x1 - box.x0 > 5]
         sights[name] = remember_field(read_image(records[name].image).pixels, boxes)
-    found = {(a[-3:], b[-3:]) for a in sights for b in sights if a < b and match_cells(sights[a], sights[b])}
+    found = {(a[-3:], b[-3:]) for a in sights for b in sights if a < b and pair_cells(sights[a], sights[b])}
     assert found == {("227", "260"), ("382", "395"), ("206", "278")}

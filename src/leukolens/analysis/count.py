@@ -14,7 +14,7 @@ import numpy as np
 from leukolens.analysis.classify import Source, check_array, gather_sources
 from leukolens.analysis.differential import count_kinds, make_differential
 from leukolens.analysis.judge import judge_cell
-from leukolens.analysis.overlap import Sight, match_cells, remember_field
+from leukolens.analysis.overlap import Sight, pair_cells, remember_field
 from leukolens.analysis.ranges import ReferenceRanges
 from leukolens.core.errors import InputRefused
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
@@ -200,7 +200,7 @@ def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -
         for earlier, sight in zip(done, sights[:number], strict=True):
             if not (earlier.usable and current.usable):
                 continue
-            for there, here in match_cells(sight, sights[number]):
+            for there, here in pair_cells(sight, sights[number]):
                 if earlier.cells[there].status != "cut" and cells[here].status not in ("cut", "repeated"):
                     reason = f"counted in {Path(earlier.name).name}, which shows the same place"
                     cells[here] = dataclasses.replace(cells[here], status="repeated", reason=reason)

@@ -7,11 +7,8 @@ from leukolens.core.results import Box, DetectedField, Refusal
 from leukolens.data.images import read_image
 from leukolens.data.manifest import Record
 from leukolens.data.splits import unite_groups
-from leukolens.evaluation.detection import JudgedField
+from leukolens.evaluation.detection import LEAST_SCORE, JudgedField
 from leukolens.runtime.detector import Detector, DetectorBundle
-
-LEAST_SCORE = 0.02
-"""Down to which finds are kept: the far end of a precision's curve, where next to nothing is right."""
 
 Truth = tuple[tuple[Box, ...], tuple[Box, ...]]
 """The cells of a field that are there, and the doubtful ones."""

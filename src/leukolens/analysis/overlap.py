@@ -59,7 +59,7 @@ def remember_field(pixels: Pixels, boxes: Sequence[Box]) -> Sight:
     return Sight(centres, np.array([box.kind for box in boxes]), float(np.median(sides or [1.0])), thumb, scale)
 
 
-def match_cells(first: Sight, second: Sight) -> list[tuple[int, int]]:
+def pair_cells(first: Sight, second: Sight) -> list[tuple[int, int]]:
     """Pairs of cells, number in `first` and number in `second`, that are one cell; none where fields do not overlap."""
     tolerance = _NEAR * min(first.cell_px, second.cell_px)
     pairs = np.argwhere(first.kinds[:, None] == second.kinds[None, :])

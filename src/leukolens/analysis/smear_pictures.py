@@ -12,12 +12,11 @@ from PIL import Image
 
 from leukolens.analysis.overlay import name_call, outline_cells
 from leukolens.core.files import show_name
-from leukolens.core.pixels import Pixels
+from leukolens.core.pixels import Pixels, resize_window
 from leukolens.core.results import FieldCell, FieldResult, SmearResult
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.reporting.page import Picture, Section
 from leukolens.reporting.plates import Plate, draw_plate
-from leukolens.runtime.scale import RED_CELL_UM
 
 CROP_UM = 24.0
 """Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
@@ -74,8 +73,7 @@ def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> 
 def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
     """A square around a cell; grey beyond the field's border, where a mirror image would show cells that are not there."""
     box = cell.box
-    pixel_um = field.pixel_size_um or (RED_CELL_UM / field.red_cell_px if field.red_cell_px else None)
-    side = CROP_UM / pixel_um if pixel_um else 2 * max(box.x1 - box.x0, box.y1 - box.y0)
+    side = CROP_UM / field.pixel_size_um if field.pixel_size_um else 2 * max(box.x1 - box.x0, box.y1 - box.y0)
     side = min(max(8.0, side), 4.0 * max(pixels.shape[:2]))
     left, top = (box.x0 + box.x1 - side) / 2, (box.y0 + box.y1 - side) / 2
     scale = CROP_PX / side
@@ -84,10 +82,8 @@ def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
     canvas = Image.new("RGB", (CROP_PX, CROP_PX), "#d9dde2")
     size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
     if x1 - x0 >= 1 and y1 - y0 >= 1:
-        rows, columns = slice(int(y0), int(np.ceil(y1))), slice(int(x0), int(np.ceil(x1)))
-        window = (x0 - columns.start, y0 - rows.start, x1 - columns.start, y1 - rows.start)
-        piece = Image.fromarray(pixels[rows, columns]).resize(size, Image.Resampling.BILINEAR, box=window)
-        canvas.paste(piece, (round((x0 - left) * scale), round((y0 - top) * scale)))
+        piece = resize_window(pixels, (x0, y0, x1, y1), (size[1], size[0]))
+        canvas.paste(Image.fromarray(piece), (round((x0 - left) * scale), round((y0 - top) * scale)))
     return np.asarray(canvas)
 
 
@@ -111,7 +107,7 @@ def show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Se
 
 
 def _say_scale(views: Sequence[FieldView]) -> str:
-    unknown = sum(not (view.field.pixel_size_um or view.field.red_cell_px) for view in views)
+    unknown = sum(not view.field.pixel_size_um for view in views)
     if unknown == len(views):
         return "Unsure cells first. The scale is not known: each picture is twice as wide as its cell."
     known = f"Unsure cells first. Each picture is {CROP_UM:g} µm wide"

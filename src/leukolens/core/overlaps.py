@@ -1,7 +1,16 @@
-"""How much boxes overlap: the one measure that finders, training and evaluation all use. Numbers in, numbers out."""
+"""How much boxes overlap: the one measure that finders, training, evaluation and quality all use."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from leukolens.core.results import Box
+
+
+def stack_corners(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """The corners of boxes, `(n, 4)` float64: x0, y0, x1, y1."""
+    return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], float).reshape(-1, 4)
 
 
 def measure_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:

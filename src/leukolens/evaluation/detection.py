@@ -14,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.intervals import grouped_bootstraps
-from leukolens.core.overlaps import measure_overlaps
+from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.results import Box, Detection
+
+LEAST_SCORE = 0.02
+"""Down to which finds are looked at: the far end of a precision's curve, where next to nothing is right; what lies below
+changes an average precision in its third place."""
 
 LEAST_OVERLAP = 0.5
 """Intersection over union from which a find is the boxed cell: AP50's."""
@@ -62,11 +66,6 @@ def of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
 def finds_of_kind(detections: Sequence[Detection], kind: str) -> list[Detection]:
     """The finds of one kind, surest first; equals stay in their order."""
     return sorted((found for found in detections if found.box.kind == kind), key=lambda found: -found.score)
-
-
-def stack_corners(boxes: Sequence[Box]) -> NDArray[np.float64]:
-    """The corners of boxes, `(n, 4)` float64."""
-    return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], float).reshape(-1, 4)
 
 
 def match_cells(

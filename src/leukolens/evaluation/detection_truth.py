@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leukolens.core.overlaps import measure_overlaps
+from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.results import Box
 from leukolens.evaluation.detection import (
     FALSE_FIND,
@@ -18,7 +18,6 @@ from leukolens.evaluation.detection import (
     finds_of_kind,
     match_cells,
     of_kind,
-    stack_corners,
 )
 
 FALSE, MISSED = "false find", "missed cell"

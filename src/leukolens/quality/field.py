@@ -32,6 +32,7 @@ _LEAST_COVER, _LEAST_RED_CELL_SHARE = 0.3, 0.18
 _SMALL_RED_CELL_PX, _TINY_RED_CELL_PX = 14, 8  # PBC's cells reduced: the classifier loses 1 % at 16 px, 23 % at 7
 _LEAST_ACROSS = 3
 
+_MORE_STAIN = "Stain longer or with fresh stain, and rinse less; close the condenser diaphragm a little."
 _LESS_LIGHT = "Lower the lamp, or shorten the camera's exposure, until the background is not pure white."
 
 
@@ -112,12 +113,12 @@ def _judge_stain(quality: FieldQuality, finds: Finds) -> Iterator[Advice]:
     if pale_nuclei:
         yield Advice(
             "nuclei hardly darker than the background",
-            "Stain longer or with fresh stain, and rinse less; close the condenser diaphragm a little.",
+            _MORE_STAIN,
         )
     elif pale_red:
         yield Advice(
             "stained too pale",
-            "Stain longer or with fresh stain, and rinse less; close the condenser diaphragm a little.",
+            _MORE_STAIN,
         )
     if quality.tint < _EVEN_TINT and quality.pinkness < _LEAST_PINK:
         yield Advice("stained too blue", "Check the buffer's pH (6.8 to 7.2), stain for less time or rinse longer.")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, DetectedField
 from leukolens.quality.image import LUMA, find_edges, resize_by
@@ -204,13 +205,10 @@ def _find_part(box: Box, shape: Shape, window: Window, scale: float) -> Window |
 
 def _find_crowded_share(boxes: Sequence[Box]) -> float:
     """Share of boxes that lie on another one, by `CROWDED_FROM`."""
-    sides = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes])
-    areas = (sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1])
+    corners = stack_corners(boxes)
     crowded = 0
-    for index, side in enumerate(sides):
-        width = np.minimum(sides[:, 2], side[2]) - np.maximum(sides[:, 0], side[0])
-        height = np.minimum(sides[:, 3], side[3]) - np.maximum(sides[:, 1], side[1])
-        shared = np.maximum(0, width) * np.maximum(0, height)
-        shared[index] = 0
-        crowded += bool((shared > CROWDED_FROM * (areas + areas[index] - shared)).any())
+    for index, own in enumerate(corners):
+        overlaps = measure_overlaps(own, corners)
+        overlaps[index] = 0
+        crowded += bool((overlaps > CROWDED_FROM).any())
     return crowded / len(boxes)

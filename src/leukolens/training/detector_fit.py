@@ -14,11 +14,10 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
-from leukolens.core.errors import DataError, TrainingError
-from leukolens.core.files import read_rows, write_atomically, write_text
+from leukolens.core.errors import DataError
+from leukolens.core.files import read_rows, write_text
 from leukolens.core.results import Refusal
 from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import DETECTED_KINDS
@@ -35,7 +34,7 @@ from leukolens.training.detector_module import DetectorModule, RowDataset
 from leukolens.training.fields import TrainingField, draw_synthetic_fields, label_boxes, load_pictures
 from leukolens.training.fit import Report
 from leukolens.training.tensors import BalancedSampler, pass_batch
-from leukolens.training.trainer import Fit, describe_machine, fit_module, hold_memory
+from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
 
 HISTORY_COLUMNS = (
     "epoch",
@@ -79,9 +78,7 @@ def train_detector(
         TrainingError: the weights are missing, or there is nothing to resume.
     """
     run = RunFolder(out)
-    last = run.checkpoints / "last.ckpt"
-    if resume and not last.is_file():
-        raise TrainingError(f"{out} has no checkpoints/last.ckpt to resume from. Start it without --resume.")
+    checkpoint = find_checkpoint(run, resume)
     hold_memory()
     lightning.seed_everything(config.seed, verbose=False)
     split = split_fields(manifests, config.seed)
@@ -91,15 +88,12 @@ def train_detector(
     module = DetectorModule(network, config, fields.learned, fields.chosen_on)
     write_text(run.recipe, format_recipe(config))
     write_split(run.split, split)
-    how = Fit(config, run, HISTORY_COLUMNS, "validation_ap50", last if resume else None)
+    how = Fit(config, run, HISTORY_COLUMNS, "validation_ap50", checkpoint)
     fit_module(module, _load_batches(module, config, fields.learned), _load_singly(fields.chosen_on), how)
-    best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"], strict=False)
-    with write_atomically(run.weights) as temporary:
-        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
+    best_epoch = keep_best(module, network, run)
     facts = _describe(config, join_datasets(manifests), split, fields, run) | {
         "weights_origin": origin,
-        "best_epoch": int(best["epoch"]),
+        "best_epoch": best_epoch,
         "resumed": resume,
     }
     facts |= judge_detector(network, fields.chosen_on, config.input.red_cell_px)

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.detection import JudgedField, match_kind
+from leukolens.evaluation.detection import LEAST_SCORE, JudgedField, match_kind
 from leukolens.models.detector import MEAN, STD, STRIDE_PX, CellDetector
 from leukolens.runtime.decoding import decode_maps, drop_repeats
 from leukolens.training.augment import augment_batch
@@ -24,9 +24,6 @@ from leukolens.training.module import build_optimiser, keep_depthwise_in_float32
 
 NMS_IOU = 0.6
 """Red cells that lie on one another overlap this much; peaks closer than that are one cell."""
-
-LEAST_SCORE = 0.02
-"""Finds below this are not looked at in validation: they change an average precision in its third place."""
 
 
 class RowDataset(Dataset[int]):

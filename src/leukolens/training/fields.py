@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from leukolens.core.detector_card import INPUT_MULTIPLE_PX
 from leukolens.core.errors import InputRefused
 from leukolens.core.files import hash_bytes, home_folder, write_atomically
+from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, resize_window
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import DETECTED_KINDS
@@ -96,9 +97,8 @@ class Crop:
 
 def label_boxes(boxes: Sequence[Box]) -> Labels:
     """Boxes as arrays, all sure."""
-    corners = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], np.float64).reshape(-1, 4)
     kinds = np.array([DETECTED_KINDS.index(box.kind) for box in boxes], np.intp)
-    return Labels(corners, kinds, np.ones(len(boxes), bool))
+    return Labels(stack_corners(boxes), kinds, np.ones(len(boxes), bool))
 
 
 def load_pictures(

@@ -16,10 +16,9 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
-from leukolens.core.errors import DataError, TrainingError
+from leukolens.core.errors import DataError
 from leukolens.core.files import home_folder, read_rows, write_atomically, write_text
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
@@ -36,7 +35,7 @@ from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
 from leukolens.training.module import CellModule, FrozenModule
 from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
-from leukolens.training.trainer import Fit, describe_machine, fit_module, hold_memory
+from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
 
 Report = Callable[[str, int, int], None]
 """Told what is being prepared, how many are done and how many there are."""
@@ -72,16 +71,14 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
         TrainingError: the weights are missing, or there is nothing to resume.
     """
     run = RunFolder(out)
-    last = run.checkpoints / "last.ckpt"
-    if resume and not last.is_file():
-        raise TrainingError(f"{out} has no checkpoints/last.ckpt to resume from. Start it without --resume.")
+    checkpoint = find_checkpoint(run, resume)
     ready = _make_ready(config, manifest, split, report)
     module, cells, network = ready.module, ready.cells, ready.module.network
     write_text(run.recipe, format_recipe(config))
     write_split(run.split, split)
     if cells.preparation.background is not None:
         _write_background(run.background, cells.preparation.background)
-    _fit(module, config, ready.parts, run, last if resume else None)
+    _fit(module, config, ready.parts, run, checkpoint)
     history = read_rows(run.history)
     facts = describe_run(config, manifest, split, cells) | {
         "shape": dataclasses.asdict(ready.shape),
@@ -91,13 +88,8 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
         "training_seconds": round(sum(float(row["seconds"]) for row in history), 1),
         "resumed": resume,
     }
-    best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"], strict=False)
-    with write_atomically(run.weights) as temporary:
-        save_file({key: value.contiguous() for key, value in module.network.state_dict().items()}, temporary)
-    finish_run(
-        run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": int(best["epoch"])}
-    )
+    best_epoch = keep_best(module, network, run)
+    finish_run(run, module.network, cells.parts, cells.classes, cells.preparation, facts | {"best_epoch": best_epoch})
     return run
 
 

@@ -22,10 +22,12 @@ import torch
 from filelock import FileLock, Timeout
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from safetensors.torch import save_file
+from torch import nn
 from torch.utils.data import DataLoader
 
 from leukolens.core.errors import TrainingError
-from leukolens.core.files import read_rows, write_rows
+from leukolens.core.files import read_rows, write_atomically, write_rows
 from leukolens.core.runs import RunFolder
 from leukolens.training.config import Plan
 
@@ -126,6 +128,27 @@ def _claim(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def find_checkpoint(run: RunFolder, resume: bool) -> Path | None:
+    """The checkpoint to go on from; None to start.
+
+    Raises:
+        TrainingError: there is none to resume from.
+    """
+    last = run.checkpoints / "last.ckpt"
+    if resume and not last.is_file():
+        raise TrainingError(f"{run.path} has no checkpoints/last.ckpt to resume from. Start it without --resume.")
+    return last if resume else None
+
+
+def keep_best(module: lightning.LightningModule, network: nn.Module, run: RunFolder) -> int:
+    """Gives the module its best epoch's weights, writes the network's as the run's; which epoch that was."""
+    best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"], strict=False)
+    with write_atomically(run.weights) as temporary:
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
+    return int(best["epoch"])
 
 
 class _History(Callback):
