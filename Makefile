@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 2
 help: ## Show what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(LIGHT)/ready ## Set up the light install, draw synthetic cells, classify them, write a report (or IMAGES=folder for your own)
+demo: $(LIGHT)/ready ## Set up the light install, draw a small smear, count it, write a report (or IMAGES=folder for your own fields)
 	$(LIGHT)/bin/leukolens demo --force --out build/demo $(if $(IMAGES),--images "$(IMAGES)")
 
 test: $(FULL)/ready ## Set up everything and run all tests; those on real data where LEUKOLENS_DATA points
@@ -25,8 +25,9 @@ fix: $(FULL)/ready ## Format and mend what can be mended by itself
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
 
-bench: $(FULL)/ready ## Measure start-up, images per second against the bare session, and memory
+bench: $(FULL)/ready ## Measure start-up, images and fields per second against the bare sessions, and memory
 	$(FULL)/bin/python bench/classify.py
+	$(FULL)/bin/python bench/count.py
 
 docs: $(FULL)/ready ## Draw the README's picture anew; write docs/results.md and docs/ladder.md from the committed figures
 	$(FULL)/bin/python -m leukolens.data.synthetic docs/picture.png

@@ -21,6 +21,7 @@ from leukolens.data.images import read_image
 from leukolens.data.synthetic import write_cells
 from leukolens.data.tree import open_tree
 from leukolens.runtime.classifier import load_bundle
+from leukolens.runtime.detector import load_detector
 from leukolens.runtime.session import Session
 
 BARE_BATCH = 32
@@ -66,7 +67,7 @@ def measure_speed(images: list[str]) -> None:
                 pass
 
     def run_whole() -> None:
-        for _ in classify_images(images, bundle):
+        for _ in classify_images(images, bundle, load_detector()):
             pass
 
     bare, decoding, whole = (per_second(len(images), work) for work in (run_bare, run_decoding, run_whole))
@@ -97,7 +98,8 @@ def measure_start(image: str) -> None:
 def measure_memory(images: list[str], counts: tuple[int, int]) -> None:
     code = (
         "import resource, sys\nfrom leukolens.analysis.classify import classify_images\nfrom leukolens.runtime.classifier import load_bundle\n"
-        "images = open(sys.argv[1]).read().splitlines()\nfor _ in classify_images(images, load_bundle()):\n    pass\n"
+        "from leukolens.runtime.detector import load_detector\n"
+        "images = open(sys.argv[1]).read().splitlines()\nfor _ in classify_images(images, load_bundle(), load_detector()):\n    pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
     peaks = []

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from leukolens.analysis import count as room
+from leukolens.analysis import look
 from leukolens.analysis.count import CountSettings, count
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Advice, Box, SmearResult
@@ -113,7 +114,7 @@ def test_boxes_lie_in_the_photograph_where_the_eyepiece_is_cut_away(
 ) -> None:
     picture = np.zeros((700, 1000, 3), np.uint8)
     picture[100:580, 150:930] = bench.draw((480, 780), shuffled(4))
-    monkeypatch.setattr(room, "find_view", lambda pixels: Box(150, 100, 930, 580, "view"))
+    monkeypatch.setattr(look, "find_view", lambda pixels: Box(150, 100, 930, 580, "view"))
     (field,) = bench.count(picture).fields
     boxes = sorted((cell.box for cell in field.cells), key=lambda box: (box.y0, box.x0))
     assert len(boxes) == 40

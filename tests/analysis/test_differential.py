@@ -157,8 +157,9 @@ def test_a_flag_needs_the_whole_interval_outside() -> None:
     assert find(some, "neutrophil").flag == "" and find(some, "neutrophil").interval.low < 75
     many = make_differential(make_cells(neutrophil=900, lymphocyte=100), SURE, None, ranges)
     assert find(many, "neutrophil").flag == "high" and find(many, "lymphocyte").flag == "low"
-    assert "40 to 75 %" in find(many, "neutrophil").reference and "our donors" in find(many, "neutrophil").reference
-    assert find(many, "monocyte").reference == "" == find(many, "monocyte").flag
+    assert "40 to 75 %" in str(find(many, "neutrophil").reference)
+    assert "our donors" in str(find(many, "neutrophil").reference)
+    assert find(many, "monocyte").reference is None and find(many, "monocyte").flag == ""
 
 
 def test_no_flag_where_the_classifiers_errors_may_have_made_it() -> None:
@@ -176,7 +177,7 @@ def test_counts_per_liter_are_judged_before_percentages() -> None:
     cells = make_cells(neutrophil=900, lymphocyte=100)
     assert find(make_differential(cells, SURE, None, ranges), "lymphocyte").flag == "low"
     known = find(make_differential(cells, SURE, 20e9, ranges), "lymphocyte")
-    assert known.flag == "" and "1 to 4 x 10^9" in known.reference
+    assert known.flag == "" and "1 to 4 x 10^9" in str(known.reference)
     assert find(make_differential(cells, SURE, 5e9, ranges), "lymphocyte").flag == "low"
 
 

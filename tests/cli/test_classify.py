@@ -102,22 +102,3 @@ def test_the_shipped_bundle_passes_its_own_self_test() -> None:
     done = run("doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 of 8" in done.stdout
-
-
-def test_the_demo_names_its_report_and_declares_it_synthetic(tmp_path: Path) -> None:
-    done = run("demo", "--out", tmp_path / "demo")
-    assert done.returncode == 0, done.stdout + done.stderr
-    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
-    assert str(tmp_path / "demo" / "report.html") in done.stdout
-    assert "synthetic" in page and "not a medical device" in page and page.count("<figure") == 24
-    assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
-    rows = read_rows(tmp_path / "demo" / "predictions.csv")
-    assert sum(row["label"] == row["truth"] for row in rows) >= 22
-
-
-def test_the_demo_takes_ones_own_images(pictures: Path, tmp_path: Path, toy_bundle: Path) -> None:
-    (pictures / "text.jpg").write_text("hello")
-    done = run("demo", "--images", pictures, "--bundle", toy_bundle, "--out", tmp_path / "mine")
-    assert done.returncode == 1, done.stderr
-    page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
-    assert page.count("<figure") == 2 and "text.jpg" in page and "drawn by a program" not in page

@@ -64,10 +64,10 @@ def test_predictions_judge_the_gate(dataset: Manifest, tmp_path: Path) -> None:
     code, output = run("toy", "--out", tmp_path / "out", "--predictions", tmp_path / "calls.csv")
     assert code == 0
     assert "of 5 errors" in output
-    pieces, outliers = read_csv(tmp_path / "out" / "gate.csv")
+    pieces, outliers, finder = read_csv(tmp_path / "out" / "gate.csv")
     assert (pieces["judged"], pieces["errors"]) == ("10", "5")
     assert int(pieces["caught"]) + int(pieces["lost"]) == int(pieces["stopped"])
-    assert outliers["gate"] == "outliers of clusters"
+    assert (outliers["gate"], finder["gate"]) == ("outliers of clusters", "finder of cells")
     assert "Is the gate worth its cost?" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 

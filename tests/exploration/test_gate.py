@@ -1,26 +1,31 @@
 """Clusters, the one-cell gate, and the arithmetic of its worth."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Box, CellCall
 from leukolens.exploration.gate import (
     NONE,
     ONE,
     SEVERAL,
     Clusters,
+    Judged,
     count_by_boxes,
     find_clusters,
+    find_doubtful,
     find_unusual,
     judge_content,
     match_predictions,
     score_gate,
 )
 from leukolens.exploration.scan import Measured
+from leukolens.runtime.detector import load_detector
 
 BLANK = Measured("", "monocyte", "g", 9, 9, (1.0,) * 4, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), False)
 
@@ -95,6 +100,22 @@ def test_the_worth_of_a_gate_by_hand() -> None:
     assert score.caught_share.low < 2 / 3 < score.caught_share.high
     # Wilson 2 of 7, computed by hand: (2/7 + 1.9208/7 +- ...) / (1 + 3.8415/7)
     assert score.lost_share.low == pytest.approx(0.0822, abs=1e-4)
+
+
+def test_the_finder_stops_pictures_of_none_and_of_several(toy_detector: Path, toy_finder: Any) -> None:
+    one, two = disc(200, 240), disc(440, 240)
+    pictures = {
+        f"i{index}": toy_finder.draw_discs((480, 640), boxes) for index, boxes in enumerate([[one], [], [one, two], []])
+    }
+    rows = rows_of(*[(0.1,)] * 5)
+    judged = match_predictions(predictions_of(["monocyte"] * 5, [0.9] * 5), rows)
+    asked = Judged(judged.row[:4], judged.wrong[:4], judged.probability[:4], judged.accepted[:4], judged.called[:4])
+    stops = find_doubtful(rows, asked, pictures.get, load_detector(toy_detector))
+    assert stops.tolist() == [False, True, True, True, False]  # the last was not asked
+
+
+def disc(x: float, y: float) -> Box:
+    return Box(x - 33, y - 33, x + 33, y + 33, "leukocyte")
 
 
 def test_a_truth_in_the_file_goes_before_the_datasets_and_strangers_are_refused() -> None:

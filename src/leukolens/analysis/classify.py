@@ -1,35 +1,46 @@
-"""Images to calls: decode, prepare as the card says, run in small batches on every processor, judge. `ll.classify` stands here.
+"""Images to calls: decode, find the cell, cut and name it, in small batches on every processor. `ll.classify` stands here.
 
-Memory stays flat however many images there are. Finding cells in whole fields will stand before `_prepare`; today
-an image is one cell, or a record that names a box.
+Memory stays flat however many images there are.
 """
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from leukolens.analysis.judge import find_fault, judge_cell, reject_image
+from leukolens.analysis.judge import doubt_call, find_fault, judge_cell, reject_image
+from leukolens.analysis.look import look_at
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
-from leukolens.core.pixels import Pixels, prepare_image
+from leukolens.core.pixels import Pixels, Preparation, crop_cell, prepare_image
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellCall, Refusal
+from leukolens.core.results import Box, CellCall, Refusal
 from leukolens.data.images import IMAGE_SUFFIXES, DecodedImage, read_image
-from leukolens.data.manifest import Record, read_cell
+from leukolens.data.manifest import Record
 from leukolens.runtime.classifier import Bundle, Classifier, load_bundle
+from leukolens.runtime.detector import Detector, DetectorBundle, load_detector
+from leukolens.runtime.subject import Subject
 
 BATCH_SIZE = 4
 _BATCHES_AHEAD = 3
 
 Source = str | Path | Pixels
-Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture still to be read; `cell` says where its cell lies, where that is known."""
+
+    name: str
+    read: Callable[[], DecodedImage]
+    cell: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class _Prepared:
     name: str
     pixels: Pixels | None
     fault: str
+    box: Box | None
+    doubt: str
     warnings: tuple[str, ...]
 
 
@@ -70,19 +83,27 @@ class Calls:
         return pandas.DataFrame(predictions.rows(), columns=predictions.header())
 
 
-def classify(images: Source | Iterable[Source], bundle: str | Path | Bundle | None = None) -> Calls:
-    """Names the cell in each image.
+def classify(
+    images: Source | Iterable[Source],
+    bundle: str | Path | Bundle | None = None,
+    detector: str | Path | DetectorBundle | None = None,
+    whole: bool = False,
+) -> Calls:
+    """Finds and names the cell that each image is about.
 
     Args:
         images: Paths of files or folders, or arrays `(h, w, 3)` uint8 RGB; one or many.
         bundle: Name, folder or opened bundle; the default one where nothing is named.
+        detector: The finder of cells, likewise.
+        whole: Take each image as it is, without looking for the cell first.
 
     Raises:
-        BundleError: the bundle does not hold together.
+        BundleError: a bundle does not hold together.
     """
     opened = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    finder = None if whole else detector if isinstance(detector, DetectorBundle) else load_detector(detector)
     sources, refused = gather_sources(images)
-    results = list(classify_images(sources, opened))
+    results = list(classify_images(sources, opened, finder))
     calls = tuple(result for result in results if isinstance(result, CellCall))
     refused += [result for result in results if isinstance(result, Refusal)]
     return Calls(calls, tuple(refused), opened.card.name, opened.card.classes)
@@ -102,33 +123,33 @@ def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list
     return sources, refused
 
 
-def classify_images(sources: Iterable[Source], bundle: Bundle) -> Iterator[CellCall | Refusal]:
-    """Calls and refusals in the order of the sources, as they become ready."""
+def classify_images(
+    sources: Iterable[Source], bundle: Bundle, detector: DetectorBundle | None
+) -> Iterator[CellCall | Refusal]:
+    """Calls and refusals in the order of the sources, as they become ready; without a detector, of images as they are."""
 
-    def load(item: tuple[int, Source]) -> tuple[str, DecodedImage]:
-        index, source = item
+    def describe(index: int, source: Source) -> _Picture:
         if isinstance(source, np.ndarray):
-            return f"array {index}", DecodedImage(check_array(source))
-        return str(source), read_image(source)
+            return _Picture(f"array {index}", lambda: DecodedImage(check_array(source)))
+        return _Picture(str(source), lambda: read_image(source))
 
-    def name(item: tuple[int, Source]) -> str:
-        return f"array {item[0]}" if isinstance(item[1], np.ndarray) else str(item[1])
-
-    return _run(enumerate(sources), load, name, bundle)
+    return _run((describe(index, source) for index, source in enumerate(sources)), bundle, detector)
 
 
 def predict_records(
-    records: Sequence[Record], bundle: Bundle, report: Callable[[int], None] = lambda done: None
+    records: Sequence[Record],
+    bundle: Bundle,
+    detector: DetectorBundle | None,
+    report: Callable[[int], None] = lambda done: None,
 ) -> tuple[Predictions, tuple[Refusal, ...]]:
-    """Calls on records of a dataset with their truths and groups, for evaluation; and what could not be read."""
-    context = bundle.card.preparation.cell_context
+    """Calls on records of a dataset with their truths and groups, for evaluation; and what could not be read.
 
-    def load(record: Record) -> tuple[str, DecodedImage]:
-        return record.id, read_cell(record, context)
-
+    A record that is about a boxed cell is cut there; in others the cell is found, where there is a detector.
+    """
+    pictures = (_Picture(record.id, partial(read_image, record.image), record.cell) for record in records)
     by_id = {record.id: record for record in records}
     calls, refused = [], []
-    for done, result in enumerate(_run(records, load, lambda record: record.id, bundle), start=1):
+    for done, result in enumerate(_run(pictures, bundle, detector), start=1):
         if isinstance(result, Refusal):
             refused.append(result)
         else:
@@ -139,29 +160,18 @@ def predict_records(
     return Predictions(bundle.card.classes, tuple(calls), truths, groups), tuple(refused)
 
 
-def _run(
-    items: Iterable[Item], load: Callable[[Item], tuple[str, DecodedImage]], name: Callable[[Item], str], bundle: Bundle
-) -> Iterator[CellCall | Refusal]:
-    """One worker per processor takes small batches all the way: decode, prepare, run on one thread, judge.
+def _run(pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle | None) -> Iterator[CellCall | Refusal]:
+    """One worker per processor takes small batches all the way: decode, find, cut, run on one thread, judge.
 
     Measured on two processors, this leaves less idle than decoding beside a model that spreads over both.
     """
     processors = os.cpu_count() or 1
     classifier = Classifier(bundle, threads=1)
-    remaining = iter(items)
-    preparation = bundle.card.preparation
+    finder = Detector(detector, threads=1) if detector is not None else None
+    remaining = iter(pictures)
 
-    def prepare(item: Item) -> _Prepared | Refusal:
-        try:
-            identity, decoded = load(item)
-            fault = find_fault(decoded.pixels)
-            pixels = None if fault else prepare_image(decoded.pixels, preparation)
-            return _Prepared(identity, pixels, fault, decoded.warnings)
-        except InputRefused as error:
-            return Refusal(name(item), str(error))
-
-    def call_batch(batch: list[Item]) -> list[CellCall | Refusal]:
-        return list(_call([prepare(item) for item in batch], classifier))
+    def call_batch(batch: list[_Picture]) -> list[CellCall | Refusal]:
+        return list(_call([_prepare(picture, bundle.card.preparation, finder) for picture in batch], classifier))
 
     with ThreadPoolExecutor(processors, "classify") as pool:
         waiting: deque[Future[list[CellCall | Refusal]]] = deque()
@@ -173,6 +183,22 @@ def _run(
             yield from waiting.popleft().result()
 
 
+def _prepare(picture: _Picture, preparation: Preparation, finder: Detector | None) -> _Prepared | Refusal:
+    try:
+        decoded = picture.read()
+        pixels, subject = decoded.pixels, Subject(picture.cell)
+        fault = find_fault(pixels)
+        if not fault and picture.cell is None and finder is not None:
+            subject = look_at(pixels, finder).find_subject()
+    except InputRefused as error:
+        return Refusal(picture.name, str(error))
+    if not fault and subject.box is not None:
+        pixels = crop_cell(pixels, subject.box, preparation.cell_context)
+        fault = find_fault(pixels)
+    shown = None if fault else prepare_image(pixels, preparation)
+    return _Prepared(picture.name, shown, fault, subject.box, subject.doubt, decoded.warnings)
+
+
 def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterator[CellCall | Refusal]:
     shown = [item.pixels for item in prepared if isinstance(item, _Prepared) and item.pixels is not None]
     rows = iter(classifier.classify_batch(np.stack(shown)).probabilities if shown else ())
@@ -182,7 +208,8 @@ def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterat
         elif item.fault:
             yield reject_image(item.name, item.fault, item.warnings)
         else:
-            yield judge_cell(item.name, next(rows), classifier.card, item.warnings)
+            call = replace(judge_cell(item.name, next(rows), classifier.card, item.warnings), box=item.box)
+            yield doubt_call(call, item.doubt) if item.doubt else call
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:

@@ -14,20 +14,18 @@ import numpy as np
 from leukolens.analysis.classify import Source, check_array, gather_sources
 from leukolens.analysis.differential import count_kinds, make_differential
 from leukolens.analysis.judge import judge_cell
+from leukolens.analysis.look import look_at
 from leukolens.analysis.overlap import Sight, pair_cells, remember_field
 from leukolens.analysis.ranges import ReferenceRanges
 from leukolens.core.errors import InputRefused
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
-from leukolens.core.results import Box, Detection, FieldCell, FieldResult, Refusal, SmearResult
+from leukolens.core.results import Box, DetectedField, Detection, FieldCell, FieldResult, Refusal, SmearResult
 from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
 from leukolens.data.images import DecodedImage, read_image
-from leukolens.quality.eyepiece import find_view
 from leukolens.quality.field import judge_field
 from leukolens.runtime.classifier import Bundle, Classifier, load_bundle
 from leukolens.runtime.detector import Detector, DetectorBundle, load_detector
-
-_BORDER_PX = 2
-"""A box that comes this near to the field's border is of a cell that the border may cut."""
+from leukolens.runtime.subject import is_cut, standard_box
 
 _MOST_SHARED = 0.25
 """A leukocyte whose box shares more of its area than this with another's lies in a clump."""
@@ -119,13 +117,11 @@ def count_field(
     name: str, decoded: DecodedImage, finder: Detector, namer: Classifier, pixel_size_um: float | None
 ) -> FieldResult:
     """Finds and names the cells of one field; what the eyepiece leaves black is not looked at."""
-    view = find_view(decoded.pixels)
-    left, top = (round(view.x0), round(view.y0)) if view else (0, 0)
-    seen = decoded.pixels[top : round(view.y1), left : round(view.x1)] if view else decoded.pixels
-    detected = finder.find_cells(seen, pixel_size_um)
-    named = _name_leukocytes(seen, detected.detections, namer)
+    look = look_at(decoded.pixels, finder, pixel_size_um)
+    seen, detected = look.seen, look.detected
+    named = _name_leukocytes(seen, detected, namer)
     cells = tuple(
-        dataclasses.replace(cell, box=_move(cell.box, left, top))
+        dataclasses.replace(cell, box=look.place(cell.box))
         for cell in (*named, *_keep_others(seen, detected.detections))
     )
     return FieldResult(
@@ -141,12 +137,13 @@ def count_field(
     )
 
 
-def _name_leukocytes(seen: Pixels, detections: Sequence[Detection], namer: Classifier) -> list[FieldCell]:
-    found = [item for item in detections if item.box.kind == "leukocyte"]
+def _name_leukocytes(seen: Pixels, detected: DetectedField, namer: Classifier) -> list[FieldCell]:
+    found = [item for item in detected.detections if item.box.kind == "leukocyte"]
     if not found:
         return []
     preparation = namer.card.preparation
-    windows = [prepare_image(crop_cell(seen, item.box, preparation.cell_context), preparation) for item in found]
+    boxes = [standard_box(item.box, detected.pixel_size_um) for item in found]
+    windows = [prepare_image(crop_cell(seen, box, preparation.cell_context), preparation) for box in boxes]
     cells = []
     for item, row in zip(found, namer.classify_batch(np.stack(windows)).probabilities, strict=True):
         call = judge_cell("", row, namer.card)
@@ -163,7 +160,7 @@ def _keep_others(seen: Pixels, detections: Sequence[Detection]) -> list[FieldCel
     for item in detections:
         if item.box.kind == "leukocyte":
             continue
-        status = "cut" if _is_cut(item.box, seen) else "accepted"
+        status = "cut" if is_cut(item.box, *seen.shape[:2]) else "accepted"
         reason = "lies on the field's border" if status == "cut" else ""
         cells.append(FieldCell(item.box, item.score, item.score, np.empty(0), status, reason))
     return cells
@@ -171,7 +168,7 @@ def _keep_others(seen: Pixels, detections: Sequence[Detection]) -> list[FieldCel
 
 def _set_apart(box: Box, others: Sequence[Box], seen: Pixels) -> tuple[str, str]:
     """Why a leukocyte cannot be counted wherever it is, as status and reason; nothing where it can."""
-    if _is_cut(box, seen):
+    if is_cut(box, *seen.shape[:2]):
         return "cut", "lies on the field's border"
     area = (box.x1 - box.x0) * (box.y1 - box.y0)
     for other in others:
@@ -180,16 +177,6 @@ def _set_apart(box: Box, others: Sequence[Box], seen: Pixels) -> tuple[str, str]
         if width > 0 and height > 0 and width * height > _MOST_SHARED * area:
             return "clumped", "overlaps another leukocyte"
     return "", ""
-
-
-def _is_cut(box: Box, seen: Pixels) -> bool:
-    height, width = seen.shape[:2]
-    nearest = min(box.x0, box.y0, width - box.x1, height - box.y1)
-    return bool(nearest < _BORDER_PX)
-
-
-def _move(box: Box, left: int, top: int) -> Box:
-    return dataclasses.replace(box, x0=box.x0 + left, x1=box.x1 + left, y0=box.y0 + top, y1=box.y1 + top)
 
 
 def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -> list[FieldResult]:

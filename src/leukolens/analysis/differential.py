@@ -16,7 +16,7 @@ from leukolens.analysis.ranges import ReferenceRanges
 from leukolens.core.confusion import REVIEW, Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.multinomial import simultaneous_intervals
-from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Share
+from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Reference, Share
 from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLASSES
 
 GOALS = (100, 200, 400)
@@ -192,21 +192,20 @@ def _judge(share: Share, ranges: ReferenceRanges | None) -> Share:
     """
     if ranges is None:
         return share
+    source = f"{ranges.name}; {ranges.source}"
     if share.per_liter is not None and share.label in ranges.per_liter:
-        low, high = ranges.per_liter[share.label]
-        words = f"{low / 1e9:g} to {high / 1e9:g} x 10^9 per litre"
+        reference = Reference(*ranges.per_liter[share.label], True, source)
         scale = share.per_liter[1].high / share.interval.high  # the upper end of a share is never 0
         judged = [(share.per_liter[1].low, share.per_liter[1].high)]
     elif share.label in ranges.percent:
-        low, high = ranges.percent[share.label]
-        words, scale = f"{low:g} to {high:g} %", 1.0
+        reference, scale = Reference(*ranges.percent[share.label], False, source), 1.0
         judged = [(share.interval.low, share.interval.high)]
     else:
         return share
     if share.corrected_interval is not None:
         judged.append((share.corrected_interval.low * scale, share.corrected_interval.high * scale))
-    flag = "low" if all(end < low for _, end in judged) else "high" if all(end > high for end, _ in judged) else ""
-    return replace(share, flag=flag, reference=f"{words} ({ranges.name}; {ranges.source})")
+    below, above = (all(end < reference.low for _, end in judged), all(end > reference.high for end, _ in judged))
+    return replace(share, flag="low" if below else "high" if above else "", reference=reference)
 
 
 def _compare(neutrophils: int, lymphocytes: int) -> tuple[float, Interval] | None:

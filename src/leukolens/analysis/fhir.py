@@ -131,8 +131,8 @@ def _describe_share(share: Share, leukocytes: int) -> Resource:
 
 
 def _is_judged_by_volume(share: Share) -> bool:
-    """Whether a share's flag and reference are of its cells per litre: `analysis.differential` words them so."""
-    return share.per_liter is not None and "per litre" in share.reference
+    """Whether a share's flag and reference are of its cells per litre."""
+    return share.reference is not None and share.reference.per_liter
 
 
 def _judge(observation: Resource, share: Share) -> None:
@@ -143,7 +143,7 @@ def _judge(observation: Resource, share: Share) -> None:
         coding = {"system": system, "code": code, "display": display}
         observation["interpretation"] = [{"coding": [coding], "text": words}]
     if share.reference:
-        observation["referenceRange"] = [{"text": _plain(share.reference)}]
+        observation["referenceRange"] = [{"text": _plain(str(share.reference))}]
 
 
 def _describe_volume(share: Share, per_liter: tuple[float, Interval]) -> Resource:

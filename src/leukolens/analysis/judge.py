@@ -1,5 +1,7 @@
 """From probabilities to a call: accepted, to be reviewed by a person, or rejected."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +35,11 @@ def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnin
         return CellCall(name, card.classes[best], probability, probabilities, "accepted", "", warnings)
     reason = f"probability below {card.accept_threshold:.3f}"
     return CellCall(name, card.classes[best], probability, probabilities, "review", reason, warnings)
+
+
+def doubt_call(call: CellCall, doubt: str) -> CellCall:
+    """The same call, for a person to look at."""
+    return replace(call, status="review", reason="; ".join(filter(None, (doubt, call.reason))))
 
 
 def reject_image(name: str, reason: str, warnings: tuple[str, ...] = ()) -> CellCall:

@@ -25,7 +25,7 @@ from leukolens.core.intervals import Interval
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import CELL_STATUSES, Differential, FieldResult, Share, SmearResult
 from leukolens.data.images import read_image
-from leukolens.reporting.page import CAUTION
+from leukolens.reporting.page import CAUTION, Section
 
 KIND_CODES = {"leukocyte": "wbc", "red_cell": "rbc", "platelet": "platelet"}
 """What the kinds are called in the files."""
@@ -64,6 +64,7 @@ def write_smear(
     cards: Sequence[ModelCard],
     read_field: Callable[[str], Pixels] = read_pixels,
     report: Callable[[int], None] = lambda done: None,
+    known: Section | None = None,
 ) -> Path:
     """Writes every file of a smear into a folder; gives the report's path.
 
@@ -73,6 +74,7 @@ def write_smear(
         cards: Of the models that made it.
         read_field: Gives a field's picture by its name, as decoded when it was counted.
         report: Told how many fields are drawn.
+        known: What was known of the smear before, for the report.
 
     Raises:
         DataError: a file could not be written.
@@ -93,7 +95,7 @@ def write_smear(
     write_text(out / "differential.json", _to_json(_describe_differential(result, rows)))
     issued = datetime.now(UTC).isoformat(timespec="seconds")
     write_text(out / "fhir.json", _to_json(describe_smear(result, issued)))
-    write_text(out / "report.html", render_report(result, views, cards))
+    write_text(out / "report.html", render_report(result, views, cards, known))
     return out / "report.html"
 
 
@@ -188,7 +190,7 @@ def _describe_share(share: Share) -> tuple[object, ...]:
         _round(per_liter, 0),
         *_ends(per_liter_interval, 0),
         share.flag,
-        share.reference,
+        str(share.reference or ""),
     )
 
 

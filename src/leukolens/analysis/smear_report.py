@@ -33,10 +33,13 @@ _HELD = "\N{NO-BREAK SPACE}"
 ModelCard = Card | DetectorCard
 
 
-def render_report(result: SmearResult, views: Sequence[FieldView], cards: Sequence[ModelCard]) -> str:
-    """The report as HTML, whole in one file."""
+def render_report(
+    result: SmearResult, views: Sequence[FieldView], cards: Sequence[ModelCard], known: Section | None = None
+) -> str:
+    """The report as HTML, whole in one file; `known` is a section on what was known of the smear before."""
     sections = [
         _sum_up(result),
+        known,
         _draw_differential(result.differential),
         _tabulate_differential(result.differential),
         _advise(result),
@@ -184,7 +187,7 @@ def _tabulate_differential(differential: Differential) -> Section | None:
     methods = {share.interval.method for share in differential.shares}
     methods |= {share.simultaneous.method for share in differential.shares}
     methods |= {share.corrected_interval.method for share in differential.shares if share.corrected_interval}
-    sources = sorted({share.reference.partition(" (")[2].removesuffix(")") for share in differential.shares} - {""})
+    sources = sorted({share.reference.source for share in differential.shares if share.reference})
     text = [f"Intervals: {'; '.join(sorted(methods))}.", *(f"Reference: {source}." for source in sources)]
     return Section(
         "The differential in numbers",
@@ -196,8 +199,8 @@ def _tabulate_differential(differential: Differential) -> Section | None:
 
 def _range_of(share: Share) -> str:
     """The range without its source, in the short spelling that a narrow column needs."""
-    words = share.reference.partition(" (")[0].replace(" x 10^9 per litre", " x 10⁹/L")
-    return words.replace(" ", _HELD)
+    words = share.reference.words if share.reference else ""
+    return words.replace(" x 10^9 per litre", " x 10⁹/L").replace(" ", _HELD)
 
 
 def _per_liter(share: Share) -> str:

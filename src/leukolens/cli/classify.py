@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     metavar="NAME_OR_DIR",
     help="Which model; `leukolens doctor` lists them and marks the default.",
 )
+@click.option("--detector", "detector_name", metavar="NAME_OR_DIR", help="Which model finds the cells.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--whole",
     is_flag=True,
-    help="Take each image as it is. Cells are not searched for yet, so today this is always so.",
+    help="Take each image as it is, without first finding the cell that it is about.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
 @click.option("--force", is_flag=True, help="Overwrite --out.")
@@ -43,12 +44,13 @@ def command(
     ctx: click.Context,
     paths: tuple[str, ...],
     bundle_name: str | None,
+    detector_name: str | None,
     out: Path | None,
     whole: bool,
     as_json: bool,
     force: bool,
 ) -> None:
-    """Name the cell in each image: one row per image, with its probability and whether to trust it.
+    """Find and name the cell that each image is about: one row per image, with its probability and whether to trust it.
 
     PATH is an image, a folder (searched down) or @FILE with one path a line. `status` is accepted, review (a person
     should look) or rejected (no cell can be seen). Research use, not a medical device.
@@ -57,18 +59,20 @@ def command(
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
     from leukolens.runtime.classifier import load_bundle
+    from leukolens.runtime.detector import load_detector
 
     if out is not None:
         require_absent(out, force)
-    bundle = load_bundle(bundle_name)
+    bundle, detector = load_bundle(bundle_name), None if whole else load_detector(detector_name)
     sources, refused = find_images(paths)
-    click.echo(f"bundle: {bundle.card.name}; {len(sources)} images", err=True)
+    found = "images as they are" if detector is None else f"cells found by {detector.card.name}"
+    click.echo(f"bundle: {bundle.card.name}; {found}; {len(sources)} images", err=True)
     done = 0
 
     def calls() -> "Iterator[CellCall]":
         nonlocal done
         with click.progressbar(
-            classify_images(sources, bundle), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
+            classify_images(sources, bundle, detector), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
         ) as results:
             for result in results:
                 if isinstance(result, Refusal):
@@ -131,6 +135,7 @@ def _describe(call: "CellCall", bundle: "Bundle") -> dict[str, object]:
         "reason": call.reason,
         "probabilities": shares,
         "warnings": list(call.warnings),
+        "box": call.box and [round(side, 1) for side in (call.box.x0, call.box.y0, call.box.x1, call.box.y1)],
         "bundle": bundle.card.name,
     }
 

@@ -1,61 +1,80 @@
-"""`leukolens demo`: the main job in one go, on drawn cells or on the user's own images."""
+"""`leukolens demo`: the main job in one go, on a drawn smear or on the user's own fields."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from leukolens.cli.main import FAILED, SOME_REFUSED
 
-CELLS = 24
+if TYPE_CHECKING:
+    from leukolens.core.results import Box
+
+FIELDS = 8
+LEUKOCYTES_PER_FIELD = 5.0
 SEED = 7
 
 
-@click.command("demo", epilog="Examples: leukolens demo --out demo    leukolens demo --images my-cells/ --out demo")
+@click.command("demo", epilog="Examples: leukolens demo --out demo    leukolens demo --images my-fields/ --out demo")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Folder for the predictions and the report.",
+    help="Folder for the tables and the report.",
 )
-@click.option("--images", multiple=True, type=click.Path(), help="Your own images or folders instead of drawn cells.")
-@click.option("--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Which model.")
+@click.option("--images", multiple=True, type=click.Path(), help="Your own fields or folders instead of drawn ones.")
+@click.option("--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Which model names the cells.")
+@click.option("--detector", "detector_name", metavar="NAME_OR_DIR", help="Which model finds the cells.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @click.pass_context
-def command(ctx: click.Context, out: Path, images: tuple[str, ...], bundle_name: str | None, force: bool) -> None:
-    """Classify synthetic cells (or --images) and write predictions.csv and report.html with every picture."""
-    from leukolens.analysis.classify import classify
-    from leukolens.analysis.report import write_report
-    from leukolens.core.files import require_absent, show_name, write_rows
-    from leukolens.core.predictions import Predictions, write_predictions
-    from leukolens.data.synthetic import write_cells
+def command(
+    ctx: click.Context,
+    out: Path,
+    images: tuple[str, ...],
+    bundle_name: str | None,
+    detector_name: str | None,
+    force: bool,
+) -> None:
+    """Draw a small synthetic smear (or take --images), count it, and write report.html with every leukocyte."""
+    from leukolens.analysis.classify import find_images
+    from leukolens.analysis.count import CountSettings, count_smear
+    from leukolens.analysis.drawn import compare_with_drawn
+    from leukolens.analysis.smear_files import write_smear
+    from leukolens.core.files import require_absent, show_name
+    from leukolens.data.synthetic import write_smear_fields
     from leukolens.runtime.classifier import load_bundle
+    from leukolens.runtime.detector import load_detector
 
     require_absent(out, force)
-    bundle = load_bundle(bundle_name)
-    truths: dict[str, str] = {}
+    namer, finder = load_bundle(bundle_name), load_detector(detector_name)
+    drawn = None
     if not images:
-        drawn = write_cells(out / "cells", CELLS, SEED)
-        images = (str(drawn),)
-        truths = {str(path): path.parent.name for path in drawn.glob("*/*.png")}
-    result = classify(images, bundle)
-    for refusal in result.refused:
+        drawn = write_smear_fields(out / "drawn", FIELDS, SEED, LEUKOCYTES_PER_FIELD)
+        images = (str(drawn / "images"),)
+    sources, missing = find_images(images)
+    result = count_smear(sources, namer, finder, CountSettings(name="demo" if drawn is None else "drawn by a program"))
+    known = compare_with_drawn(result, _read_truth(drawn / "truth.csv")) if drawn else None
+    report = write_smear(out, result, (namer.card, finder.card), known=known)
+    refused = (*missing, *result.refused)
+    for refusal in refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
-    if result.refused:
-        write_rows(out / "predictions.refused.csv", ("image", "why"), [(r.image, r.why) for r in result.refused])
-    if not result.calls:
-        click.echo("No image could be classified.", err=True)
-        ctx.exit(FAILED)
-    named = tuple(truths.get(call.image, "") for call in result.calls) if truths else ()
-    write_predictions(out / "predictions.csv", Predictions(result.classes, result.calls, named))
-    report = write_report(out / "report.html", result, bundle.card, truths)
-    if truths:
-        right = sum(call.label == truths[call.image] for call in result.calls)
-        click.echo(
-            f"{right} of {len(result.calls)} drawn cells were named as drawn (synthetic: this shows that it works, not how well)."
-        )
-    accepted = sum(call.status == "accepted" for call in result.calls)
-    click.echo(
-        f"{len(result.calls)} images: {accepted} accepted, {len(result.calls) - accepted} for a person to review."
-    )
+    for cell, there, found, unsure in known.rows if known else ():
+        click.echo(f"{cell}: {there} drawn, {found} found, {unsure} of them unsure")
+    if known:
+        click.echo("Synthetic: this shows that it works, not how well.")
+    click.echo(f"Leukocytes counted: {result.differential.leukocytes}, on {len(result.fields)} fields.")
     click.echo(f"Report: {report.resolve()}")
-    ctx.exit(SOME_REFUSED if result.refused else 0)
+    if not any(field.usable for field in result.fields):
+        ctx.exit(FAILED)
+    ctx.exit(SOME_REFUSED if refused else 0)
+
+
+def _read_truth(path: Path) -> "dict[str, list[Box]]":
+    from leukolens.core.files import read_rows
+    from leukolens.core.results import Box
+
+    boxes: dict[str, list[Box]] = {}
+    for row in read_rows(path):
+        x0, y0, x1, y1 = (float(row[side]) for side in ("x0", "y0", "x1", "y1"))
+        boxes.setdefault(row["field"], []).append(Box(x0, y0, x1, y1, row["kind"], row["label"] or None))
+    return boxes

@@ -1,11 +1,18 @@
 """`leukolens doctor`: what is installed here, and does it still name a known cell rightly."""
 
 import platform
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from leukolens.cli.main import FAILED
+
+if TYPE_CHECKING:
+    from leukolens.core.card import Card
+    from leukolens.core.detector_card import DetectorCard
 
 _INSTALLS = {
     "light": ("numpy", "onnxruntime", "pillow", "click", "jinja2"),
@@ -18,9 +25,9 @@ _INSTALLS = {
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Say what is installed and which bundles there are, and test the default bundle on cells that are known."""
-    from leukolens.core.errors import BundleError
     from leukolens.core.files import home_folder
     from leukolens.runtime.classifier import DEFAULT_BUNDLE, bundle_names, load_bundle
+    from leukolens.runtime.detector import DEFAULT_DETECTOR, detector_names, load_detector
 
     click.echo(f"leukolens {version('leukolens')}, Python {platform.python_version()}, {platform.platform()}")
     for install, packages in _INSTALLS.items():
@@ -31,22 +38,33 @@ def command(ctx: click.Context) -> None:
     click.echo(f"home: {home_folder()}")
     healthy = True
     for name, folder in bundle_names().items():
-        try:
-            card = load_bundle(folder).card
-        except BundleError as error:
-            healthy = False
-            click.echo(f"bundle {name}: BROKEN. {error}")
-            continue
-        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-        mark = " (default)" if name == DEFAULT_BUNDLE else ""
-        click.echo(
-            f"bundle {name}{mark}: {len(card.classes)} classes, {card.architecture}, {size:.1f} MB, hashes agree"
-        )
+        healthy &= _report_bundle(name, folder, lambda path: load_bundle(path).card, name == DEFAULT_BUNDLE)
+    for name, folder in detector_names().items():
+        healthy &= _report_bundle(name, folder, lambda path: load_detector(path).card, name == DEFAULT_DETECTOR)
     right, total = _test_default()
-    click.echo(f"self-test: {right} of {total} known synthetic cells named rightly by {DEFAULT_BUNDLE}")
+    click.echo(
+        f"self-test: {right} of {total} known synthetic cells found by {DEFAULT_DETECTOR} and named rightly by {DEFAULT_BUNDLE}"
+    )
     if not healthy or right < total:
         click.echo("Something is wrong here. Install LeukoLens again before you trust a call.", err=True)
         ctx.exit(FAILED)
+
+
+def _report_bundle(name: str, folder: Path, load: "Callable[[Path], Card | DetectorCard]", default: bool) -> bool:
+    """Says what a bundle is; whether it holds together."""
+    from leukolens.core.card import Card
+    from leukolens.core.errors import BundleError
+
+    try:
+        card = load(folder)
+    except BundleError as error:
+        click.echo(f"bundle {name}: BROKEN. {error}")
+        return False
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    what = f"names {len(card.classes)} classes" if isinstance(card, Card) else f"finds {len(card.kinds)} kinds of cell"
+    mark = " (default)" if default else ""
+    click.echo(f"bundle {name}{mark}: {what}, {card.architecture}, {size:.1f} MB, hashes agree")
+    return True
 
 
 def _version(package: str) -> str:
@@ -57,7 +75,7 @@ def _version(package: str) -> str:
 
 
 def _test_default() -> tuple[int, int]:
-    """How many of one clear drawn cell per class the default bundle names rightly."""
+    """How many of one clear drawn cell per class are found where they are and named rightly by default."""
     import numpy as np
 
     from leukolens.analysis.classify import classify
@@ -67,5 +85,7 @@ def _test_default() -> tuple[int, int]:
     bundle = load_bundle()
     cells = [draw_cell(name, np.random.default_rng(7)) for name in bundle.card.classes]
     calls = classify(cells, bundle).calls
-    right = sum(call.label == name for call, name in zip(calls, bundle.card.classes, strict=True))
+    right = sum(
+        call.label == name and call.box is not None for call, name in zip(calls, bundle.card.classes, strict=True)
+    )
     return right, len(cells)

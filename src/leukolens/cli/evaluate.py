@@ -1,5 +1,6 @@
 """`leukolens evaluate`: predictions of a run, a bundle or a file to figures and a report."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     help="For a finder of cells on BCCD's test fields: which boxes come first in the report, its own or those drawn anew. Default: drawn anew.",
 )
 @click.option(
+    "--whole",
+    is_flag=True,
+    help="Give a bundle each image as it is, without first finding the cell that it is about.",
+)
+@click.option(
     "--predictions",
     "predictions_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -55,6 +61,7 @@ def command(
     data_name: str | None,
     part: str | None,
     truth: str | None,
+    whole: bool,
     predictions_path: Path | None,
     out: Path,
     force: bool,
@@ -86,11 +93,15 @@ def command(
         provenance = Provenance(predictions_path.name, data_name or "", part or "")
     else:
         assert cells is not None and model is not None
-        predictions, refused, provenance = _predict(model, cells, part)
+        predictions, refused, provenance = _predict(model, cells, part, whole)
     metrics = compute_metrics(predictions, provenance, len(refused))
     findings = None
     if cells is not None and predictions.truths:
-        records = {record.id: record for record in cells.records}
+        # Reasons and maps are of what the model saw.
+        seen = {call.image: call.box for call in predictions.calls}
+        records = {
+            record.id: dataclasses.replace(record, cell=seen.get(record.id, record.cell)) for record in cells.records
+        }
         findings = find_reasons(predictions, records, _mapper(model) if model else None)
     report = write_evaluation(out, predictions, metrics, find_pictures(cells.records if cells else ()), findings)
     for refusal in refused:
@@ -109,7 +120,9 @@ def command(
     ctx.exit(SOME_REFUSED if refused else 0)
 
 
-def _predict(model: str, cells: "Manifest", part: str | None) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
+def _predict(
+    model: str, cells: "Manifest", part: str | None, whole: bool
+) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
     """Predictions of a bundle, made now, or those that a run left."""
     from leukolens.analysis.classify import predict_records
     from leukolens.core.predictions import read_predictions
@@ -117,6 +130,7 @@ def _predict(model: str, cells: "Manifest", part: str | None) -> "tuple[Predicti
     from leukolens.data.splits import read_split
     from leukolens.evaluation.metrics import Provenance
     from leukolens.runtime.classifier import load_bundle
+    from leukolens.runtime.detector import load_detector
 
     run = RunFolder(Path(model))
     if run.recipe.is_file():
@@ -128,20 +142,21 @@ def _predict(model: str, cells: "Manifest", part: str | None) -> "tuple[Predicti
             (),
             Provenance(run.path.name, own.dataset, f"{chosen} of {own.kind}", own.leaky, own.why_leaky),
         )
-    bundle = load_bundle(model)
+    bundle, detector = load_bundle(model), None if whole else load_detector()
     split_path = bundle.folder / "split.json"
     split = read_split(split_path) if split_path.is_file() else None
     records, what = _choose(cells, split, part)
     shown = sys.stderr.isatty()
     with click.progressbar(length=len(records), hidden=not shown, file=sys.stderr) as bar:
-        predictions, refused = predict_records(records, bundle, lambda done: bar.update(1))
+        predictions, refused = predict_records(records, bundle, detector, lambda done: bar.update(1))
     home = split is not None and split.dataset == cells.name
     leaky = home and split is not None and split.leaky
     why = split.why_leaky if leaky and split is not None else ""
+    cut = "images as they are" if detector is None else f"cells found by {detector.card.name}"
     return (
         predictions,
         refused,
-        Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", cells.name, what, leaky, why),
+        Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX), {cut}", cells.name, what, leaky, why),
     )
 
 

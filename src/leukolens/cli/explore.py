@@ -32,8 +32,10 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     from leukolens.core.files import require_absent, show_name
     from leukolens.core.predictions import read_predictions
     from leukolens.data.manifest import find_pictures, open_dataset
+    from leukolens.exploration.gate import find_doubtful
     from leukolens.exploration.report import build_gate, write_exploration
     from leukolens.exploration.scan import scan
+    from leukolens.runtime.detector import load_detector
 
     require_absent(out, force)
     predictions = read_predictions(predictions_path) if predictions_path else None
@@ -41,9 +43,15 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     shown = sys.stderr.isatty()
     with click.progressbar(length=len(records), hidden=not shown, file=sys.stderr) as bar:
         seen = scan(records, bar.update)
-    gate = build_gate(seen, predictions)
+    pictures = find_pictures(records)
+    with click.progressbar(
+        length=len(predictions.calls) if predictions else 0, hidden=not shown, file=sys.stderr
+    ) as bar:
+        gate = build_gate(
+            seen, predictions, lambda judged: find_doubtful(seen.rows, judged, pictures, load_detector(), bar.update)
+        )
     synthetic = any(record.source == "synth" for record in records)
-    report = write_exploration(out, data_name, seen, gate, find_pictures(records), synthetic)
+    report = write_exploration(out, data_name, seen, gate, pictures, synthetic)
     for refusal in seen.refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
     click.echo(f"{len(seen.rows)} images in {len(seen.tallies)} classes; {len(seen.refused)} refused")

@@ -35,6 +35,7 @@ class CellCall:
         status: `accepted`, `review` or `rejected`.
         reason: Why it is not accepted, in plain words; empty otherwise.
         warnings: What was odd about the input though it could be read.
+        box: Where the input was cut; None where it was taken whole.
     """
 
     image: str
@@ -44,6 +45,7 @@ class CellCall:
     status: str
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,34 @@ class FieldResult:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """The range that a healthy person's value lies in.
+
+    Attributes:
+        low: Its lower end, in percent, or in cells per litre.
+        high: Its upper end.
+        per_liter: Whether it is of cells per litre.
+        source: Which table it stands in, and where that has it from.
+    """
+
+    low: float
+    high: float
+    per_liter: bool
+    source: str
+
+    @property
+    def words(self) -> str:
+        """The range with its unit."""
+        if self.per_liter:
+            return f"{self.low / 1e9:g} to {self.high / 1e9:g} x 10^9 per litre"
+        return f"{self.low:g} to {self.high:g} %"
+
+    def __str__(self) -> str:
+        """The range with its source."""
+        return f"{self.words} ({self.source})"
+
+
+@dataclass(frozen=True)
 class Share:
     """One class of a differential; all shares are percent of the leukocytes counted.
 
@@ -167,7 +197,7 @@ class Share:
         if_unsure: Least and greatest share if all unsure cells were of one class.
         per_liter: Cells of the class per litre, with its interval; None where the leukocyte count is not given.
         flag: `low` or `high` where the whole interval, and the corrected one if any, lie outside the reference range.
-        reference: The range in words with its source; empty where there is none.
+        reference: The range; None where there is none.
     """
 
     label: str
@@ -180,7 +210,7 @@ class Share:
     if_unsure: tuple[float, float]
     per_liter: tuple[float, Interval] | None = None
     flag: str = ""
-    reference: str = ""
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ A student project proposes it: group images by amount and strength of their blui
 reach the classifier. Nothing here looks at labels, so the gate could stand before any model. Drawing is elsewhere.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +17,11 @@ from sklearn.metrics import silhouette_score
 
 from leukolens.core.errors import DataError
 from leukolens.core.intervals import Interval, wilson_interval
+from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
 from leukolens.exploration.scan import Measured
+from leukolens.runtime.detector import Detector, DetectorBundle
+from leukolens.runtime.subject import find_subject
 
 ONE, SEVERAL, NONE = "one cell", "more than one", "none"
 COUNTS_FROM = 0.25
@@ -183,6 +188,38 @@ def match_predictions(predictions: Predictions, rows: Sequence[Measured]) -> Jud
         )
     row, wrong, probability, accepted, called = zip(*found, strict=True)
     return Judged(np.array(row), np.array(wrong), np.array(probability), np.array(accepted), called)
+
+
+def find_doubtful(
+    rows: Sequence[Measured],
+    judged: Judged,
+    pixels_of: Callable[[str], Pixels | None],
+    detector: DetectorBundle,
+    report: Callable[[int], None] = lambda done: None,
+) -> NDArray[np.bool_]:
+    """The same question put to the finder of cells: `(n,)` bool, images in which it sees not one cell to name.
+
+    Asked are the images that a prediction is of; `leukolens classify` has the same doubts.
+
+    Args:
+        rows: Of the scan.
+        judged: The predictions beside them.
+        pixels_of: Reads an image again by its id; None where that fails.
+        detector: The finder.
+        report: Told how many more images are done.
+    """
+    finder = Detector(detector, threads=1)
+
+    def doubts(row: int) -> bool:
+        pixels = pixels_of(rows[row].id)
+        return pixels is not None and bool(find_subject(finder.find_cells(pixels), *pixels.shape[:2]).doubt)
+
+    stops = np.zeros(len(rows), bool)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for row, stop in zip(judged.row, pool.map(doubts, judged.row), strict=True):
+            stops[row] = stop
+            report(1)
+    return stops
 
 
 def score_gate(gate: str, stops: NDArray[np.bool_], judged: Judged) -> GateScore:

@@ -51,7 +51,7 @@ from leukolens.reporting.page import Picture, Section, render_page
 PixelsOf = Callable[[str], Pixels | None]
 
 _SHOWN = 14
-_PIECES_GATE, _UNUSUAL_GATE = "pieces", "outliers of clusters"
+_PIECES_GATE, _UNUSUAL_GATE, _FINDER_GATE = "pieces", "outliers of clusters", "finder of cells"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,18 @@ class Gate:
     scores: tuple[GateScore, ...]
 
 
-def build_gate(scan: Scan, predictions: Predictions | None) -> Gate:
+def build_gate(
+    scan: Scan,
+    predictions: Predictions | None,
+    ask_finder: Callable[[Judged], NDArray[np.bool_]] | None = None,
+) -> Gate:
     """Clusters the images, judges each, and scores the judgement on predictions where there are some.
+
+    Args:
+        scan: What was measured.
+        predictions: A model's, on images of the dataset.
+        ask_finder: Gives `(n,)` bool, the images in which a finder of cells sees not one cell to name; its verdict is
+            scored beside the gate's.
 
     Raises:
         DataError: the predictions are not of this dataset.
@@ -82,11 +92,13 @@ def build_gate(scan: Scan, predictions: Predictions | None) -> Gate:
     if predictions is None:
         return Gate(clusters, verdicts, None, ())
     judged = match_predictions(predictions, scan.rows)
-    scores = (
+    scores = [
         score_gate(_PIECES_GATE, np.asarray(verdicts != ONE), judged),
         score_gate(_UNUSUAL_GATE, find_unusual(clusters), judged),
-    )
-    return Gate(clusters, verdicts, judged, scores)
+    ]
+    if ask_finder is not None:
+        scores.append(score_gate(_FINDER_GATE, ask_finder(judged), judged))
+    return Gate(clusters, verdicts, judged, tuple(scores))
 
 
 def write_exploration(out: Path, name: str, scan: Scan, gate: Gate, pixels_of: PixelsOf, synthetic: bool) -> Path:
@@ -493,15 +505,20 @@ def _gate_score(gate: Gate) -> Section:
     doubt = (
         "fewer than" if best.caught < best.by_doubt else "more than" if best.caught > best.by_doubt else "as many as"
     )
-    text = (
+    text = [
         f"Predictions on {best.judged} of these images, {best.errors} of them wrong. The gate of pieces {verdict}: errors stopped {best.caught}, right predictions stopped with them {best.lost}. "
         f"That is {doubt} stopping the same number of images by the model's own doubt would ({best.by_doubt}). Look at the pictures below: are the missed errors images of one cell?",
         f"The second gate is the proposal taken literally: stop the {UNUSUAL_SHARE:.0%} of images farthest from their cluster's centre. "
         "At random and least sure: what stopping the same number of images would have caught, drawn blindly, or by the model's own probability. "
         "Accepted errors are those that the model did not send to review itself: only there does a gate add anything.",
         "The intervals are Wilson's and take images as independent. The gate's limits were chosen on images whose cells were counted by people, not on these errors.",
-    )
-    return Section("Is the gate worth its cost?", text, header=header, rows=tuple(rows))
+    ]
+    if any(score.gate == _FINDER_GATE for score in gate.scores):
+        text.append(
+            "The last gate is the finder of cells, which counts leukocytes instead of stained pieces: it stops images in which it sees none, or a second one as large. "
+            "A platelet in the middle of an image without leukocytes passes."
+        )
+    return Section("Is the gate worth its cost?", tuple(text), header=header, rows=tuple(rows))
 
 
 def _spell(part: int, whole: int, interval: Interval) -> str:

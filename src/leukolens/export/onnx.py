@@ -90,6 +90,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         files.append(out / HEAD_NAME)
     kept = (
         "data",
+        "found_by",
         "data_hash",
         "split_hash",
         "split",
@@ -99,6 +100,11 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         "seed",
         "images",
         "synthetic_images",
+        "epochs",
+        "training_seconds",
+        "device",
+        "versions",
+        "commit",
     )
     card = Card(
         name=name,
@@ -109,7 +115,8 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         accept_threshold=facts["accept_threshold"],
         files={path.name: hash_file(path) for path in files},
         weights_origin=facts["weights_origin"],
-        training={key: facts[key] for key in (*kept, "epochs", "training_seconds", "device", "versions", "commit")},
+        # A run of an earlier LeukoLens lacks what was not yet noted.
+        training={key: facts[key] for key in kept if key in facts},
         validation=describe_validation(run, facts),
         licence=LICENCE.format(data=facts["data"]),
     )

@@ -48,15 +48,18 @@ class PreparationConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which cells are drawn how often.
+    """Which cells are drawn how often, and what of their pictures is shown.
 
     Attributes:
+        find: Name or folder of the finder of cells by which whole pictures are first cut to the cell that they are
+            about, as `leukolens classify` cuts them; empty for pictures as they are.
         balance: `none` (each image once an epoch), `classes` (classes drawn evenly) or `groups` (classes evenly,
             and within a class its groups evenly).
         synthetic_cells: Seeded synthetic cells added to the training part, never to validation or test.
         images_per_epoch: Draws that make an epoch; 0 for as many as there are images.
     """
 
+    find: str = ""
     balance: str = "none"
     synthetic_cells: int = 0
     images_per_epoch: int = 0

@@ -33,6 +33,7 @@ from leukolens.models.shape import NetworkShape
 from leukolens.training.config import AugmentConfig, TrainConfig, format_recipe
 from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
+from leukolens.training.found import find_cells_of
 from leukolens.training.module import CellModule, FrozenModule
 from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
 from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
@@ -174,6 +175,9 @@ def gather_cells(
                 f"The split names {len(missing)} images that {manifest.name} lacks, {missing[0]!r} first. Make the split anew with `leukolens data split {manifest.name}`."
             )
         records[part] = [by_id[name] for name in names]
+        if config.data.find:
+            tell = functools.partial(report, f"cells of {part}")
+            records[part] = find_cells_of(records[part], config.data.find, tell)
     for part in ("train", "validation"):
         if not records.get(part):
             raise DataError(
@@ -259,6 +263,7 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "architecture": config.model.architecture,
         "seed": config.seed,
         "data": manifest.name,
+        "found_by": config.data.find,
         "data_hash": manifest.hash,
         "split_hash": split.hash,
         "split": f"{split.kind}, seed {split.seed}",

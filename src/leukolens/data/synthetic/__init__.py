@@ -12,7 +12,7 @@ from leukolens.data.synthetic.fields import (
     draw_slide,
     draw_smear,
 )
-from leukolens.data.synthetic.files import write_cells, write_fields
+from leukolens.data.synthetic.files import write_cells, write_fields, write_smear_fields
 
 __all__ = [
     "Slide",
@@ -24,4 +24,5 @@ __all__ = [
     "draw_smear",
     "write_cells",
     "write_fields",
+    "write_smear_fields",
 ]

@@ -4,6 +4,7 @@ Each folder says in its `README.txt` that nothing in it is real. Whether a folde
 caller, `data synth`, to ask.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from leukolens.core.errors import UsageError
 from leukolens.core.files import write_atomically, write_rows, write_text
 from leukolens.core.taxonomy import CELL_CLASSES
-from leukolens.data.synthetic.fields import draw_cell, draw_field
+from leukolens.data.synthetic.fields import SyntheticField, draw_cell, draw_field, draw_smear
 
 _NOTICE = """SYNTHETIC IMAGES
 
@@ -56,11 +57,27 @@ def write_fields(out: Path, count: int, seed: int) -> Path:
         DataError: a file could not be written.
     """
     _check(count, seed)
+    generators = (_generator(seed, number) for number in range(count))
+    drawn = (draw_field(rng, pixel_size_um=rng.uniform(0.09, 0.17)) for rng in generators)
+    return _write_fields(out, drawn, seed)
+
+
+def write_smear_fields(out: Path, count: int, seed: int, leukocytes_per_field: float) -> Path:
+    """The same files of `count` fields of one smear: one slide, one scale, leukocytes that arrive at random.
+
+    Raises:
+        UsageError: `count` is below 1 or `seed` below 0.
+        DataError: a file could not be written.
+    """
+    _check(count, seed)
+    smear = draw_smear(np.random.default_rng(seed), count, leukocytes_per_field=leukocytes_per_field)
+    return _write_fields(out, smear, seed)
+
+
+def _write_fields(out: Path, fields: Iterable[SyntheticField], seed: int) -> Path:
     write_text(out / "README.txt", _NOTICE.format(seed=seed) + _FIELD_NOTICE)
     rows: list[tuple[str | int | None, ...]] = []
-    for number in range(count):
-        rng = _generator(seed, number)
-        field = draw_field(rng, pixel_size_um=rng.uniform(0.09, 0.17))
+    for number, field in enumerate(fields):
         name = f"field_{number:04d}"
         _save(field.image, out / "images" / f"{name}.png")
         rows += [(name, cell.x0, cell.y0, cell.x1, cell.y1, cell.kind, cell.label) for cell in field.cells]

@@ -1,0 +1,50 @@
+"""Records about whole pictures become records about the cell found in them: a classifier learns what it will be shown."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+
+from leukolens.core.errors import InputRefused
+from leukolens.core.files import hash_bytes, home_folder, write_text
+from leukolens.core.results import Box
+from leukolens.data.images import read_image
+from leukolens.data.manifest import Record
+from leukolens.runtime.detector import Detector, load_detector
+from leukolens.runtime.subject import find_subject
+
+
+def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[int, int], None]) -> list[Record]:
+    """The same records, each with the cell that its picture is about; as they were where none is found.
+
+    Finds are kept under the home folder, so a second run on the same pictures starts at once.
+
+    Args:
+        records: Of whole pictures; one that is about a boxed cell already stays as it is.
+        detector: Name or folder of the finder.
+        report: Called with pictures done and pictures in all.
+
+    Raises:
+        BundleError: the finder cannot be opened.
+    """
+    bundle = load_detector(detector)
+    names = [(record.id, record.image, str(record.cell)) for record in records]
+    key = hash_bytes(json.dumps([names, bundle.card.files]).encode("utf-8", "surrogatepass"))[:32]
+    path = home_folder() / "cache" / f"found-{key}.json"
+    if not path.is_file():
+        finder = Detector(bundle)
+        boxes = []
+        for done, record in enumerate(records, start=1):
+            box = record.cell or _find(record, finder)
+            boxes.append(asdict(box) if box else None)
+            report(done, len(records))
+        write_text(path, json.dumps(boxes))
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return [replace(record, cell=Box(**box) if box else None) for record, box in zip(records, kept, strict=True)]
+
+
+def _find(record: Record, finder: Detector) -> Box | None:
+    try:
+        pixels = read_image(record.image).pixels
+    except InputRefused:
+        return None  # Refused again, and named, where the pictures are read for training.
+    return find_subject(finder.find_cells(pixels), *pixels.shape[:2]).box

@@ -1,0 +1,52 @@
+import pytest
+
+from leukolens.core.pixels import Preparation
+from leukolens.core.results import Box, DetectedField, Detection
+from leukolens.runtime.subject import FRAME_UM, find_subject, standard_box
+
+HEIGHT, WIDTH = 240, 320
+
+
+def disc(x: float, y: float, wide: float = 60, kind: str = "leukocyte") -> Box:
+    return Box(x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2, kind)
+
+
+def seen(*boxes: Box, pixel_size_um: float | None = None) -> DetectedField:
+    detections = tuple(Detection(box, 0.9) for box in boxes)
+    return DetectedField(detections, pixel_size_um and 7.5 / pixel_size_um, pixel_size_um, "red cells")
+
+
+def test_the_leukocyte_nearest_the_middle_is_what_a_picture_is_about() -> None:
+    near, far = disc(150, 130), disc(250, 60, 20)
+    subject = find_subject(seen(far, near, disc(160, 120, kind="red_cell")), HEIGHT, WIDTH)
+    assert (subject.box, subject.doubt) == (near, "")
+
+
+def test_a_cell_that_the_border_cuts_comes_last_and_leaves_no_doubt() -> None:
+    cut, whole = disc(160, 25), disc(40, 200)
+    assert find_subject(seen(cut, whole), HEIGHT, WIDTH).box == whole
+    assert find_subject(seen(cut, whole), HEIGHT, WIDTH).doubt == ""
+    assert find_subject(seen(cut), HEIGHT, WIDTH).box == cut
+
+
+def test_a_second_leukocyte_as_large_is_doubtful() -> None:
+    subject = find_subject(seen(disc(150, 130), disc(60, 60)), HEIGHT, WIDTH)
+    assert subject.box == disc(150, 130) and "2 leukocytes" in subject.doubt
+
+
+def test_without_a_leukocyte_a_central_platelet_else_the_whole_picture() -> None:
+    middle, corner = disc(170, 110, 20, "platelet"), disc(30, 30, 20, "platelet")
+    found = find_subject(seen(corner, middle, pixel_size_um=0.1), HEIGHT, WIDTH)
+    assert found.box == standard_box(middle, 0.1) and found.doubt == ""
+    # A platelet's own box says nothing of the scale, so without one the picture is taken whole.
+    assert find_subject(seen(middle), HEIGHT, WIDTH).box is None
+    alone = find_subject(seen(corner, pixel_size_um=0.1), HEIGHT, WIDTH)
+    assert alone.box is None and "no leukocyte" in alone.doubt
+
+
+def test_cells_of_any_size_are_cut_as_wide() -> None:
+    for wide in (30, 90):
+        box = standard_box(disc(100, 80, wide), 0.1)
+        assert (box.x1 - box.x0) * Preparation.cell_context * 0.1 == pytest.approx(FRAME_UM)
+        assert ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) == pytest.approx((100, 80))
+    assert standard_box(disc(100, 80), None) == disc(100, 80)
