@@ -101,13 +101,13 @@ def test_the_cell_that_a_picture_is_about_is_found_and_cut(
 def test_a_box_lies_in_the_photograph_where_the_eyepiece_is_cut_away(
     toy_bundle: Path, toy_detector: Path, toy_finder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    field = toy_finder.draw_discs((480, 640), [Box(300, 200, 366, 266, "leukocyte")])
+    field = toy_finder.draw_discs((480, 640), [Box(60, 40, 126, 106, "leukocyte")])
     framed = np.pad(field, ((100, 50), (150, 20), (0, 0)))
     (plain,) = classify(field, toy_bundle, toy_detector).calls
     monkeypatch.setattr(look, "find_view", lambda pixels: Box(150, 100, 790, 580, "view"))
     (moved,) = classify(framed, toy_bundle, toy_detector).calls
     assert plain.box and moved.box
-    assert (moved.box.x0 - plain.box.x0, moved.box.y1 - plain.box.y1) == (150, 100)
+    assert (moved.box.x0 - plain.box.x0, moved.box.y1 - plain.box.y1) == pytest.approx((150, 100))
 
 
 def test_results_come_while_later_images_are_still_unread(toy_bundle: Path) -> None:

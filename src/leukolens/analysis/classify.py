@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from leukolens.analysis.judge import doubt_call, find_fault, judge_cell, reject_image
+from leukolens.analysis.judge import doubt_call, find_fault, judge_cell, reject_image, rule_out_platelet
 from leukolens.analysis.look import look_at
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
@@ -48,8 +49,7 @@ class _Prepared:
     name: str
     pixels: Pixels | None
     fault: str
-    box: Box | None
-    doubt: str
+    subject: Subject
     warnings: tuple[str, ...]
 
 
@@ -144,7 +144,8 @@ def predict_records(
 ) -> tuple[Predictions, tuple[Refusal, ...]]:
     """Calls on records of a dataset with their truths and groups, for evaluation; and what could not be read.
 
-    A record that is about a boxed cell is cut there; in others the cell is found, where there is a detector.
+    A record that is about a boxed cell is cut there; in others the cell is found, where there is a detector. It gives the
+    scale of both.
     """
     pictures = (_Picture(record.id, partial(read_image, record.image), record.cell) for record in records)
     by_id = {record.id: record for record in records}
@@ -188,15 +189,16 @@ def _prepare(picture: _Picture, preparation: Preparation, finder: Detector | Non
         decoded = picture.read()
         pixels, subject = decoded.pixels, Subject(picture.cell)
         fault = find_fault(pixels)
-        if not fault and picture.cell is None and finder is not None:
-            subject = look_at(pixels, finder).find_subject()
+        if not fault and finder is not None:
+            look = look_at(pixels, finder)
+            subject = look.find_subject() if picture.cell is None else look.show(picture.cell)
     except InputRefused as error:
         return Refusal(picture.name, str(error))
     if not fault and subject.box is not None:
         pixels = crop_cell(pixels, subject.box, preparation.cell_context)
         fault = find_fault(pixels)
     shown = None if fault else prepare_image(pixels, preparation)
-    return _Prepared(picture.name, shown, fault, subject.box, subject.doubt, decoded.warnings)
+    return _Prepared(picture.name, shown, fault, subject, decoded.warnings)
 
 
 def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterator[CellCall | Refusal]:
@@ -208,8 +210,12 @@ def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterat
         elif item.fault:
             yield reject_image(item.name, item.fault, item.warnings)
         else:
-            call = replace(judge_cell(item.name, next(rows), classifier.card, item.warnings), box=item.box)
-            yield doubt_call(call, item.doubt) if item.doubt else call
+            row: NDArray[np.float64] = next(rows)
+            subject = item.subject
+            if subject.no_platelet:
+                row = rule_out_platelet(row, classifier.card.classes)
+            call = replace(judge_cell(item.name, row, classifier.card, item.warnings), box=subject.box)
+            yield doubt_call(call, subject.doubt) if subject.doubt else call
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:

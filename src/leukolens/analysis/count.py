@@ -13,7 +13,7 @@ import numpy as np
 
 from leukolens.analysis.classify import Source, check_array, gather_sources
 from leukolens.analysis.differential import count_kinds, make_differential
-from leukolens.analysis.judge import judge_cell
+from leukolens.analysis.judge import judge_cell, rule_out_platelet
 from leukolens.analysis.look import look_at
 from leukolens.analysis.overlap import Sight, pair_cells, remember_field
 from leukolens.analysis.ranges import ReferenceRanges
@@ -25,7 +25,7 @@ from leukolens.data.images import DecodedImage, read_image
 from leukolens.quality.field import judge_field
 from leukolens.runtime.classifier import Bundle, Classifier, load_bundle
 from leukolens.runtime.detector import Detector, DetectorBundle, load_detector
-from leukolens.runtime.subject import is_cut, standard_box
+from leukolens.runtime.subject import is_cut, is_no_platelet, standard_box
 
 _MOST_SHARED = 0.25
 """A leukocyte whose box shares more of its area than this with another's lies in a clump."""
@@ -146,6 +146,8 @@ def _name_leukocytes(seen: Pixels, detected: DetectedField, namer: Classifier) -
     windows = [prepare_image(crop_cell(seen, box, preparation.cell_context), preparation) for box in boxes]
     cells = []
     for item, row in zip(found, namer.classify_batch(np.stack(windows)).probabilities, strict=True):
+        if is_no_platelet(item.box, detected.pixel_size_um):
+            row = rule_out_platelet(row, namer.card.classes)
         call = judge_cell("", row, namer.card)
         status, reason = _set_apart(item.box, [other.box for other in found if other is not item], seen)
         if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):

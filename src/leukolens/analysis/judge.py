@@ -1,5 +1,6 @@
 """From probabilities to a call: accepted, to be reviewed by a person, or rejected."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,12 @@ def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnin
         return CellCall(name, card.classes[best], probability, probabilities, "accepted", "", warnings)
     reason = f"probability below {card.accept_threshold:.3f}"
     return CellCall(name, card.classes[best], probability, probabilities, "review", reason, warnings)
+
+
+def rule_out_platelet(probabilities: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.float64]:
+    """Probabilities `(k,)` of a cell that is known to be no platelet; the same where there is no such class."""
+    left = np.where([name == "platelet" for name in classes], 0.0, probabilities)
+    return np.asarray(left / left.sum()) if left.sum() > 0 else probabilities
 
 
 def doubt_call(call: CellCall, doubt: str) -> CellCall:

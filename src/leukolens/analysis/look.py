@@ -6,7 +6,7 @@ from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, DetectedField
 from leukolens.quality.eyepiece import find_view
 from leukolens.runtime.detector import Detector
-from leukolens.runtime.subject import Subject, find_subject
+from leukolens.runtime.subject import Subject, find_subject, show_leukocyte
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Look:
         """The cell that the photograph is about, in pixels of the photograph."""
         subject = find_subject(self.detected, *self.seen.shape[:2])
         return replace(subject, box=subject.box and self.place(subject.box))
+
+    def show(self, leukocyte: Box) -> Subject:
+        """A leukocyte that is known to be there, in pixels of the photograph, as the subject."""
+        return show_leukocyte(leukocyte, self.detected.pixel_size_um)
 
     def place(self, box: Box) -> Box:
         """A box of `seen` in pixels of the photograph."""

@@ -14,8 +14,8 @@ from leukolens.runtime.decoding import Finds
 RED_CELL_UM = 7.5
 """What red cells measure on a dry smear, on average."""
 
-LEAST_RED_CELLS = 5
-"""Fewer give no median to trust: a nucleus or two taken for red cells could decide."""
+LEAST_RED_CELLS = 3
+"""Fewer give no median to trust: a nucleus taken for a red cell could decide. Frames of one cell show few more."""
 
 SCALE_TOLERANCE = 0.15
 """A detector is trained on sizes from two thirds to one and a half of its own, so this far off costs nothing."""

@@ -14,11 +14,21 @@ from leukolens.core.results import Box, DetectedField
 FRAME_UM = 33.4
 """What a classifier is shown: as wide as PBC's frames, 4.45 red cells of 7.5 um (median of TXL-PBC's boxes in them)."""
 
+WIDEST_PLATELET_UM = 8.5
+"""A cell found as a leukocyte and wider than this is no platelet. Of PBC's validation pictures, the platelets that were
+found as leukocytes measure 7.8 at most; of the leukocytes there all but some lymphocytes and erythroblasts exceed it."""
+
 BORDER_PX = 2
 """A box that comes this near to the picture's border is of a cell that the border may cut."""
 
 _CENTRAL = 0.25
 """A platelet this near to the middle, in shares of the picture's sides, is what a picture without a leukocyte shows."""
+
+_AT_THE_MIDDLE, _ASIDE = 0.1, 0.3
+"""A platelet as near as the first is what the picture is about, if every leukocyte is farther than the second."""
+
+_FRAMED = (0.12, 0.6)
+"""Side of the box, in shares of the picture's shorter side, of a central cell that is framed about as PBC's are."""
 
 _LIKE = 0.5
 """A second leukocyte makes doubtful what a picture is about from this share of the first one's area."""
@@ -31,28 +41,44 @@ class Subject:
     Attributes:
         box: Where to cut; None where no cell was found, and the picture is taken whole.
         doubt: Why a person should look, in plain words; empty where nothing is odd.
+        no_platelet: Whether it is too wide to be one.
     """
 
     box: Box | None
     doubt: str = ""
+    no_platelet: bool = False
 
 
 def find_subject(detected: DetectedField, height: int, width: int) -> Subject:
-    """The leukocyte nearest the middle, whole ones first; where there is none, a platelet in the middle."""
+    """The leukocyte nearest the middle, whole ones first; where there is none, a platelet in the middle.
+
+    Without a scale, a picture framed as the classifier was taught is taken whole.
+    """
 
     def distance(box: Box) -> float:
         return math.hypot((box.x0 + box.x1) / 2 / width - 0.5, (box.y0 + box.y1) / 2 / height - 0.5)
 
     leukocytes = _of_kind(detected, "leukocyte")
-    if leukocytes:
-        first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))
-        like = [box for box in others if not is_cut(box, height, width) and _area(box) >= _LIKE * _area(first)]
-        doubt = f"{1 + len(like)} leukocytes: the one nearest the middle is named" if like else ""
-        return Subject(standard_box(first, detected.pixel_size_um), doubt)
-    platelets = [box for box in _of_kind(detected, "platelet") if distance(box) < _CENTRAL]
-    if platelets and detected.pixel_size_um is not None:
-        return Subject(standard_box(min(platelets, key=distance), detected.pixel_size_um))
-    return Subject(None, "" if platelets else "no leukocyte found: the whole picture is named")
+    platelets = sorted((box for box in _of_kind(detected, "platelet") if distance(box) < _CENTRAL), key=distance)
+    aside = all(distance(box) > _ASIDE for box in leukocytes)
+    if platelets and (not leukocytes or (aside and distance(platelets[0]) < _AT_THE_MIDDLE)):
+        doubt = "a platelet lies in the middle, a leukocyte aside: the platelet is named" if leukocytes else ""
+        known = detected.pixel_size_um is not None
+        return Subject(standard_box(platelets[0], detected.pixel_size_um) if known else None, doubt)
+    if not leukocytes:
+        return Subject(None, "no leukocyte found: the whole picture is named")
+    first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))
+    like = [box for box in others if not is_cut(box, height, width) and _area(box) >= _LIKE * _area(first)]
+    doubt = f"{1 + len(like)} leukocytes: the one nearest the middle is named" if like else ""
+    share = max(first.x1 - first.x0, first.y1 - first.y0) / min(height, width)
+    if detected.pixel_size_um is None and distance(first) < _CENTRAL and _FRAMED[0] <= share <= _FRAMED[1]:
+        return Subject(None, doubt)
+    return replace(show_leukocyte(first, detected.pixel_size_um), doubt=doubt)
+
+
+def show_leukocyte(box: Box, pixel_size_um: float | None) -> Subject:
+    """A leukocyte as the subject of its picture."""
+    return Subject(standard_box(box, pixel_size_um), no_platelet=is_no_platelet(box, pixel_size_um))
 
 
 def standard_box(box: Box, pixel_size_um: float | None) -> Box:
@@ -65,6 +91,11 @@ def standard_box(box: Box, pixel_size_um: float | None) -> Box:
     half = FRAME_UM / Preparation.cell_context / pixel_size_um / 2
     x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     return replace(box, x0=x - half, y0=y - half, x1=x + half, y1=y + half)
+
+
+def is_no_platelet(leukocyte: Box, pixel_size_um: float | None) -> bool:
+    """Whether a cell found as a leukocyte is known to be too wide for a platelet."""
+    return pixel_size_um is not None and math.sqrt(_area(leukocyte)) * pixel_size_um > WIDEST_PLATELET_UM
 
 
 def is_cut(box: Box, height: int, width: int) -> bool:
