@@ -1,7 +1,9 @@
 """Records about whole pictures become records about the cell found in them: a classifier learns what it will be shown."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 from leukolens.core.errors import InputRefused
@@ -31,12 +33,12 @@ def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[in
     key = hash_bytes(json.dumps([names, bundle.card.files]).encode("utf-8", "surrogatepass"))[:32]
     path = home_folder() / "cache" / f"found-{key}.json"
     if not path.is_file():
-        finder = Detector(bundle)
+        finder = Detector(bundle, threads=1)
         boxes = []
-        for done, record in enumerate(records, start=1):
-            box = record.cell or _find(record, finder)
-            boxes.append(asdict(box) if box else None)
-            report(done, len(records))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for box in pool.map(lambda record: record.cell or _find(record, finder), records):
+                boxes.append(asdict(box) if box else None)
+                report(len(boxes), len(records))
         write_text(path, json.dumps(boxes))
     kept = json.loads(path.read_text(encoding="utf-8"))
     return [replace(record, cell=Box(**box) if box else None) for record, box in zip(records, kept, strict=True)]
