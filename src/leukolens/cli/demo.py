@@ -58,8 +58,8 @@ def command(
     refused = (*missing, *result.refused)
     for refusal in refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
-    for cell, there, found, unsure in known.rows if known else ():
-        click.echo(f"{cell}: {there} drawn, {found} found, {unsure} of them unsure")
+    for cell, there, found, cut, unsure in known.rows if known else ():
+        click.echo(f"{cell}: {there} drawn, {found} found, {cut} of them cut by the border, {unsure} unsure")
     if known:
         click.echo("Synthetic: this shows that it works, not how well.")
     click.echo(f"Leukocytes counted: {result.differential.leukocytes}, on {len(result.fields)} fields.")

@@ -189,7 +189,7 @@ RUNGS: dict[str, Rung] = {
         "the same network shown the leukocyte that the shipped finder finds, cut at PBC's scale",
         "",
         ("fields",),
-        note="The finder saw none of TEST's source fields or their re-shots. The recipe was chosen on validation fields.",
+        note="The finder saw none of TEST's source fields or their re-shots. The recipe is small-best's, the frame that of PBC: nothing was chosen anew.",
         seeds=5,
     ),
 }
