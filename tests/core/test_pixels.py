@@ -62,3 +62,10 @@ def test_a_resized_window_is_a_window_of_the_resized_image(scale: float) -> None
     to_x, to_y = 203 / width, 151 / height
     part = resize_window(image, (x0 * to_x, y0 * to_y, x1 * to_x, y1 * to_y), (13, 20))
     np.testing.assert_allclose(part.astype(int), whole[y0:y1, x0:x1], atol=1)
+
+
+def test_a_huge_crop_is_thinned_out() -> None:
+    image = np.tile(np.arange(4000, dtype=np.uint16) // 16, (30, 1)).astype(np.uint8)[..., None].repeat(3, axis=2)
+    crop = crop_cell(image, Box(0, 0, 4000, 30, "leukocyte"), 1.0)
+    assert crop.shape == (2000, 2000, 3)
+    np.testing.assert_array_equal(crop[0, :, 0], image[0, ::2, 0])

@@ -38,13 +38,20 @@ class Preparation:
     background: Pixels | None = field(default=None, compare=False)
 
 
+_LARGEST_CROP_PX = 2048
+
+
 def crop_cell(image: Pixels, box: Box, context: float) -> Pixels:
-    """A square window around a box, `context` times its longer side, mirrored beyond the field's border."""
+    """A square window around a box, `context` times its longer side, mirrored beyond the field's border.
+
+    A huge one is thinned out: no model sees so many pixels, and a hostile picture could ask for any number.
+    """
     side = max(8, round(max(box.x1 - box.x0, box.y1 - box.y0) * context))
     left = round((box.x0 + box.x1 - side) / 2)
     top = round((box.y0 + box.y1 - side) / 2)
-    rows = _mirror(np.arange(top, top + side), image.shape[0])
-    columns = _mirror(np.arange(left, left + side), image.shape[1])
+    step = -(-side // _LARGEST_CROP_PX)
+    rows = _mirror(np.arange(top, top + side, step), image.shape[0])
+    columns = _mirror(np.arange(left, left + side, step), image.shape[1])
     return image[np.ix_(rows, columns)]
 
 
