@@ -58,6 +58,18 @@ def test_without_a_scale_a_picture_framed_as_taught_is_taken_whole() -> None:
         assert find_subject(seen(cell), HEIGHT, WIDTH) == Subject(cell)
 
 
+def test_a_picture_that_is_cut_already_is_taken_whole() -> None:
+    framed = FRAME_UM / HEIGHT
+    found = find_subject(seen(disc(165, 118, 90), pixel_size_um=1.1 * framed), HEIGHT, WIDTH)
+    assert found == Subject(None, "", no_platelet=True)
+    for cell, size in (
+        (disc(165, 118, 90), 1.4 * framed),
+        (disc(165, 118, 90), 0.7 * framed),
+        (disc(220, 118, 90), framed),
+    ):
+        assert find_subject(seen(cell, pixel_size_um=size), HEIGHT, WIDTH).box == standard_box(cell, size)
+
+
 def test_cells_of_any_size_are_cut_as_wide() -> None:
     for wide in (30, 90):
         box = standard_box(disc(100, 80, wide), 0.1)

@@ -27,8 +27,11 @@ _CENTRAL = 0.25
 _AT_THE_MIDDLE, _ASIDE = 0.1, 0.3
 """A platelet as near as the first is what the picture is about, if every leukocyte is farther than the second."""
 
-_FRAMED = (0.12, 0.6)
-"""Side of the box, in shares of the picture's shorter side, of a central cell that is framed about as PBC's are."""
+_AS_WIDE, _AS_CENTRAL = 1.25, 0.1
+"""A picture whose shorter side is `FRAME_UM` within this factor, its cell as near to the middle as this, is cut already."""
+
+_LIKELY_SHARE = (0.12, 0.6)
+"""Side of a central cell, in shares of the picture's shorter side, with which a picture without a scale is likely so cut."""
 
 _LIKE = 0.5
 """A second leukocyte makes doubtful what a picture is about from this share of the first one's area."""
@@ -52,7 +55,7 @@ class Subject:
 def find_subject(detected: DetectedField, height: int, width: int) -> Subject:
     """The leukocyte nearest the middle, whole ones first; where there is none, a platelet in the middle.
 
-    Without a scale, a picture framed as the classifier was taught is taken whole.
+    A picture that is already cut as a classifier is taught is taken whole: to cut it again would add an error to its scale.
     """
 
     def distance(box: Box) -> float:
@@ -70,10 +73,14 @@ def find_subject(detected: DetectedField, height: int, width: int) -> Subject:
     first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))
     like = [box for box in others if not is_cut(box, height, width) and _area(box) >= _LIKE * _area(first)]
     doubt = f"{1 + len(like)} leukocytes: the one nearest the middle is named" if like else ""
-    share = max(first.x1 - first.x0, first.y1 - first.y0) / min(height, width)
-    if detected.pixel_size_um is None and distance(first) < _CENTRAL and _FRAMED[0] <= share <= _FRAMED[1]:
-        return Subject(None, doubt)
-    return replace(show_leukocyte(first, detected.pixel_size_um), doubt=doubt)
+    shown = replace(show_leukocyte(first, detected.pixel_size_um), doubt=doubt)
+    if detected.pixel_size_um is None:
+        share = max(first.x1 - first.x0, first.y1 - first.y0) / min(height, width)
+        cut_already = distance(first) < _CENTRAL and _LIKELY_SHARE[0] <= share <= _LIKELY_SHARE[1]
+    else:
+        ratio = detected.pixel_size_um * min(height, width) / FRAME_UM
+        cut_already = distance(first) < _AS_CENTRAL and 1 / _AS_WIDE <= ratio <= _AS_WIDE
+    return replace(shown, box=None) if cut_already else shown
 
 
 def show_leukocyte(box: Box, pixel_size_um: float | None) -> Subject:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
+from importlib.metadata import version
 
 from leukolens.core.errors import InputRefused
 from leukolens.core.files import hash_bytes, home_folder, write_text
@@ -30,7 +31,7 @@ def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[in
     """
     bundle = load_detector(detector)
     names = [(record.id, record.image, str(record.cell)) for record in records]
-    key = hash_bytes(json.dumps([names, bundle.card.files]).encode("utf-8", "surrogatepass"))[:32]
+    key = hash_bytes(json.dumps([names, bundle.card.files, version("leukolens")]).encode("utf-8", "surrogatepass"))[:32]
     path = home_folder() / "cache" / f"found-{key}.json"
     if not path.is_file():
         finder = Detector(bundle, threads=1)
