@@ -33,7 +33,7 @@ def test_from_drawn_cells_to_calls(
     assert "8-bit" in capsys.readouterr().out
     assert leukolens("classify", cells, "--bundle", tmp_path / "small", "--out", tmp_path / "small.csv") == 0
     report = tmp_path / "report"
-    assert leukolens("evaluate", bundle, "--data", "drawn", "--out", report) == 0
+    assert leukolens("evaluate", bundle, "--data", "drawn", "--whole", "--out", report) == 0
     metrics = json.loads((report / "metrics.json").read_text())
     assert metrics["n"] == len(json.loads(split.read_text())["parts"]["test"]) and not metrics["leaky"]
     assert leukolens("evaluate", run, "--data", "drawn", "--out", tmp_path / "of-run") == 0

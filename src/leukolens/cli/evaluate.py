@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leukolens.core.results import Refusal
     from leukolens.data.manifest import Manifest, Record
     from leukolens.data.splits import Split
+    from leukolens.evaluation.failures import Findings
     from leukolens.evaluation.metrics import Provenance
 
 
@@ -70,12 +71,11 @@ def command(
 
     Of a bundle that finds cells: average precision, counts against truth, and what it missed or made up.
     """
-    from leukolens.analysis.failures import find_reasons
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
     from leukolens.core.predictions import read_predictions
     from leukolens.data.manifest import find_pictures, open_dataset
-    from leukolens.evaluation.metrics import Provenance, compute_metrics, worst_class
+    from leukolens.evaluation.metrics import Provenance, compute_metrics
     from leukolens.evaluation.report import write_evaluation
 
     require_absent(out, force)
@@ -95,19 +95,31 @@ def command(
         assert cells is not None and model is not None
         predictions, refused, provenance = _predict(model, cells, part, whole)
     metrics = compute_metrics(predictions, provenance, len(refused))
-    findings = None
-    if cells is not None and predictions.truths:
-        # Reasons and maps are of what the model saw.
-        seen = {call.image: call.box for call in predictions.calls}
-        records = {
-            record.id: dataclasses.replace(record, cell=seen.get(record.id, record.cell)) for record in cells.records
-        }
-        findings = find_reasons(predictions, records, _mapper(model) if model else None)
+    findings = _find_reasons(model, cells, predictions) if cells is not None and predictions.truths else None
     report = write_evaluation(out, predictions, metrics, find_pictures(cells.records if cells else ()), findings)
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if provenance.leaky:
         click.secho(f"This split leaks: {provenance.why_leaky}", fg="red", err=True)
+    _say(metrics)
+    click.echo(f"report: {report}")
+    ctx.exit(SOME_REFUSED if refused else 0)
+
+
+def _find_reasons(model: str | None, cells: "Manifest", predictions: "Predictions") -> "Findings":
+    """Reasons and maps of what the model saw: where a cell was found, that cell."""
+    from leukolens.analysis.failures import find_reasons
+
+    seen = {call.image: call.box for call in predictions.calls}
+    records = {
+        record.id: dataclasses.replace(record, cell=seen.get(record.id, record.cell)) for record in cells.records
+    }
+    return find_reasons(predictions, records, _mapper(model) if model else None)
+
+
+def _say(metrics: "dict[str, Any]") -> None:
+    from leukolens.evaluation.metrics import worst_class
+
     name, share = worst_class(metrics)
     interval = metrics["balanced_accuracy_ci"]
     click.echo(
@@ -116,8 +128,6 @@ def command(
     click.echo(f"worst class {name} {share:.4f}; accuracy {metrics['accuracy']:.4f}; ECE {metrics['ece']:.4f}")
     if metrics["groups"]:
         click.echo(f"per group {metrics['groups']['accuracy']:.4f}, {metrics['groups']['n']} groups")
-    click.echo(f"report: {report}")
-    ctx.exit(SOME_REFUSED if refused else 0)
 
 
 def _predict(
