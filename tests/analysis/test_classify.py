@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leukolens.analysis import classify as room
 from leukolens.analysis import look
 from leukolens.analysis.classify import BATCH_SIZE, classify, classify_images, find_images, predict_records
 from leukolens.core.errors import UsageError
 from leukolens.core.pixels import Preparation, crop_cell
-from leukolens.core.results import Box, CellCall
+from leukolens.core.results import Advice, Box, CellCall
 from leukolens.data.manifest import Record
 from leukolens.runtime.classifier import load_bundle
 
@@ -96,6 +97,16 @@ def test_the_cell_that_a_picture_is_about_is_found_and_cut(
     np.testing.assert_allclose(found.probabilities, classify(shown, toy_bundle, whole=True).calls[0].probabilities)
     empty = classify(toy_finder.draw_discs((480, 640), red_cells), toy_bundle, toy_detector).calls[0]
     assert (empty.status, empty.box) == ("review", None) and "no leukocyte" in empty.reason
+
+
+def test_what_stops_a_field_sends_a_picture_to_review(
+    toy_bundle: Path, toy_detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Advice("not a stained blood film", "Photograph one.", stops=True)
+    monkeypatch.setattr(room, "judge_field", lambda pixels, detected: (stop, Advice("a little pale", "Stain longer.")))
+    (call,) = classify(draw("basophil", 64), toy_bundle, toy_detector).calls
+    assert call.status == "review" and call.reason.startswith("not a stained blood film")
+    assert "pale" not in call.reason and call.label == "basophil"
 
 
 def test_a_box_lies_in_the_photograph_where_the_eyepiece_is_cut_away(

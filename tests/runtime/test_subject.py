@@ -39,7 +39,8 @@ def test_without_a_leukocyte_a_central_platelet_else_the_whole_picture() -> None
     found = find_subject(seen(corner, middle, pixel_size_um=0.1), HEIGHT, WIDTH)
     assert found.box == standard_box(middle, 0.1) and found.doubt == ""
     # A platelet's own box says nothing of the scale, so without one the picture is taken whole.
-    assert find_subject(seen(middle), HEIGHT, WIDTH).box is None
+    unknown = find_subject(seen(middle), HEIGHT, WIDTH)
+    assert unknown.box is None and "hardly a red cell" in unknown.doubt
     alone = find_subject(seen(corner, pixel_size_um=0.1), HEIGHT, WIDTH)
     assert alone.box is None and "no leukocyte" in alone.doubt
 

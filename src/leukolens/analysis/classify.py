@@ -25,6 +25,7 @@ from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, CellCall, Refusal
 from leukolens.data.images import IMAGE_SUFFIXES, DecodedImage, read_image
 from leukolens.data.manifest import Record
+from leukolens.quality.field import judge_field
 from leukolens.runtime.classifier import Bundle, Classifier, load_bundle
 from leukolens.runtime.detector import Detector, DetectorBundle, load_detector
 from leukolens.runtime.subject import Subject
@@ -192,6 +193,8 @@ def _prepare(picture: _Picture, preparation: Preparation, finder: Detector | Non
         if not fault and finder is not None:
             look = look_at(pixels, finder)
             subject = look.find_subject() if picture.cell is None else look.show(picture.cell)
+            faults = [advice.fault for advice in judge_field(look.seen, look.detected) if advice.stops]
+            subject = replace(subject, doubt="; ".join(filter(None, (*faults, subject.doubt))))
     except InputRefused as error:
         return Refusal(picture.name, str(error))
     if not fault and subject.box is not None:

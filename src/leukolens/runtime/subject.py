@@ -65,9 +65,11 @@ def find_subject(detected: DetectedField, height: int, width: int) -> Subject:
     platelets = sorted((box for box in _of_kind(detected, "platelet") if distance(box) < _CENTRAL), key=distance)
     aside = all(distance(box) > _ASIDE for box in leukocytes)
     if platelets and (not leukocytes or (aside and distance(platelets[0]) < _AT_THE_MIDDLE)):
+        if detected.pixel_size_um is None:
+            # Without red cells around it, a small dark thing may be anything: text and cats have such.
+            return Subject(None, "no leukocyte and hardly a red cell found: the whole picture is named")
         doubt = "a platelet lies in the middle, a leukocyte aside: the platelet is named" if leukocytes else ""
-        known = detected.pixel_size_um is not None
-        return Subject(standard_box(platelets[0], detected.pixel_size_um) if known else None, doubt)
+        return Subject(standard_box(platelets[0], detected.pixel_size_um), doubt)
     if not leukocytes:
         return Subject(None, "no leukocyte found: the whole picture is named")
     first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))
