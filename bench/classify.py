@@ -46,7 +46,7 @@ def per_second(count: int, work: object) -> float:
 
 
 def measure_speed(images: list[str]) -> None:
-    bundle = load_bundle()
+    bundle, detector = load_bundle(), load_detector()
     preparation = bundle.card.preparation
     decoded = [read_image(image).pixels for image in images]
     arrays = np.stack([prepare_image(pixels, preparation) for pixels in decoded])
@@ -67,7 +67,7 @@ def measure_speed(images: list[str]) -> None:
                 pass
 
     def run_whole() -> None:
-        for _ in classify_images(images, bundle, load_detector()):
+        for _ in classify_images(images, bundle, detector):
             pass
 
     bare, decoding, whole = (per_second(len(images), work) for work in (run_bare, run_decoding, run_whole))
