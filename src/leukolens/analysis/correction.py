@@ -1,11 +1,12 @@
-"""The mix of cells behind the calls: a smear's counts corrected for the classifier's known errors.
+"""The mix of cells behind the calls: a smear's counts corrected for the classifier's known errors, and for the border.
 
 A cell of class i gets outcome k (a class it is accepted as, or review) with a probability that validation cells
 tell, with an error of its own. The outcomes of a smear are then multinomial over the mix times these probabilities.
 The point estimate is the likeliest mix without negative shares (EM; Dempster, Laird and Rubin 1977). The interval
 inverts a score test, as Wilson's does: the efficient linear estimate of a share, its variance taken at the share
 under test, from the smear's counts and from the validation rows together. With a perfect classifier it is Wilson's.
-Where few cells were called, Clopper and Pearson's (1934) exact limits are carried through instead.
+Where few cells were called, Clopper and Pearson's (1934) exact limits are carried through instead. Shares are of the
+cells that stand behind those seen whole (`analysis.border`), whose number for each is taken as known.
 
 Of four candidates it alone kept its coverage over all mixes tried (`bench/coverage.py`): bootstrap percentiles and a
 Dirichlet posterior lose it for classes of a few cells. It holds where the smear's cells are like the validation
@@ -13,7 +14,7 @@ cells, in this laboratory's stain and light; nothing here can know that, save th
 away. Called by `analysis.differential`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,28 +99,35 @@ def find_obstacle(outcomes: NDArray[np.integer], confusion: Confusion) -> str:
     return ""
 
 
-def correct_shares(outcomes: NDArray[np.integer], confusion: Confusion, members: Sequence[str]) -> CorrectedShares:
+def correct_shares(
+    outcomes: NDArray[np.integer],
+    confusion: Confusion,
+    members: Sequence[str],
+    stand_for: Mapping[str, float] | None = None,
+) -> CorrectedShares:
     """Shares of classes within a group, corrected for the classifier's errors, with 95 % intervals.
 
     Args:
         outcomes: `(n, k + 1)` cells of `n` smears by outcome, as the confusion orders them; at least one accepted each.
         confusion: Of validation cells; `find_obstacle` has nothing against it.
         members: The `c` classes whose shares sum to 1: the leukocytes.
+        stand_for: By class, how many cells stand behind one; None, and a class not named, for one.
     """
     known = _learn_rates(confusion)
     seen = np.asarray(outcomes, np.float64)[:, known.kept]
     cells = seen.sum(axis=1)
     mix = _find_mix(seen / cells[:, None], known.rates)
     inside = np.array([confusion.labels.index(name) for name in members], np.intp)
-    shares = mix[:, inside] / mix[:, inside].sum(axis=1, keepdims=True)
-    test = _ScoreTest(seen / cells[:, None], cells, mix, inside, known)
+    behind = np.array([(stand_for or {}).get(name, 1.0) for name in members])
+    shares = mix[:, inside] * behind
+    shares /= shares.sum(axis=1, keepdims=True)
+    test = _ScoreTest(seen / cells[:, None], cells, mix, inside, behind, known)
     low, high = test.find_ends()
     calls = np.asarray(outcomes)[:, inside]
     exact = calls < FEW_CALLS
     for smear, member in zip(*np.nonzero(exact), strict=True):
         ends = _exact_ends(int(calls[smear, member]), int(cells[smear]), mix[smear], int(inside[member]), known)
-        within = mix[smear, inside].sum()
-        low[smear, member], high[smear, member] = ends[0] / within, min(1.0, ends[1] / within)
+        low[smear, member], high[smear, member] = _weigh_ends(ends, member, mix[smear, inside], behind)
     return CorrectedShares(shares, np.minimum(low, shares), np.maximum(high, shares), exact)
 
 
@@ -144,18 +152,20 @@ def _find_mix(seen: Floats, rates: Floats) -> Floats:
 class _ScoreTest:
     """Tests shares of many smears and members at once; arrays are `(n, c)` or `(n, c, ...)`."""
 
-    def __init__(self, seen: Floats, cells: Floats, mix: Floats, inside: NDArray[np.intp], known: _Rates) -> None:
+    def __init__(
+        self, seen: Floats, cells: Floats, mix: Floats, inside: NDArray[np.intp], behind: Floats, known: _Rates
+    ) -> None:
         self._seen, self._cells, self._known, self._inside = seen, cells, known, inside
         weighted = known.rates / (mix @ known.rates)[:, None, :]
         # Weighted least squares: estimates the mix without bias, and as well as the likelihood does.
-        estimators = np.linalg.solve(weighted @ known.rates.T, weighted)[:, inside]
+        estimators = np.linalg.solve(weighted @ known.rates.T, weighted)[:, inside] * behind[:, None]
         self._estimators, self._whole = estimators, estimators.sum(axis=1)[:, None, :]
-        self._within = mix[:, inside].sum(axis=1)[:, None]
+        self._within, self._behind = mix[:, inside].sum(axis=1)[:, None], behind
         self._outside = mix.copy()
         self._outside[:, inside] = 0
         # What a share gives up or takes goes to the other members as they stand to each other.
         own = np.eye(len(inside))
-        others = mix[:, None, inside] * (1 - own)
+        others = (mix[:, inside] * behind)[:, None, :] * (1 - own)
         total = others.sum(axis=2, keepdims=True)
         even = (1 - own) / max(1, len(inside) - 1)
         self._others = np.where(total > 0, others / np.where(total > 0, total, 1), even)
@@ -179,7 +189,8 @@ class _ScoreTest:
 
     def _rejects(self, share: Floats) -> NDArray[np.bool_]:
         weights = self._estimators - share[..., None] * self._whole
-        members = self._within[..., None] * (share[..., None] * self._own + (1 - share[..., None]) * self._others)
+        members = (share[..., None] * self._own + (1 - share[..., None]) * self._others) / self._behind
+        members *= self._within[..., None] / members.sum(axis=2, keepdims=True)
         mix = np.repeat(self._outside[:, None, :], share.shape[1], axis=1)
         mix[..., self._inside] = members
         expected = mix @ self._known.rates
@@ -211,3 +222,12 @@ def _exact_ends(calls: int, cells: int, mix: Floats, label: int, known: _Rates) 
     above = np.hypot(called_ends.high - called, false - false_ends.low)
     low, high = (called - false - below) / power, (called - false + above) / power
     return max(0.0, float(low)), min(1.0, max(0.0, float(high)))
+
+
+def _weigh_ends(ends: tuple[float, float], member: int, mix: Floats, behind: Floats) -> tuple[float, float]:
+    """A class's ends as shares of the cells that stand behind the members, from shares of all cells."""
+    others = np.delete(mix, member)
+    behind_others = float(np.delete(behind, member) @ others / others.sum()) if others.sum() > 0 else behind[member]
+    shares = [min(1.0, end / mix.sum()) for end in ends]
+    low, high = (share * behind[member] / (share * behind[member] + (1 - share) * behind_others) for share in shares)
+    return float(low), float(high)

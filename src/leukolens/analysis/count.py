@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukolens.analysis.border import weigh_classes
 from leukolens.analysis.classify import Source, check_array, gather_sources
 from leukolens.analysis.differential import count_kinds, make_differential
 from leukolens.analysis.judge import judge_cell, rule_out_platelet
@@ -104,7 +105,12 @@ def count_smear(
         fields=tuple(fields),
         refused=tuple(refused),
         differential=make_differential(
-            cells, bundle.card.confusion, settings.leukocytes_per_liter, settings.ranges, bundle.card.classes
+            cells,
+            bundle.card.confusion,
+            settings.leukocytes_per_liter,
+            settings.ranges,
+            bundle.card.classes,
+            weigh_classes(usable),
         ),
         kinds=count_kinds(usable, settings.factors),
         classes=bundle.card.classes,
@@ -134,6 +140,7 @@ def count_field(
         scale_origin=detected.scale_origin,
         advice=judge_field(seen, detected),
         warnings=decoded.warnings,
+        seen=(look.left, look.top, look.left + seen.shape[1], look.top + seen.shape[0]),
     )
 
 

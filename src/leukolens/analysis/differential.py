@@ -39,6 +39,7 @@ def make_differential(
     leukocytes_per_liter: float | None,
     ranges: ReferenceRanges | None,
     classes: Sequence[str] = CELL_CLASSES,
+    stand_for: Mapping[str, float] | None = None,
 ) -> Differential:
     """The differential of a smear.
 
@@ -48,6 +49,7 @@ def make_differential(
         leukocytes_per_liter: From a counter or a chamber, nucleated red cells among them; None where not known.
         ranges: For this person; None where not known.
         classes: That the classifier can name; a confusion knows them better.
+        stand_for: By class, how many cells of the smear stand behind one that the border did not cut; None for one.
     """
     found = [cell for cell in cells if cell.box.kind == "leukocyte"]
     labels = confusion.labels if confusion else tuple(classes)
@@ -62,7 +64,7 @@ def make_differential(
         per_100 = (100 * erythroblasts / leukocytes, _scale(ratio, 100))
         if leukocytes_per_liter is not None:
             without = leukocytes_per_liter / (1 + per_100[0] / 100)
-    corrected, why_not = _correct(found, confusion, members)
+    corrected, why_not = _correct(found, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
     shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
     return Differential(
@@ -138,7 +140,7 @@ def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str,
 
 
 def _correct(
-    found: Sequence[FieldCell], confusion: Confusion | None, members: Sequence[str]
+    found: Sequence[FieldCell], confusion: Confusion | None, members: Sequence[str], stand_for: Mapping[str, float]
 ) -> tuple[dict[str, _Corrected], str]:
     """Corrected shares by class, or none and why."""
     if confusion is None:
@@ -148,8 +150,10 @@ def _correct(
         return {}, "no leukocyte was counted"
     if obstacle := find_obstacle(outcomes, confusion):
         return {}, obstacle
-    corrected = correct_shares(outcomes[None], confusion, members)
+    corrected = correct_shares(outcomes[None], confusion, members, stand_for)
     told = f"from {confusion.counts.sum()} validation cells"
+    if any(number > 1 for number in stand_for.values()):
+        told += ", with what the border cuts of large cells allowed for"
     methods = (f"score interval through the confusion {told}", f"Clopper-Pearson through the confusion {told}")
     return {
         label: _Corrected(

@@ -136,6 +136,7 @@ class FieldResult:
         scale_origin: `given`, `red cells` or `unknown`.
         advice: What is wrong with the picture; with one that stops, the field is left out of the smear's counts.
         warnings: What was odd about the file though it could be read.
+        seen: Left, top, right and bottom of what was looked at, in pixels, where an eyepiece leaves black around it.
     """
 
     name: str
@@ -147,6 +148,7 @@ class FieldResult:
     scale_origin: str
     advice: tuple[Advice, ...] = ()
     warnings: tuple[str, ...] = ()
+    seen: tuple[int, int, int, int] | None = None
 
     @property
     def usable(self) -> bool:

@@ -16,6 +16,7 @@ from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.evaluation.comparison import GroupTally, compare_runs, estimate_runs
 from leukolens.reporting.charts import draw_curves, draw_matrix
 from leukolens.reporting.page import Section, render_page
+from leukolens.study.eye import compare_with_eye
 from leukolens.study.ladder import plan_runs
 from leukolens.study.protocols import PROTOCOLS
 from leukolens.study.records import RunRecord, read_records
@@ -68,6 +69,7 @@ def write_table(out: Path) -> list[Path]:
         _generations(by_rung),
         _folds(by_rung),
         _against(by_rung),
+        *compare_with_eye(by_rung),
         *_speed(out),
         _notes(by_rung),
     ]

@@ -3,7 +3,9 @@
 `kaggle-source-map.csv` names the original field of each augmented copy, `kaggle-same-field-pairs.csv` originals that
 show one field twice, `pbc-near-duplicates.csv` PBC pictures that are one (distance 0) or nearly, `txl-pbc-cells.csv`
 the PBC cell that a TXL-PBC picture is. `bccd-test-relabelled.csv` holds every cell of BCCD's 72 test fields, boxed by eye,
-blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell. Sources and splits read them; the audit finds what it can without them.
+blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell.
+`kaggle-test-by-eye.csv` holds what a pair of eyes, blind to labels and models, called the leukocyte of each of Kaggle's
+71 TEST fields, and which labels an earlier look had doubted. Sources and splits read them; the audit finds what it can without them.
 """
 
 import csv
