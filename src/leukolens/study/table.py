@@ -22,6 +22,7 @@ from leukolens.study.protocols import PROTOCOLS
 from leukolens.study.records import RunRecord, read_records
 from leukolens.study.rungs import RUNGS, Rung
 from leukolens.study.timing import BACKBONES, Backbone
+from leukolens.study.torn import leave_torn_out
 
 FAR_BELOW = 0.03
 """A run this far under its text's figure, under the same protocol, must say why."""
@@ -69,6 +70,7 @@ def write_table(out: Path) -> list[Path]:
         _generations(by_rung),
         _folds(by_rung),
         _against(by_rung),
+        leave_torn_out(out / "torn-fields.csv", by_rung),
         *compare_with_eye(by_rung),
         *_speed(out),
         _notes(by_rung),
