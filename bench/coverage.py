@@ -21,7 +21,7 @@ from statsmodels.stats.proportion import multinomial_proportions_confint
 
 import leukolens
 from leukolens.analysis.border import weigh_classes
-from leukolens.analysis.correction import correct_shares, find_obstacle
+from leukolens.analysis.correction import correct_shares, find_strangeness
 from leukolens.analysis.count import count
 from leukolens.analysis.differential import make_differential
 from leukolens.core.card import read_card
@@ -201,7 +201,7 @@ def show_wrong_confusion(draws: int) -> None:
         outcomes = generator.multinomial(200, mix @ confusions["foreign, 300 cells a class"][0], draws)
         found = correct_shares(outcomes, confusion, LEUKOCYTE_CLASSES)
         held = ((found.low <= truth) & (truth <= found.high)).mean(axis=0)
-        refused = np.mean([bool(find_obstacle(row, confusion)) for row in outcomes])
+        refused = np.mean([bool(find_strangeness(int(row[-1]), 0, int(row.sum()), confusion)) for row in outcomes])
         print(f"  {name}: coverage {np.round(held, 3)}; withheld for too many unsure cells: {refused:.3f}")
 
 
@@ -293,7 +293,7 @@ def _validate_on_site(bundle: Bundle, detector: DetectorBundle) -> Bundle:
     The row of platelets, of which hardly any is taken for a leukocyte, stays as it is.
     """
     labels = CELL_CLASSES[:7]
-    truths, outcomes = [], []
+    truths, outcomes, sure = [], [], []
     for slide in range(21):
         rng = np.random.default_rng([10, slide])
         fields = list(draw_smear(rng, 10, dict.fromkeys(labels, 1.0), leukocytes_per_field=10))
@@ -303,8 +303,9 @@ def _validate_on_site(bundle: Bundle, detector: DetectorBundle) -> Bundle:
                 truth = _find_drawn(cell.box, drawn.cells)
                 if cell.box.kind == "leukocyte" and cell.status in ("accepted", "review") and truth in labels:
                     truths.append(truth)
+                    sure.append(cell.probability)
                     outcomes.append(str(cell.box.label) if cell.status == "accepted" else REVIEW)
-    confusion = count_confusion(CELL_CLASSES, truths, outcomes)
+    confusion = count_confusion(CELL_CLASSES, truths, outcomes, sure)
     shipped = bundle.card.confusion
     assert shipped is not None
     confusion.counts[-1] = shipped.counts[-1]

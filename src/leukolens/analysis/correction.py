@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.confusion import Confusion
+from leukolens.core.confusion import HESITANT, Confusion
 from leukolens.core.intervals import Z_95, clopper_pearson_interval, wilson_interval
 
 FEWEST_CELLS = 20
@@ -73,6 +73,26 @@ class _Rates:
     kept: NDArray[np.intp]
 
 
+def find_strangeness(unsure: int, hesitant: int, cells: int, confusion: Confusion) -> str:
+    """Why a smear's cells seem unlike those that the classifier was judged on, in words; empty where they do not.
+
+    Args:
+        unsure: Cells of the smear set aside for review.
+        hesitant: Cells named with hesitation.
+        cells: All that were looked at.
+        confusion: Of validation cells.
+    """
+    rows = confusion.counts.sum(axis=1)
+    known = {"unsure": (unsure, confusion.counts[:, -1])}
+    if confusion.hesitant is not None:
+        known[f"named with less than {100 * HESITANT:.0f} % certainty"] = (hesitant, confusion.hesitant)
+    for word, (here, there) in known.items():
+        most = max(wilson_interval(int(count), int(row)).high for count, row in zip(there, rows, strict=True))
+        if cells and wilson_interval(here, cells).low > most:
+            return f"{here} of {cells} cells are {word}, more than of any class on validation: these cells are unlike those"
+    return ""
+
+
 def find_obstacle(outcomes: NDArray[np.integer], confusion: Confusion) -> str:
     """Why a smear's counts cannot be corrected by this confusion, in words; empty where they can.
 
@@ -88,14 +108,8 @@ def find_obstacle(outcomes: NDArray[np.integer], confusion: Confusion) -> str:
     fewer_outcomes = rates.shape[1] < rates.shape[0]
     if fewer_outcomes or np.linalg.svd(rates, compute_uv=False).min() < _WEAKEST_SINGULAR_VALUE:
         return "the classifier mistakes some classes for each other so often that their shares cannot be told"
-    unsure, cells = int(outcomes[-1]), int(outcomes.sum())
-    if cells == unsure:
+    if int(outcomes[:-1].sum()) == 0:
         return "no cell was accepted"
-    most = max(wilson_interval(row[-1], row.sum()).high for row in confusion.counts)
-    if wilson_interval(unsure, cells).low > most:
-        return (
-            f"{unsure} of {cells} cells are unsure, more than of any class on validation: these cells are unlike those"
-        )
     return ""
 
 

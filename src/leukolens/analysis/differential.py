@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.analysis.correction import correct_shares, find_obstacle
+from leukolens.analysis.correction import correct_shares, find_obstacle, find_strangeness
 from leukolens.analysis.ranges import ReferenceRanges
-from leukolens.core.confusion import REVIEW, Confusion
+from leukolens.core.confusion import HESITANT, REVIEW, Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.multinomial import simultaneous_intervals
 from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Reference, Share
@@ -64,11 +64,12 @@ def make_differential(
         per_100 = (100 * erythroblasts / leukocytes, _scale(ratio, 100))
         if leukocytes_per_liter is not None:
             without = leukocytes_per_liter / (1 + per_100[0] / 100)
-    corrected, why_not = _correct(found, confusion, members, stand_for or {})
+    unlike = _find_strangeness(found, confusion)
+    corrected, why_not = ({}, unlike) if unlike else _correct(found, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
     shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
     return Differential(
-        shares=tuple(_judge(_add_per_liter(share, per_liter), ranges) for share in shares),
+        shares=tuple(_judge(_add_per_liter(share, per_liter), ranges, bool(unlike)) for share in shares),
         leukocytes=leukocytes,
         apart={status: count for status, count in sorted(statuses.items()) if status != "accepted"},
         erythroblasts=erythroblasts,
@@ -78,6 +79,7 @@ def make_differential(
         neutrophil_lymphocyte_ratio=_compare(named["neutrophil"], named["lymphocyte"]),
         progress=tuple((goal, max(0, goal - leukocytes)) for goal in GOALS),
         why_not_corrected=why_not,
+        unlike=unlike,
     )
 
 
@@ -168,6 +170,14 @@ def _correct(
     }, ""
 
 
+def _find_strangeness(found: Sequence[FieldCell], confusion: Confusion | None) -> str:
+    if confusion is None:
+        return ""
+    outcomes = _count_outcomes(found, confusion)
+    hesitant = sum(cell.probability < HESITANT for cell in found if cell.status in _COUNTED_IN_FIELDS)
+    return find_strangeness(int(outcomes[-1]), hesitant, int(outcomes.sum()), confusion)
+
+
 def _count_outcomes(found: Sequence[FieldCell], confusion: Confusion) -> NDArray[np.int64]:
     """Cells by outcome, as the confusion orders them.
 
@@ -189,8 +199,10 @@ def _add_per_liter(share: Share, leukocytes: float | None) -> Share:
     return replace(share, per_liter=(share.percent * leukocytes / 100, ends))
 
 
-def _judge(share: Share, ranges: ReferenceRanges | None) -> Share:
+def _judge(share: Share, ranges: ReferenceRanges | None, unlike: bool) -> Share:
     """Sets the flag: only where what was counted and what stands behind it both lie outside, on the same side.
+
+    Never where the cells are unlike those that the classifier was judged on.
 
     Counts per litre are judged where they are known, for a share can be high because another is low.
     """
@@ -209,7 +221,8 @@ def _judge(share: Share, ranges: ReferenceRanges | None) -> Share:
     if share.corrected_interval is not None:
         judged.append((share.corrected_interval.low * scale, share.corrected_interval.high * scale))
     below, above = (all(end < reference.low for _, end in judged), all(end > reference.high for end, _ in judged))
-    return replace(share, flag="low" if below else "high" if above else "", reference=reference)
+    flag = "" if unlike else "low" if below else "high" if above else ""
+    return replace(share, flag=flag, reference=reference)
 
 
 def _compare(neutrophils: int, lymphocytes: int) -> tuple[float, Interval] | None:

@@ -216,6 +216,7 @@ def _conclude(result: SmearResult) -> str:
     return (
         f"{differential.leukocytes} leukocytes counted on {usable} of {len(result.fields)} photographed fields; "
         f"{apart} found but not counted. "
+        + (f"Rely on no class: {differential.unlike}. " if differential.unlike else "")
         + (f"Outside the reference range with the whole interval: {', '.join(flags)}. " if flags else "")
         + f"Preliminary: made by a program, confirmed by nobody. {CAUTION}"
     )

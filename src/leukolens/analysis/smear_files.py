@@ -203,6 +203,7 @@ def _describe_differential(result: SmearResult, rows: Sequence[tuple[object, ...
         "refused": [{"image": show_name(refusal.image), "why": refusal.why} for refusal in result.refused],
         "leukocytes": differential.leukocytes,
         "apart": differential.apart,
+        "unlike_validation": differential.unlike,
         "differential": [dict(zip(SHARE_COLUMNS, row, strict=True)) for row in rows],
         "erythroblasts": differential.erythroblasts,
         "erythroblasts_per_100": _estimate(differential.erythroblasts_per_100),

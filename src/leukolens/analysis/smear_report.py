@@ -93,6 +93,8 @@ def _warn(result: SmearResult, usable: int) -> str:
     if not result.differential.leukocytes:
         return "No leukocyte was counted: there is no differential."
     warnings = []
+    if result.differential.unlike:
+        warnings.append(f"{result.differential.unlike}. Rely on no class before a person has named these cells.")
     goal, missing = result.differential.progress[0] if result.differential.progress else (0, 0)
     if missing:
         counted = result.differential.leukocytes
@@ -118,6 +120,9 @@ def _say_progress(differential: Differential) -> str:
 
 
 def _say_flags(differential: Differential) -> Iterator[str]:
+    if differential.unlike:
+        yield "Nothing is called high or low: the cells are unlike those that the classifier was judged on."
+        return
     if not any(share.reference for share in differential.shares):
         yield "No reference range was asked for, so that nothing is called high or low."
         return

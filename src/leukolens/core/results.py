@@ -232,6 +232,8 @@ class Differential:
         neutrophil_lymphocyte_ratio: With its interval; None where no lymphocyte was counted.
         progress: Cells counted against the usual goals, `(goal, missing)`.
         why_not_corrected: Why no share is corrected, in plain words; empty where they are.
+        unlike: Why the cells seem unlike those that the classifier was judged on; then no name can be relied on, nothing is
+            corrected and nothing flagged. Empty where they do not.
     """
 
     shares: tuple[Share, ...]
@@ -244,6 +246,7 @@ class Differential:
     neutrophil_lymphocyte_ratio: tuple[float, Interval] | None
     progress: tuple[tuple[int, int], ...]
     why_not_corrected: str = ""
+    unlike: str = ""
 
 
 @dataclass(frozen=True)

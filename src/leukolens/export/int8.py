@@ -104,10 +104,12 @@ def quantise_bundle(
         float((called == truths).mean()),
     )
     found = calibrate(after, truths)
-    accepted = to_probabilities(after, found.temperature).max(axis=1) >= found.threshold
+    sure = to_probabilities(after, found.temperature).max(axis=1)
     names = bundle.card.classes
-    outcomes = [names[label] if sure else REVIEW for label, sure in zip(called, accepted, strict=True)]
-    confusion = count_confusion(names, [names[truth] for truth in truths], outcomes)
+    outcomes = [
+        names[label] if accepted else REVIEW for label, accepted in zip(called, sure >= found.threshold, strict=True)
+    ]
+    confusion = count_confusion(names, [names[truth] for truth in truths], outcomes, sure.tolist())
     validation = found.validation | {
         "precision": "8-bit integers, quantised after training",
         "confusion": confusion.to_fields(),
