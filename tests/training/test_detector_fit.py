@@ -13,6 +13,7 @@ from leukolens.core.errors import DataError, TrainingError, UsageError
 from leukolens.core.results import Box, DetectedField, Detection
 from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest, Record
+from leukolens.data.splits import Split
 from leukolens.data.synthetic import draw_field
 from leukolens.models.detector import CellDetector, load_detector_weights
 from leukolens.training.completion import add_finds, complete_labels
@@ -28,7 +29,7 @@ from leukolens.training.detector_config import (
     is_detector_recipe,
     read_detector_recipe,
 )
-from leukolens.training.detector_fit import train_detector
+from leukolens.training.detector_fit import load_part, train_detector
 from leukolens.training.detector_module import DetectorModule
 from leukolens.training.fields import TrainingField, label_boxes
 
@@ -186,3 +187,19 @@ def test_only_kinds_that_are_labelled_in_part_are_completed(monkeypatch: pytest.
     assert fields[0].labels.kinds.tolist() == [1, 1] and fields[1] is wholly
     assert asked == [(0.3, 0.2)]
     assert complete_labels([partly], CompletionConfig(), lambda done, total: None) == [partly]
+
+
+def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
+    fields: Manifest, config: DetectorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell, doubtful = Box(10, 10, 40, 40, "red_cell"), Box(50, 50, 60, 60, "platelet")
+    monkeypatch.setattr("leukolens.training.detector_fit.list_redrawn", lambda: {"0": ((cell,), (doubtful,))})
+    split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
+    told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0)
+    anew, own = load_part(fields, told, split, "train", quiet)[0]
+    assert (anew.data, anew.nothing) == (told.redrawn, (1, 1, 1))
+    assert anew.labels.boxes.tolist() == [[10, 10, 40, 40], [50, 50, 60, 60]]
+    assert anew.labels.sure.tolist() == [True, False]
+    assert (own.data, own.nothing) == ("toy", (1, 0.5, 1)) and own.labels.sure.all()
+    kept = load_part(fields, config.data.fields[0], split, "train", quiet)[0]
+    assert [field.data for field in kept] == ["toy", "toy"]

@@ -39,6 +39,8 @@ class DetectorCard:
         std: Per channel, divided by after that.
         score_thresholds: Score at or above which a find of each kind is counted, fitted on validation.
         nms_iou: Overlap from which the less sure of two finds of one kind is the same cell.
+        box_scales: By kind, what a find's width and height are multiplied by, fitted on validation where its datasets box
+            the kind too wide; a kind that is not named keeps its boxes.
         files: SHA-256 by file name, for every file of the bundle but the card.
         weights_origin: Where training started from, in words.
         training: Datasets, split hash, recipe name, seed, fields, epochs, device, versions, commit.
@@ -56,6 +58,7 @@ class DetectorCard:
     std: tuple[float, float, float]
     score_thresholds: dict[str, float]
     nms_iou: float
+    box_scales: dict[str, float] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     weights_origin: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +90,9 @@ def _parse_card(fields: dict[str, Any]) -> DetectorCard:
     thresholds = dict(fields["score_thresholds"])
     if set(thresholds) != set(kinds):
         raise ValueError(f"score_thresholds for {sorted(map(str, thresholds))}, expected one for each of {kinds}")
+    scales = dict(fields.get("box_scales", {}))
+    if not set(scales) <= set(kinds):
+        raise ValueError(f"box_scales for {sorted(map(str, scales))}, expected some of {kinds}")
     mean, std = parse_colours(fields)
     return DetectorCard(
         kinds=kinds,
@@ -96,5 +102,6 @@ def _parse_card(fields: dict[str, Any]) -> DetectorCard:
         std=std,
         score_thresholds={kind: parse_number(thresholds, kind, 0.0, 1.0) for kind in kinds},
         nms_iou=parse_number(fields, "nms_iou", 0.05, 0.95),
+        box_scales={kind: parse_number(scales, kind, 0.5, 2.0) for kind in scales},
         **parse_story(fields),
     )

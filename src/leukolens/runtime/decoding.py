@@ -38,6 +38,11 @@ class Finds:
         """The same cells in other pixels: corners times `scale` plus `offset`, both `(x, y)`."""
         return Finds(self.boxes * np.tile(scale, 2) + np.tile(offset, 2), self.scores, self.kinds)
 
+    def widen(self, factors: NDArray[np.float64]) -> "Finds":
+        """The same cells, width and height times the factor of their kind, `(k,)`, about their middles."""
+        middles, halves = np.tile(self.centres, 2), np.tile(self.boxes[:, 2:] - self.boxes[:, :2], 2) / 2
+        return Finds(middles + halves * (-1, -1, 1, 1) * factors[self.kinds][:, None], self.scores, self.kinds)
+
     @property
     def centres(self) -> NDArray[np.float64]:
         """Middles of the boxes, `(n, 2)`: x and y."""

@@ -135,6 +135,7 @@ class Detector:
         # One tile after another: on processors a batch is no faster, and memory stays flat.
         found = join_finds([self._look_at_tile(part, size, tile, least) for tile in tiles])
         found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
+        found = found.widen(np.array([self.card.box_scales.get(kind, 1.0) for kind in self.card.kinds]))
         found = found.place(np.array([(x1 - x0) / size[1], (y1 - y0) / size[0]]), np.array([x0, y0], float))
         found = replace(found, boxes=found.boxes.clip((x0, y0, x0, y0), (x1, y1, x1, y1)))
         return found.pick(np.asarray((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)))

@@ -56,6 +56,8 @@ class FieldsConfig:
         share: Of the crops of an epoch, relative to the other datasets' shares.
         nothing: What its unboxed places teach.
         validation_fields: Most fields that are validated on after each epoch; 0 for all.
+        redrawn_share: Of the crops of an epoch, relative to the other shares: those of its fields whose every cell our maps
+            box anew; 0 to leave these fields their own boxes.
     """
 
     data: str
@@ -63,6 +65,12 @@ class FieldsConfig:
     share: float
     nothing: NothingConfig = field(default_factory=NothingConfig)
     validation_fields: int = 0
+    redrawn_share: float = 0.0
+
+    @property
+    def redrawn(self) -> str:
+        """What those of its fields that are boxed anew are called."""
+        return f"{self.data}, boxed anew"
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,8 @@ def read_detector_recipe(path: Path, overrides: Sequence[str] = ()) -> DetectorC
 
 def _list_faults(config: DetectorConfig) -> list[tuple[bool, str]]:
     weights = [value for part in config.data.fields for value in dataclasses.astuple(part.nothing)]
-    shares = [part.share for part in config.data.fields] + [config.data.synthetic_share]
+    shares = [share for part in config.data.fields for share in (part.share, part.redrawn_share)]
+    shares.append(config.data.synthetic_share)
     crop, completion = config.input.crop_px, config.data.completion
     return [
         (config.task != DETECTOR_TASK, f"task must be {DETECTOR_TASK!r}, received {config.task!r}"),

@@ -1,24 +1,30 @@
-"""What is chosen on validation once a detector is trained: the score from which a find of each kind is counted."""
+"""What is chosen on validation once a detector is trained: how wide each kind's boxes are, and from which score finds count."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from leukolens.core.pixels import normalise_colours
+from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.detection import match_kind
+from leukolens.evaluation.detection import JudgedField, match_kind
 from leukolens.models.detector import MEAN, STD
 from leukolens.training.detector_module import NMS_IOU, judge_field, measure_precisions
 from leukolens.training.fields import Crop, TrainingField, cut_whole
+
+_SCALES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
+_WORTH = 0.02
+"""Average precision that another width must win: small changes are chance."""
 
 _NEARLY_ALL = 0.5
 """A dataset whose unboxed places teach at least so much has boxes for nearly all cells of the kind."""
 
 
 def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell_px: float) -> dict[str, Any]:
-    """Thresholds of best F1 per kind and what they give on validation fields, for `environment.json`.
+    """Widths of boxes and thresholds of best F1 per kind, and what they give on validation fields, for `environment.json`.
 
     A kind's threshold is chosen on the fields whose datasets box nearly all cells of it, where there are such: unboxed
     cells that are found would count as errors, and push it up.
@@ -30,11 +36,15 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
         with torch.inference_mode():
             found.append((field, judge_field(field, crop, network(prepare_crop(crop)))))
     thresholds: dict[str, float] = {}
+    scales: dict[str, float] = {}
     rates: dict[str, Any] = {}
     for number, kind in enumerate(DETECTED_KINDS):
         least = min(_NEARLY_ALL, max(field.nothing[number] for field in fields))
         chosen_on = [(field.data, judged) for field, judged in found if field.nothing[number] >= least > 0]
-        matches = match_kind([judged for _, judged in chosen_on], kind)
+        judged_fields = [judged for _, judged in chosen_on]
+        if (scale := choose_scale(judged_fields, kind)) != 1:
+            scales[kind] = scale
+        matches = match_kind([widen_boxes(judged, kind, scale) for judged in judged_fields], kind)
         thresholds[kind] = matches.best_threshold()
         rates[kind] = matches.rates_at(thresholds[kind]) | {
             "fields": len(chosen_on),
@@ -46,12 +56,41 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
         "std": list(STD),
         "score_thresholds": thresholds,
         "nms_iou": NMS_IOU,
+        "box_scales": scales,
         "validation": {
             "fields": len(fields),
             "average_precision_50": measure_precisions(found),
             "at_thresholds": rates,
         },
     }
+
+
+def choose_scale(fields: Sequence[JudgedField], kind: str) -> float:
+    """What a kind's widths and heights are best multiplied by: the middle of what is about as good as the best."""
+    precisions = {
+        s: match_kind([widen_boxes(field, kind, s) for field in fields], kind).average_precision() for s in _SCALES
+    }
+    best = max(precisions.values())
+    if not best > precisions[1.0] + _WORTH:
+        return 1.0
+    good = [scale for scale, precision in precisions.items() if precision > best - _WORTH]
+    return good[len(good) // 2]
+
+
+def widen_boxes(field: JudgedField, kind: str, scale: float) -> JudgedField:
+    """A field whose finds of a kind are `scale` times as wide and high, about their middles."""
+    return replace(
+        field, detections=tuple(_widen(found, scale) if found.box.kind == kind else found for found in field.detections)
+    )
+
+
+def _widen(found: Detection, scale: float) -> Detection:
+    box = found.box
+    x, y, width, height = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.x1 - box.x0, box.y1 - box.y0
+    half = scale / 2
+    return Detection(
+        Box(x - half * width, y - half * height, x + half * width, y + half * height, box.kind, box.label), found.score
+    )
 
 
 def prepare_crop(crop: Crop) -> Tensor:

@@ -23,6 +23,7 @@ from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.data.field_splits import join_datasets, split_fields
 from leukolens.data.manifest import Manifest
+from leukolens.data.maps import list_redrawn
 from leukolens.data.splits import Split, write_split
 from leukolens.models.detector import ARCHITECTURE, CellDetector, load_detector_weights
 from leukolens.reporting.charts import draw_curves
@@ -31,7 +32,7 @@ from leukolens.training.config import format_recipe
 from leukolens.training.detector_config import DETECTOR_TASK, DetectorConfig, FieldsConfig
 from leukolens.training.detector_finish import judge_detector
 from leukolens.training.detector_module import DetectorModule, RowDataset
-from leukolens.training.fields import TrainingField, draw_synthetic_fields, label_boxes, load_pictures
+from leukolens.training.fields import TrainingField, draw_synthetic_fields, label_boxes, label_redrawn, load_pictures
 from leukolens.training.fit import Report
 from leukolens.training.tensors import BalancedSampler, pass_batch
 from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
@@ -146,16 +147,22 @@ def load_part(
         records = records[::step][: told.validation_fields]
     pictures, refused = load_pictures(records, lambda done, total: report(f"{manifest.name}, {part}", done, total))
     nothing = (told.nothing.leukocyte, told.nothing.red_cell, told.nothing.platelet)
-    fields = [
-        TrainingField(record.id, told.data, pictures[record.id], label_boxes(record.boxes), told.red_cell_px, nothing)
-        for record in records
-        if record.id in pictures
-    ]
+    redrawn = list_redrawn() if told.redrawn_share else {}
+    fields = []
+    for record in records:
+        if record.id not in pictures:
+            continue
+        labels, name, teaches = label_boxes(record.boxes), told.data, nothing
+        if record.id in redrawn:
+            labels, name, teaches = label_redrawn(*redrawn[record.id]), told.redrawn, (1.0, 1.0, 1.0)
+        fields.append(TrainingField(record.id, name, pictures[record.id], labels, told.red_cell_px, teaches))
     return fields, refused
 
 
 def _load_batches(module: DetectorModule, config: DetectorConfig, learned: Sequence[TrainingField]) -> DataLoader[Any]:
-    shares = {part.data: part.share for part in config.data.fields} | {"synthetic": config.data.synthetic_share}
+    shares = {"synthetic": config.data.synthetic_share}
+    for part in config.data.fields:
+        shares |= {part.data: part.share, part.redrawn: part.redrawn_share}
     names = [field.data for field in learned]
     weights = np.array([shares[name] / names.count(name) for name in names])
     sampler = BalancedSampler(

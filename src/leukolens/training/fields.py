@@ -101,6 +101,12 @@ def label_boxes(boxes: Sequence[Box]) -> Labels:
     return Labels(stack_corners(boxes), kinds, np.ones(len(boxes), bool))
 
 
+def label_redrawn(cells: Sequence[Box], doubtful: Sequence[Box]) -> Labels:
+    """Boxes as arrays, the doubtful ones not sure."""
+    labels = label_boxes([*cells, *doubtful])
+    return replace(labels, sure=np.arange(len(labels.kinds)) < len(cells))
+
+
 def load_pictures(
     records: Sequence[Record], report: Callable[[int, int], None]
 ) -> tuple[dict[str, Pixels], tuple[Refusal, ...]]:

@@ -3,13 +3,15 @@
 `kaggle-source-map.csv` names the original field of each augmented copy, `kaggle-same-field-pairs.csv` originals that
 show one field twice, `pbc-near-duplicates.csv` PBC pictures that are one (distance 0) or nearly, `txl-pbc-cells.csv`
 the PBC cell that a TXL-PBC picture is. `bccd-test-relabelled.csv` holds every cell of BCCD's 72 test fields, boxed by eye,
-blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell.
+blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell;
+`bccd-taught-relabelled.csv` likewise the cells of fields that a finder learns from or chooses by.
 `kaggle-test-by-eye.csv` holds what a pair of eyes, blind to labels and models, called the leukocyte of each of Kaggle's
 71 TEST fields, and which labels an earlier look had doubted. Sources and splits read them; the audit finds what it can without them.
 """
 
 import csv
 from collections import defaultdict
+from collections.abc import Collection
 from importlib.resources import files
 
 from leukolens.core.results import Box
@@ -38,10 +40,20 @@ def list_same_fields() -> list[tuple[str, str]]:
 
 def list_relabelled() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
     """The cells of BCCD's test fields as boxed by eye, by field: those without a doubt, and the doubtful ones."""
+    return _list_boxes("bccd-test-relabelled.csv", ())
+
+
+def list_redrawn() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
+    """The cells of some of BCCD's other fields, likewise; that one is cut, or hidden in part, is no doubt here."""
+    return _list_boxes("bccd-taught-relabelled.csv", ("cut", "hidden"))
+
+
+def _list_boxes(name: str, no_doubts: Collection[str]) -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
     sure: dict[str, list[Box]] = defaultdict(list)
     doubtful: dict[str, list[Box]] = defaultdict(list)
-    for row in read_map("bccd-test-relabelled.csv"):
-        x0, y0, x1, y1 = (float(row[name]) for name in ("x0", "y0", "x1", "y1"))
+    for row in read_map(name):
+        x0, y0, x1, y1 = (float(row[side]) for side in ("x0", "y0", "x1", "y1"))
         label = "platelet" if row["kind"] == "platelet" else None
-        (doubtful if row["doubt"] else sure)[row["field"]].append(Box(x0, y0, x1, y1, row["kind"], label))
+        doubted = row["doubt"] and row["doubt"] not in no_doubts
+        (doubtful if doubted else sure)[row["field"]].append(Box(x0, y0, x1, y1, row["kind"], label))
     return {field: (tuple(sure[field]), tuple(doubtful[field])) for field in sorted({*sure, *doubtful})}

@@ -1,0 +1,30 @@
+"""The cells of BCCD fields that a finder learns from, boxed by eye, and of some test fields boxed twice."""
+
+import pytest
+
+from leukolens.data.maps import list_redrawn, list_relabelled, read_map
+
+WIDTH, HEIGHT = 640, 480
+
+
+@pytest.mark.parametrize("name", ["bccd-taught-relabelled.csv", "bccd-test-second-look.csv"])
+def test_every_box_is_a_box_and_none_stands_twice(name: str) -> None:
+    rows = read_map(name)
+    boxes = [tuple(int(row[side]) for side in ("x0", "y0", "x1", "y1")) for row in rows]
+    assert all(0 <= x0 < x1 <= WIDTH and 0 <= y0 < y1 <= HEIGHT for x0, y0, x1, y1 in boxes)
+    places = [(row["field"], row["kind"], box) for row, box in zip(rows, boxes, strict=True)]
+    assert len(set(places)) == len(places)
+
+
+def test_what_is_learned_from_is_not_what_is_judged_on() -> None:
+    judged = set(list_relabelled())
+    assert not set(list_redrawn()) & judged
+    assert {row["field"] for row in read_map("bccd-test-second-look.csv")} < judged
+
+
+def test_a_cut_or_hidden_cell_is_a_cell_and_a_pile_is_a_doubt() -> None:
+    rows = read_map("bccd-taught-relabelled.csv")
+    cells = sum(len(sure) for sure, _ in list_redrawn().values())
+    doubtful = sum(len(unsure) for _, unsure in list_redrawn().values())
+    assert cells == sum(row["doubt"] in ("", "cut", "hidden") for row in rows)
+    assert doubtful == len(rows) - cells > 0
