@@ -94,6 +94,8 @@ def _from_hub(model: nn.Module, architecture: str) -> str:
     if not timm.is_model_pretrained(architecture):
         return ""
     home: str = timm.get_pretrained_cfg(architecture).hf_hub_id or ""
+    if not home:
+        return ""  # legacy_xception's lie on a server of their own, as a pickle
     if not isinstance(try_to_load_from_cache(home, "model.safetensors"), str) and not _hub_answers():
         return ""  # its client would try again for a minute
     try:
