@@ -24,6 +24,7 @@ FACTS = {
     "std": list(STD),
     "score_thresholds": {"leukocyte": 0.5, "red_cell": 0.4, "platelet": 0.3},
     "nms_iou": 0.6,
+    "box_scales": {"platelet": 0.85},
     "weights_origin": "random",
     "validation": {},
     "data": "toy",

@@ -73,6 +73,23 @@ def test_only_what_counts_is_told_unless_more_is_asked_for(toy_finder: Any, tmp_
     assert_found(detector.find_cells(field, 7.5 / 48, least_score=0.1).detections, boxes)
 
 
+def test_boxes_of_a_kind_are_as_wide_as_the_card_says_about_the_same_middle(toy_finder: Any, tmp_path: Path) -> None:
+    boxes = [Box(40, 40, 88, 88, "red_cell"), Box(160, 50, 180, 70, "platelet")]
+    field = toy_finder.draw_discs((150, 260), boxes)
+    plain, narrow = (
+        Detector(load_detector(toy_finder.make_bundle(tmp_path / name, box_scales=scales)), threads=1)
+        for name, scales in (("plain", {}), ("narrow", {"platelet": 0.5}))
+    )
+    before, after = (
+        {found.box.kind: found.box for found in detector.find_cells(field, 7.5 / 48).detections}
+        for detector in (plain, narrow)
+    )
+    assert after["red_cell"] == before["red_cell"]
+    wide, tight = before["platelet"], after["platelet"]
+    assert tight.x1 - tight.x0 == pytest.approx((wide.x1 - wide.x0) / 2)
+    assert tight.x0 + tight.x1 == pytest.approx(wide.x0 + wide.x1) and tight.y1 < wide.y1
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (200, 300)])
 def test_an_empty_field_has_no_cells_and_no_scale(toy_detector: Path, size: tuple[int, int]) -> None:
     found = Detector(load_detector(toy_detector), threads=1).find_cells(np.full((*size, 3), 255, np.uint8))

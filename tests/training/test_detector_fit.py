@@ -15,6 +15,7 @@ from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest, Record
 from leukolens.data.splits import Split
 from leukolens.data.synthetic import draw_field
+from leukolens.evaluation.detection import JudgedField, match_kind
 from leukolens.models.detector import CellDetector, load_detector_weights
 from leukolens.training.completion import add_finds, complete_labels
 from leukolens.training.config import AugmentConfig, OptimiserConfig, RoundConfig
@@ -29,6 +30,7 @@ from leukolens.training.detector_config import (
     is_detector_recipe,
     read_detector_recipe,
 )
+from leukolens.training.detector_finish import choose_scale, widen_boxes
 from leukolens.training.detector_fit import load_part, train_detector
 from leukolens.training.detector_module import DetectorModule
 from leukolens.training.fields import TrainingField, label_boxes
@@ -203,3 +205,24 @@ def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
     assert (own.data, own.nothing) == ("toy", (1, 0.5, 1)) and own.labels.sure.all()
     kept = load_part(fields, config.data.fields[0], split, "train", quiet)[0]
     assert [field.data for field in kept] == ["toy", "toy"]
+
+
+def test_boxes_drawn_too_wide_are_narrowed_and_good_ones_are_left() -> None:
+    rng = np.random.default_rng(0)
+
+    def judged(factor: float) -> list[JudgedField]:
+        fields = []
+        for number in range(12):
+            x, y = rng.uniform(20, 80, 2)
+            half = 10 * factor
+            found = Detection(Box(x - half, y - half, x + half, y + half, "platelet"), 0.9)
+            fields.append(JudgedField(str(number), "", (Box(x - 10, y - 10, x + 10, y + 10, "platelet"),), (found,)))
+        return fields
+
+    assert choose_scale(judged(1.0), "platelet") == 1
+    assert choose_scale(judged(1.2), "platelet") == 1  # they overlap by more than half as they are
+    wide = judged(1.6)
+    scale = choose_scale(wide, "platelet")
+    assert 0.6 <= scale <= 0.9
+    assert match_kind([widen_boxes(field, "platelet", scale) for field in wide], "platelet").average_precision() == 1
+    assert choose_scale(wide, "red_cell") == 1  # none is there to choose by

@@ -109,7 +109,7 @@ def export_detector(run: RunFolder, out: Path, name: str) -> DetectorCard:
         std=tuple(facts["std"]),
         score_thresholds=facts["score_thresholds"],
         nms_iou=facts["nms_iou"],
-        box_scales=facts["box_scales"],
+        box_scales=facts.get("box_scales", {}),  # a run of an earlier LeukoLens has none
         files={path.name: hash_file(path) for path in (out / "model.onnx", out / "split.json")},
         weights_origin=facts["weights_origin"],
         training={key: facts[key] for key in _STORY},
