@@ -92,4 +92,4 @@ def test_the_real_datasets_are_split_without_a_leak(real_data: Path) -> None:
     split = split_fields(manifests)
     assert not split.leaky and len(split.parts["test"]) == 72
     counts = [sum(split.part_of(record.id) != "" for record in manifest.records) for manifest in manifests]
-    assert counts == [72 + 222, 500, 488]
+    assert counts == [72 + 215, 500, 488]

@@ -76,7 +76,7 @@ def test_kaggle_fields_of_train_and_test(kaggle: Manifest) -> None:
     assert (len(fields["train"]), len(fields["test"]), len(fields["train"] & fields["test"])) == (277, 71, 0)
     assert Counter(record.part for record in kaggle.records) == {"train": 9957, "test": 2487}
     provided = make_split(kaggle, "provided")
-    assert provided.leaky and provided.why_leaky.startswith("3 of ")  # photographed again
+    assert provided.leaky and provided.why_leaky.startswith("5 of ")  # photographed again
 
 
 def test_kaggle_random_split_leaks_and_grouped_does_not(kaggle: Manifest) -> None:
