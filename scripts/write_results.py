@@ -1,12 +1,11 @@
 """Writes docs/results.md from the metrics that `leukolens evaluate` left under docs/results/<name>/: `make docs`."""
 
 import json
-from collections import defaultdict
 from pathlib import Path
 
-from leukolens.core.results import Box, Detection
+from leukolens.core.results import Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.data.maps import list_relabelled, read_map
+from leukolens.data.maps import list_relabelled, list_second_look
 from leukolens.evaluation.detection import match_cells
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -87,18 +86,13 @@ def describe_finder(name: str, metrics: dict) -> list[str]:
 
 def compare_looks() -> list[str]:
     """Of each kind, how far two looks at the same test fields agree, which no finder can be expected to pass."""
-    second: dict[str, list[Box]] = defaultdict(list)
-    for row in read_map("bccd-test-second-look.csv"):
-        corners = (float(row[side]) for side in ("x0", "y0", "x1", "y1"))
-        second[row["field"]].append(Box(*corners, row["kind"]))
-    first = list_relabelled()
+    first, second = list_relabelled(), list_second_look()
     rows = []
     for kind in DETECTED_KINDS:
         agreed, counts = 0, [0, 0]
-        for field, boxes in second.items():
-            one = [box for part in first[field] for box in part if box.kind == kind]
-            other = [Detection(box, 1.0) for box in boxes if box.kind == kind]
-            agreed += int((match_cells(one, other) >= 0).sum())
+        for field in second:
+            one, other = ([box for part in look[field] for box in part if box.kind == kind] for look in (first, second))
+            agreed += int((match_cells(one, [Detection(box, 1.0) for box in other]) >= 0).sum())
             counts = [counts[0] + len(one), counts[1] + len(other)]
         f1 = 2 * agreed / sum(counts)
         rows.append(f"| {kind.replace('_', ' ')} | {len(second)} | {counts[0]} | {counts[1]} | {agreed} | {f1:.3f} |")

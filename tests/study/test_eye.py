@@ -30,9 +30,9 @@ def test_a_label_that_both_looks_doubt_is_left_out_second_and_listed() -> None:
     tallies = [agree(row) for row in clear] + [GroupTally(doubted["field"], other, 10, 0)]
     section, listed = compare_with_eye({"conv5": [make_record(tallies)]})
     for row in section.rows:  # Eye and network miss the same one field.
-        assert row[1].startswith("0.900 ") and row[2].startswith("0.900 of 10")
+        assert row[1].startswith(".900 ") and row[2].startswith(".900 ")
         assert row[3].startswith("1.000 ") and row[4].startswith("1.000 of 9")
-    assert [row[0] for row in section.rows] == ["one pair of eyes", "conv5"]
+    assert [row[0] for row in section.rows] == ["one look by eye", "conv5"]
     assert listed.rows[0][:4] == (doubted["field"], other, "10", doubted["kind"])
 
 
@@ -41,7 +41,7 @@ def test_a_label_that_only_one_look_doubts_is_kept() -> None:
     wrong = GroupTally(clear[0]["field"], "basophil", 10, 10)
     section, listed = compare_with_eye({"conv5": [make_record([wrong, *map(agree, clear[1:])])]})
     eye, network = section.rows
-    assert eye[3].startswith("0.667 ") and network[3].startswith("1.000 ")
+    assert eye[3].startswith(".667 ") and network[3].startswith("1.000 ")
     assert [row[0] for row in listed.rows] == [clear[0]["field"]]
 
 
@@ -58,5 +58,5 @@ def test_torn_fields_are_left_out_of_the_runs_of_their_split_alone(tmp_path: Pat
     old, new = make_record(tallies, split="old"), make_record(tallies, "conv1", split="new")
     section = leave_torn_out(path, {"conv5": [old], "conv1": [new]})
     assert [row[0] for row in section.rows] == ["conv5, fields"]
-    assert section.rows[0][1] == "0.750, n 20 of 2" and section.rows[0][2].startswith("0.500 ")
+    assert section.rows[0][1] == ".750, n 20 of 2" and section.rows[0][2].startswith(".500 ")
     assert section.rows[0][3] == "-25.0"

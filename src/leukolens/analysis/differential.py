@@ -64,8 +64,14 @@ def make_differential(
         per_100 = (100 * erythroblasts / leukocytes, _scale(ratio, 100))
         if leukocytes_per_liter is not None:
             without = leukocytes_per_liter / (1 + per_100[0] / 100)
-    unlike = _find_strangeness(found, confusion)
-    corrected, why_not = ({}, unlike) if unlike else _correct(found, confusion, members, stand_for or {})
+    corrected: dict[str, _Corrected] = {}
+    why_not, unlike = "the bundle's card does not say how the classifier errs", ""
+    if confusion is not None:
+        outcomes = _count_outcomes(found, confusion)
+        hesitant = sum(cell.probability < HESITANT for cell in found if cell.status in _COUNTED_IN_FIELDS)
+        why_not = unlike = find_strangeness(int(outcomes[-1]), hesitant, int(outcomes.sum()), confusion)
+        if not unlike:
+            corrected, why_not = _correct(outcomes, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
     shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
     return Differential(
@@ -142,12 +148,9 @@ def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str,
 
 
 def _correct(
-    found: Sequence[FieldCell], confusion: Confusion | None, members: Sequence[str], stand_for: Mapping[str, float]
+    outcomes: NDArray[np.int64], confusion: Confusion, members: Sequence[str], stand_for: Mapping[str, float]
 ) -> tuple[dict[str, _Corrected], str]:
     """Corrected shares by class, or none and why."""
-    if confusion is None:
-        return {}, "the bundle's card does not say how the classifier errs"
-    outcomes = _count_outcomes(found, confusion)
     if not any(outcomes[confusion.labels.index(name)] for name in members):
         return {}, "no leukocyte was counted"
     if obstacle := find_obstacle(outcomes, confusion):
@@ -168,14 +171,6 @@ def _correct(
         )
         for place, label in enumerate(members)
     }, ""
-
-
-def _find_strangeness(found: Sequence[FieldCell], confusion: Confusion | None) -> str:
-    if confusion is None:
-        return ""
-    outcomes = _count_outcomes(found, confusion)
-    hesitant = sum(cell.probability < HESITANT for cell in found if cell.status in _COUNTED_IN_FIELDS)
-    return find_strangeness(int(outcomes[-1]), hesitant, int(outcomes.sum()), confusion)
 
 
 def _count_outcomes(found: Sequence[FieldCell], confusion: Confusion) -> NDArray[np.int64]:

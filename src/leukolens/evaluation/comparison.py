@@ -1,7 +1,7 @@
 """Two models on the same groups of images: is the one better, and by how much, when whole groups are drawn anew."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,11 @@ def tally_groups(predictions: Predictions) -> list[GroupTally]:
             found[0] += 1
             found[1] += call.label == truth
     return [GroupTally(group, label, images, right) for (group, label), (images, right) in sorted(counts.items())]
+
+
+def leave_out(tallies: Sequence[GroupTally], groups: Collection[str]) -> list[GroupTally]:
+    """The tallies of all other groups."""
+    return [tally for tally in tallies if tally.group not in groups]
 
 
 @dataclass(frozen=True)

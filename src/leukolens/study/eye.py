@@ -1,6 +1,6 @@
-"""What TEST's labels allow: a person's look at its 71 fields beside the rungs, with and without what the look contradicts.
+"""What TEST's labels allow: a look by eye at its 71 fields beside the rungs, with and without what the look contradicts.
 
-The fields were named by one pair of eyes, blind to label and model (`kaggle-test-by-eye.csv`); an earlier look had called
+The fields were named in one look, blind to label and model (`kaggle-test-by-eye.csv`); an earlier look had called
 some labels doubtful. A label is contradicted where both looks are against it. The figures without such fields stand
 second, after those of all fields, which are what the labels say.
 """
@@ -8,8 +8,9 @@ second, after those of all fields, which are what the labels say.
 from collections.abc import Mapping, Sequence
 
 from leukolens.data.maps import read_map
-from leukolens.evaluation.comparison import Estimate, GroupTally, estimate_runs
+from leukolens.evaluation.comparison import GroupTally, estimate_runs, leave_out
 from leukolens.reporting.page import Section
+from leukolens.study.figures import tell_accuracy, tell_group_accuracy
 from leukolens.study.records import RunRecord
 
 _PROTOCOL = "fields"
@@ -25,12 +26,12 @@ def compare_with_eye(by_rung: Mapping[str, Sequence[RunRecord]]) -> list[Section
     labelled = sorted(next(iter(runs.values()))[0], key=lambda tally: tally.group)
     by_eye = [GroupTally(t.group, t.label, t.images, t.images * (seen[t.group]["kind"] == t.label)) for t in labelled]
     against = {tally.group for tally in by_eye if not tally.right and seen[tally.group]["first_look"]}
-    judges: dict[str, Sequence[Sequence[GroupTally]]] = {"one pair of eyes": [by_eye], **runs}
+    judges: dict[str, Sequence[Sequence[GroupTally]]] = {"one look by eye": [by_eye], **runs}
     rows = tuple(_compare(name, tallies, against) for name, tallies in judges.items())
     text = (
-        "Kaggle's TEST, 71 source fields. One pair of eyes, blind to label and model, named the leukocyte of each field once. A label is called "
-        "contradicted where that look and an earlier one are both against it: such fields are listed below, and the last two columns leave them out. "
-        "They were chosen by looking, not by a model's errors, and no haematologist has checked them; the columns before them are what counts."
+        "Kaggle's TEST, 71 source fields. One look by eye, no haematologist's, blind to label and model, named the leukocyte of each field once. A label is called "
+        f"contradicted where that look and an earlier one are both against it: such fields are listed below, and the last two columns leave those {len(against)} out. "
+        "They were chosen by looking, not by a model's errors; the columns before them are what counts."
     )
     header = (
         "named by",
@@ -57,14 +58,6 @@ def _is_whole(record: RunRecord) -> bool:
 
 def _compare(name: str, runs: Sequence[Sequence[GroupTally]], against: set[str]) -> tuple[str, ...]:
     whole = estimate_runs(runs)
-    rest = estimate_runs([[tally for tally in run if tally.group not in against] for run in runs])
+    rest = estimate_runs([leave_out(run, against) for run in runs])
     who = f"{name}, {len(runs)} runs" if len(runs) > 1 else name
-    return who, *_tell(whole), *_tell(rest)
-
-
-def _tell(found: Estimate) -> tuple[str, str]:
-    image, group = found.interval, found.group_interval
-    return (
-        f"{found.accuracy:.3f} ({image.low:.3f} to {image.high:.3f})",
-        f"{found.group_accuracy:.3f} of {found.groups} ({group.low:.3f} to {group.high:.3f})",
-    )
+    return who, *(cell for found in (whole, rest) for cell in (tell_accuracy(found), tell_group_accuracy(found)))

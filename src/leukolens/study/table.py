@@ -17,6 +17,7 @@ from leukolens.evaluation.comparison import GroupTally, compare_runs, estimate_r
 from leukolens.reporting.charts import draw_curves, draw_matrix
 from leukolens.reporting.page import Section, render_page
 from leukolens.study.eye import compare_with_eye
+from leukolens.study.figures import tell_accuracy, tell_group_accuracy, tell_share
 from leukolens.study.ladder import plan_runs
 from leukolens.study.protocols import PROTOCOLS
 from leukolens.study.records import RunRecord, read_records
@@ -126,9 +127,9 @@ def _main_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
         record.rung,
         rung.text,
         f"{record.protocol}{' LEAKS' if test['leaky'] else ''}",
-        _share(rung.published.test) if same else "",
-        f"{_share(test['accuracy'])} ({_interval(test['accuracy_ci'])}), n {test['n']}",
-        f"{_share(groups['accuracy'])} of {groups['n']} ({_interval(groups['ci'])})" if groups else "",
+        tell_share(rung.published.test) if same else "",
+        f"{tell_share(test['accuracy'])} ({_interval(test['accuracy_ci'])}), n {test['n']}",
+        f"{tell_share(groups['accuracy'])} of {groups['n']} ({_interval(groups['ci'])})" if groups else "",
         _compare(record, rung),
         _origin(record.environment),
     )
@@ -194,8 +195,8 @@ def _leaks(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
                 a, b = found[leaky], found[honest]
                 row = [
                     name,
-                    f"{_share(a['accuracy'])} ({_interval(a['accuracy_ci'])})",
-                    f"{_share(b['accuracy'])} ({_interval(b['accuracy_ci'])})",
+                    f"{tell_share(a['accuracy'])} ({_interval(a['accuracy_ci'])})",
+                    f"{tell_share(b['accuracy'])} ({_interval(b['accuracy_ci'])})",
                 ]
                 rows.append((*row, f"{100 * (a['accuracy'] - b['accuracy']):+.1f}", str(b["groups"]["n"])))
     header = ("rung", "by image (LEAKS)", "by source field", "the leak, in points", "test fields")
@@ -224,14 +225,14 @@ def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
             several = [record for record in records if record.protocol == protocol and "@" in record.variant]
             if several:
                 found = estimate_runs([record.tallies for record in several])
-                each = ", ".join(_share(record.metrics["test"]["accuracy"]) for record in several)
+                each = ", ".join(tell_share(record.metrics["test"]["accuracy"]) for record in several)
                 rows.append(
                     (
                         name,
                         protocol,
                         str(len(several)),
-                        f"{_share(found.accuracy)} ({_limits(found.interval)})",
-                        f"{_share(found.group_accuracy)} ({_limits(found.group_interval)})",
+                        tell_accuracy(found),
+                        tell_group_accuracy(found),
                         f"{found.images} of {found.groups}",
                         f"{each}; deviation {_deviation(several)}",
                     )
@@ -243,11 +244,7 @@ def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
 
 def _deviation(records: Sequence[RunRecord]) -> str:
     values = [record.metrics["test"]["accuracy"] for record in records]
-    return _share(stdev(values)) if len(values) > 1 else "unknown"
-
-
-def _limits(interval: Interval) -> str:
-    return f"{_share(interval.low)} to {_share(interval.high)}"
+    return tell_share(stdev(values)) if len(values) > 1 else "unknown"
 
 
 def _against(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
@@ -321,7 +318,7 @@ def _speed(out: Path) -> list[Section]:
 
 
 def _tops(backbone: Backbone | None) -> str:
-    return "" if backbone is None else f"{_share(backbone.top1)} / {_share(backbone.top5)}"
+    return "" if backbone is None else f"{tell_share(backbone.top1)} / {tell_share(backbone.top5)}"
 
 
 def _timed(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -410,16 +407,12 @@ def _as_markdown(sections: Sequence[Section], folder: str) -> str:
     return "\n".join(lines)
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}".lstrip("0") if value < 1 else "1.000"
-
-
 def _interval(interval: Mapping[str, Any]) -> str:
-    return f"{_share(interval['low'])} to {_share(interval['high'])}"
+    return f"{tell_share(interval['low'])} to {tell_share(interval['high'])}"
 
 
 def _pair(published: float | None, ours: float) -> str:
-    return f"{_share(published) or '-'} / {_share(ours)}"
+    return f"{tell_share(published) or '-'} / {tell_share(ours)}"
 
 
 def _origin(facts: Mapping[str, Any]) -> str:

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leukolens.core.files import read_rows
-from leukolens.evaluation.comparison import GroupTally, estimate_runs
+from leukolens.evaluation.comparison import estimate_runs, leave_out
 from leukolens.reporting.page import Section
+from leukolens.study.figures import tell_accuracy, tell_share
 from leukolens.study.records import RunRecord
 
 
@@ -26,12 +27,14 @@ def leave_torn_out(path: Path, by_rung: Mapping[str, Sequence[RunRecord]]) -> Se
             if not any(fields):
                 continue
             whole = estimate_runs([record.tallies for record in found])
-            rest = estimate_runs([_without(record, names) for record, names in zip(found, fields, strict=True)])
+            rest = estimate_runs(
+                [leave_out(record.tallies, names) for record, names in zip(found, fields, strict=True)]
+            )
             rows.append(
                 (
                     f"{name}, {protocol}",
-                    f"{whole.accuracy:.3f}, n {whole.images} of {whole.groups}",
-                    f"{rest.accuracy:.3f} ({rest.interval.low:.3f} to {rest.interval.high:.3f}), n {rest.images} of {rest.groups}",
+                    f"{tell_share(whole.accuracy)}, n {whole.images} of {whole.groups}",
+                    f"{tell_accuracy(rest)}, n {rest.images} of {rest.groups}",
                     f"{100 * (rest.accuracy - whole.accuracy):+.1f}",
                 )
             )
@@ -41,7 +44,3 @@ def leave_torn_out(path: Path, by_rung: Mapping[str, Sequence[RunRecord]]) -> Se
     )
     header = ("rung, protocol", "per image, all fields", "without the torn fields (95 %)", "points")
     return Section("Without fields that were seen in training after all", (text,), header=header, rows=tuple(rows))
-
-
-def _without(record: RunRecord, fields: set[str]) -> list[GroupTally]:
-    return [tally for tally in record.tallies if tally.group not in fields]

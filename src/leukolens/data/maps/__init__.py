@@ -48,6 +48,11 @@ def list_redrawn() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
     return _list_boxes("bccd-taught-relabelled.csv", ("cut", "hidden"))
 
 
+def list_second_look() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
+    """The cells of some of BCCD's test fields as a second look boxed them, which did not know the first; likewise."""
+    return _list_boxes("bccd-test-second-look.csv", ())
+
+
 def _list_boxes(name: str, no_doubts: Collection[str]) -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
     sure: dict[str, list[Box]] = defaultdict(list)
     doubtful: dict[str, list[Box]] = defaultdict(list)
