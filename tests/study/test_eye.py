@@ -31,7 +31,7 @@ def test_a_label_that_both_looks_doubt_is_left_out_second_and_listed() -> None:
     section, listed = compare_with_eye({"conv5": [make_record(tallies)]})
     for row in section.rows:  # Eye and network miss the same one field.
         assert row[1].startswith(".900 ") and row[2].startswith(".900 ")
-        assert row[3].startswith("1.000 ") and row[4].startswith("1.000 of 9")
+        assert row[3].startswith("1.000 ") and row[4].startswith("1.000 ")
     assert [row[0] for row in section.rows] == ["one look by eye", "conv5"]
     assert listed.rows[0][:4] == (doubted["field"], other, "10", doubted["kind"])
 
