@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leukolens.core.confusion import count_confusion
 from leukolens.core.files import read_rows
 
 
@@ -88,6 +89,20 @@ def test_a_bundle_that_lies_is_exit_code_3_and_wrong_words_2(toy: Any, pictures:
     assert run("classify").returncode == 2
     assert run("classify", "--nonsense").returncode == 2
     assert run("nonsense").returncode == 2
+
+
+def test_cells_named_with_more_hesitation_than_on_validation_are_said_to_be_unlike(toy: Any, tmp_path: Path) -> None:
+    confusion = count_confusion(toy.CLASSES, toy.CLASSES * 100, toy.CLASSES * 100, [0.99] * 300)
+    bundle = toy.make_bundle(tmp_path / "sure", validation={"confusion": confusion.to_fields()})
+    for name, colour in (("clear", (250, 0, 0)), ("grey", (250, 240, 240))):
+        (tmp_path / name).mkdir()
+        picture = Image.new("RGB", (40, 40))
+        picture.paste(colour, (0, 0, 40, 20))
+        for number in range(12):
+            picture.save(tmp_path / name / f"{number}.png")
+    assert "warning" not in run("classify", tmp_path / "clear", "--bundle", bundle, "--whole").stderr
+    grey = run("classify", tmp_path / "grey", "--bundle", bundle, "--whole")
+    assert grey.returncode == 0 and "unlike" in grey.stderr and "12 of 12 cells" in grey.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")

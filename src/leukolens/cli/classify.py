@@ -56,6 +56,8 @@ def command(
     should look) or rejected (no cell can be seen). Research use, not a medical device.
     """
     from leukolens.analysis.classify import classify_images, find_images
+    from leukolens.analysis.correction import find_strangeness
+    from leukolens.core.confusion import HESITANT
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
     from leukolens.runtime.classifier import load_bundle
@@ -67,10 +69,10 @@ def command(
     sources, refused = find_images(paths)
     found = "images as they are" if detector is None else f"cells found by {detector.card.name}"
     click.echo(f"bundle: {bundle.card.name}; {found}; {len(sources)} images", err=True)
-    done = 0
+    done = named = unsure = hesitant = 0
 
     def calls() -> "Iterator[CellCall]":
-        nonlocal done
+        nonlocal done, named, unsure, hesitant
         with click.progressbar(
             classify_images(sources, bundle, detector), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
         ) as results:
@@ -79,9 +81,17 @@ def command(
                     refused.append(result)
                 else:
                     done += 1
+                    unsure += result.status == "review"
+                    hesitant += result.status != "rejected" and result.probability < HESITANT
+                    named += result.status != "rejected"
                     yield result
 
     _write(calls(), bundle, out, as_json)
+    if bundle.card.confusion and (unlike := find_strangeness(unsure, hesitant, named, bundle.card.confusion)):
+        click.echo(
+            f"warning: {unlike}. Expect more errors than the card tells; judge with cells of yours: leukolens evaluate",
+            err=True,
+        )
     if refused and out is not None:
         beside = out.with_name(f"{out.stem}.refused.csv")
         write_rows(beside, ("image", "why"), [(refusal.image, refusal.why) for refusal in refused])
