@@ -33,7 +33,7 @@ from leukolens.training.detector_config import (
 from leukolens.training.detector_finish import choose_scale, widen_boxes
 from leukolens.training.detector_fit import load_part, train_detector
 from leukolens.training.detector_module import DetectorModule
-from leukolens.training.fields import TrainingField, label_boxes
+from leukolens.training.fields import TrainingField, draw_in, label_boxes
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "detector.toml"
 
@@ -146,6 +146,7 @@ def test_the_shipped_recipe_is_a_detectors_and_reads() -> None:
         ("data.completion.ignore_score=0.9", "ignore_score"),
         ("data.crops_per_epoch=2", "one batch"),
         ("data.fields.0.red_cell_px=0.0", "above 0"),
+        ("data.fields.0.margin_px=-1.0", "margin_px"),
         ("model.dropout=0.5", "unknown keys"),
         ("task=classifier", "task"),
     ],
@@ -197,7 +198,7 @@ def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
     cell, doubtful = Box(10, 10, 40, 40, "red_cell"), Box(50, 50, 60, 60, "platelet")
     monkeypatch.setattr("leukolens.training.detector_fit.list_redrawn", lambda: {"0": ((cell,), (doubtful,))})
     split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
-    told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0)
+    told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0, margin_px=3.0)
     anew, own = load_part(fields, told, split, "train", quiet)[0]
     assert (anew.data, anew.nothing) == (told.redrawn, (1, 1, 1))
     assert anew.labels.boxes.tolist() == [[10, 10, 40, 40], [50, 50, 60, 60]]
@@ -205,6 +206,17 @@ def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
     assert (own.data, own.nothing) == ("toy", (1, 0.5, 1)) and own.labels.sure.all()
     kept = load_part(fields, config.data.fields[0], split, "train", quiet)[0]
     assert [field.data for field in kept] == ["toy", "toy"]
+    assert (own.labels.boxes[:, 2] < kept[1].labels.boxes[:, 2]).any()
+
+
+def test_boxes_that_stand_off_their_cells_are_drawn_in_but_not_at_the_edge() -> None:
+    labels = label_boxes(
+        [Box(20, 20, 60, 50, "red_cell"), Box(0, 10, 30, 80, "leukocyte"), Box(40, 40, 44, 44, "platelet")]
+    )
+    drawn = draw_in(labels, 5.0, np.zeros((80, 100, 3), np.uint8))
+    assert drawn.boxes.tolist() == [[25, 25, 55, 45], [0, 15, 25, 80], [41, 41, 43, 43]]
+    assert drawn.kinds.tolist() == labels.kinds.tolist() and drawn.sure.all()
+    assert draw_in(labels, 0.0, np.zeros((80, 100, 3), np.uint8)).boxes.tolist() == labels.boxes.tolist()
 
 
 def test_boxes_drawn_too_wide_are_narrowed_and_good_ones_are_left() -> None:

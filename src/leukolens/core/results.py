@@ -1,6 +1,6 @@
 """The frozen results that rooms hand to one another: boxes, calls on cells, fields, smears, and what became of an input."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,12 @@ class Box:
     y1: float
     kind: str
     label: str | None = None
+
+    def widen(self, factor: float) -> "Box":
+        """The same cell's, its width and height times the factor, about its middle."""
+        x, y = (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+        across, down = factor * (self.x1 - self.x0) / 2, factor * (self.y1 - self.y0) / 2
+        return replace(self, x0=x - across, y0=y - down, x1=x + across, y1=y + down)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class FieldsConfig:
         red_cell_px: Usual diameter of its red cells, in its own pixels.
         share: Of the crops of an epoch, relative to the other datasets' shares.
         nothing: What its unboxed places teach.
+        margin_px: How far its boxes stand off their cells on every side, in its own pixels.
         validation_fields: Most fields that are validated on after each epoch; 0 for all.
         redrawn_share: Of the crops of an epoch, relative to the other shares: those of its fields whose every cell our maps
             box anew; 0 to leave these fields their own boxes.
@@ -64,6 +65,7 @@ class FieldsConfig:
     red_cell_px: float
     share: float
     nothing: NothingConfig = field(default_factory=NothingConfig)
+    margin_px: float = 0.0
     validation_fields: int = 0
     redrawn_share: float = 0.0
 
@@ -161,12 +163,14 @@ def _list_faults(config: DetectorConfig) -> list[tuple[bool, str]]:
     weights = [value for part in config.data.fields for value in dataclasses.astuple(part.nothing)]
     shares = [share for part in config.data.fields for share in (part.share, part.redrawn_share)]
     shares.append(config.data.synthetic_share)
+    margins = [part.margin_px for part in config.data.fields]
     crop, completion = config.input.crop_px, config.data.completion
     return [
         (config.task != DETECTOR_TASK, f"task must be {DETECTOR_TASK!r}, received {config.task!r}"),
         (not config.data.fields, "it names no [[data.fields]] to learn from"),
         (crop < 64 or crop % 32 != 0, f"input.crop_px must be a multiple of 32 from 64, received {crop}"),
         (not all(0 <= value <= 1 for value in weights), f"nothing takes weights from 0 to 1, received {weights}"),
+        (min(margins) < 0, f"margin_px must be 0 or more, received {margins}"),
         (min(shares) < 0 or sum(shares) == 0, f"shares must be 0 or more and not all 0, received {shares}"),
         (
             min(config.input.red_cell_px, *(part.red_cell_px for part in config.data.fields)) <= 0,

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from leukolens.core.pixels import normalise_colours
-from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.detection import JudgedField, match_kind
 from leukolens.models.detector import MEAN, STD
@@ -40,16 +39,18 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
     rates: dict[str, Any] = {}
     for number, kind in enumerate(DETECTED_KINDS):
         least = min(_NEARLY_ALL, max(field.nothing[number] for field in fields))
-        chosen_on = [(field.data, judged) for field, judged in found if field.nothing[number] >= least > 0]
-        judged_fields = [judged for _, judged in chosen_on]
-        if (scale := choose_scale(judged_fields, kind)) != 1:
+        complete = [field.nothing[number] >= least > 0 for field in fields]
+        scale = choose_scale([judged for (_, judged), chosen in zip(found, complete, strict=True) if chosen], kind)
+        if scale != 1:
             scales[kind] = scale
-        matches = match_kind([widen_boxes(judged, kind, scale) for judged in judged_fields], kind)
+        found = [(field, widen_boxes(judged, kind, scale)) for field, judged in found]
+        chosen_on = [pair for pair, chosen in zip(found, complete, strict=True) if chosen]
+        matches = match_kind([judged for _, judged in chosen_on], kind)
         thresholds[kind] = matches.best_threshold()
         rates[kind] = matches.rates_at(thresholds[kind]) | {
             "fields": len(chosen_on),
             "cells": int(matches.truths.sum()),
-            "data": ", ".join(sorted({name for name, _ in chosen_on})),
+            "data": ", ".join(sorted({field.data for field, _ in chosen_on})),
         }
     return {
         "mean": list(MEAN),
@@ -79,18 +80,10 @@ def choose_scale(fields: Sequence[JudgedField], kind: str) -> float:
 
 def widen_boxes(field: JudgedField, kind: str, scale: float) -> JudgedField:
     """A field whose finds of a kind are `scale` times as wide and high, about their middles."""
-    return replace(
-        field, detections=tuple(_widen(found, scale) if found.box.kind == kind else found for found in field.detections)
+    widened = (
+        replace(found, box=found.box.widen(scale)) if found.box.kind == kind else found for found in field.detections
     )
-
-
-def _widen(found: Detection, scale: float) -> Detection:
-    box = found.box
-    x, y, width, height = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, box.x1 - box.x0, box.y1 - box.y0
-    half = scale / 2
-    return Detection(
-        Box(x - half * width, y - half * height, x + half * width, y + half * height, box.kind, box.label), found.score
-    )
+    return replace(field, detections=tuple(widened))
 
 
 def prepare_crop(crop: Crop) -> Tensor:

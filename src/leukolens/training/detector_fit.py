@@ -32,7 +32,14 @@ from leukolens.training.config import format_recipe
 from leukolens.training.detector_config import DETECTOR_TASK, DetectorConfig, FieldsConfig
 from leukolens.training.detector_finish import judge_detector
 from leukolens.training.detector_module import DetectorModule, RowDataset
-from leukolens.training.fields import TrainingField, draw_synthetic_fields, label_boxes, label_redrawn, load_pictures
+from leukolens.training.fields import (
+    TrainingField,
+    draw_in,
+    draw_synthetic_fields,
+    label_boxes,
+    label_redrawn,
+    load_pictures,
+)
 from leukolens.training.fit import Report
 from leukolens.training.tensors import BalancedSampler, pass_batch
 from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
@@ -152,10 +159,11 @@ def load_part(
     for record in records:
         if record.id not in pictures:
             continue
-        labels, name, teaches = label_boxes(record.boxes), told.data, nothing
+        pixels = pictures[record.id]
+        labels, name, teaches = draw_in(label_boxes(record.boxes), told.margin_px, pixels), told.data, nothing
         if record.id in redrawn:
             labels, name, teaches = label_redrawn(*redrawn[record.id]), told.redrawn, (1.0, 1.0, 1.0)
-        fields.append(TrainingField(record.id, name, pictures[record.id], labels, told.red_cell_px, teaches))
+        fields.append(TrainingField(record.id, name, pixels, labels, told.red_cell_px, teaches))
     return fields, refused
 
 

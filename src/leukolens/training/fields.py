@@ -107,6 +107,21 @@ def label_redrawn(cells: Sequence[Box], doubtful: Sequence[Box]) -> Labels:
     return replace(labels, sure=np.arange(len(labels.kinds)) < len(cells))
 
 
+def draw_in(labels: Labels, margin_px: float, pixels: Pixels) -> Labels:
+    """Labels whose boxes stand off their cells, as tight ones; a side at the picture's edge, where a cell is cut, stays.
+
+    Args:
+        labels: Boxes in pixels of the picture.
+        margin_px: How far each side stands off; of a small box no more than a quarter of its width or height.
+        pixels: The picture, `(h, w, 3)`.
+    """
+    least, most = labels.boxes[:, :2], labels.boxes[:, 2:]
+    margin = np.minimum(margin_px, (most - least) / 4)
+    ends = np.array([pixels.shape[1], pixels.shape[0]])
+    drawn = [np.where(least > margin, least + margin, least), np.where(most < ends - margin, most - margin, most)]
+    return replace(labels, boxes=np.concatenate(drawn, axis=1))
+
+
 def load_pictures(
     records: Sequence[Record], report: Callable[[int, int], None]
 ) -> tuple[dict[str, Pixels], tuple[Refusal, ...]]:
