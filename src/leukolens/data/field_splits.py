@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from leukolens.core.errors import DataError
 from leukolens.data.manifest import Manifest, Record
-from leukolens.data.maps import list_same_fields, name_field, read_map
+from leukolens.data.maps import list_same_fields, list_validation_fields, name_field, read_map
 from leukolens.data.splits import Split, make_split, merge_sets, seal_split, unite_groups
 
 _SHARES = (0.85, 0.15, 0.0)
@@ -29,7 +29,9 @@ def join_datasets(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def split_fields(manifests: Sequence[Manifest], seed: int = 0) -> Split:
-    """Draws training and validation fields of each dataset by its groups; the test part is BCCD's list.
+    """Training and validation fields of each dataset by its groups; the test part is BCCD's list.
+
+    BCCD is chosen by the fields whose every cell our maps box, the other datasets by some that are drawn.
 
     Args:
         manifests: Datasets whose fields have boxes, not their cells; Chula's groups are slides, BCCD's are source
@@ -43,6 +45,7 @@ def split_fields(manifests: Sequence[Manifest], seed: int = 0) -> Split:
     group_of = unite_groups(joined.records)
     tested = {group_of[record.id] for record in joined.records if _is_tested(record)}
     judged = list_judged_groups()
+    complete = {group_of[name] for name in list_validation_fields() if name in group_of}
     parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     left_out: dict[str, str] = {}
     for manifest in manifests:
@@ -55,6 +58,10 @@ def split_fields(manifests: Sequence[Manifest], seed: int = 0) -> Split:
                 left_out[record.id] = why
             else:
                 free.append(record)
+        if any(group_of[record.id] in complete for record in free):
+            for record in free:
+                parts["validation" if group_of[record.id] in complete else "train"].append(record.id)
+            continue
         drawn = make_split(Manifest(manifest.name, tuple(free)), "grouped", _SHARES, seed)
         left_out |= drawn.left_out
         for part in ("train", "validation"):

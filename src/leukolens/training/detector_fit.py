@@ -89,7 +89,7 @@ def train_detector(
     checkpoint = find_checkpoint(run, resume)
     hold_memory()
     lightning.seed_everything(config.seed, verbose=False)
-    split = split_fields(manifests, config.seed)
+    split = split_fields(manifests)  # the same for every recipe: a second round may not learn from what it is chosen by
     fields = gather_fields(config, manifests, split, report)
     network = CellDetector()
     origin = load_detector_weights(network, config.model.weights)

@@ -4,7 +4,7 @@
 show one field twice, `pbc-near-duplicates.csv` PBC pictures that are one (distance 0) or nearly, `txl-pbc-cells.csv`
 the PBC cell that a TXL-PBC picture is. `bccd-test-relabelled.csv` holds every cell of BCCD's 72 test fields, boxed by eye,
 blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell;
-`bccd-taught-relabelled.csv` likewise the cells of fields that a finder learns from or chooses by.
+`bccd-taught-relabelled.csv` likewise the cells of fields that a finder learns from or, by `part`, is chosen by.
 `kaggle-test-by-eye.csv` holds what a pair of eyes, blind to labels and models, called the leukocyte of each of Kaggle's
 71 TEST fields, and which labels an earlier look had doubted. Sources and splits read them; the audit finds what it can without them.
 """
@@ -46,6 +46,11 @@ def list_relabelled() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
 def list_redrawn() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
     """The cells of some of BCCD's other fields, likewise; that one is cut, or hidden in part, is no doubt here."""
     return _list_boxes("bccd-taught-relabelled.csv", ("cut", "hidden"))
+
+
+def list_validation_fields() -> set[str]:
+    """Those of BCCD's fields boxed anew that a finder is chosen by: an unboxed cell would count there as a false find."""
+    return {row["field"] for row in read_map("bccd-taught-relabelled.csv") if row["part"] == "validation"}
 
 
 def list_second_look() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
