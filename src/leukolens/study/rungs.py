@@ -197,10 +197,10 @@ RUNGS: dict[str, Rung] = {
     ),
     "found-best": Rung(
         "ours",
-        "the same network shown the leukocyte that the shipped finder finds, cut at PBC's scale",
+        "the same network shown the leukocyte that a finder finds, cut at PBC's scale",
         "",
         ("fields",),
-        note="The finder saw none of TEST's source fields or their re-shots. The recipe is small-best's, the frame that of PBC: nothing was chosen anew.",
+        note="The finder, which came before the one now shipped, saw none of TEST's source fields or their re-shots known then. The recipe is small-best's, the frame that of PBC: nothing was chosen anew.",
         seeds=5,
     ),
 }
