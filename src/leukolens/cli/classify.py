@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,8 +57,6 @@ def command(
     should look) or rejected (no cell can be seen). Research use, not a medical device.
     """
     from leukolens.analysis.classify import classify_images, find_images
-    from leukolens.analysis.correction import find_strangeness
-    from leukolens.core.confusion import HESITANT
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
     from leukolens.runtime.classifier import load_bundle
@@ -69,10 +68,9 @@ def command(
     sources, refused = find_images(paths)
     found = "images as they are" if detector is None else f"cells found by {detector.card.name}"
     click.echo(f"bundle: {bundle.card.name}; {found}; {len(sources)} images", err=True)
-    done = named = unsure = hesitant = 0
+    tally: Counter[str] = Counter()
 
     def calls() -> "Iterator[CellCall]":
-        nonlocal done, named, unsure, hesitant
         with click.progressbar(
             classify_images(sources, bundle, detector), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
         ) as results:
@@ -80,25 +78,18 @@ def command(
                 if isinstance(result, Refusal):
                     refused.append(result)
                 else:
-                    done += 1
-                    unsure += result.status == "review"
-                    hesitant += result.status != "rejected" and result.probability < HESITANT
-                    named += result.status != "rejected"
+                    _note(result, tally)
                     yield result
 
     _write(calls(), bundle, out, as_json)
-    if bundle.card.confusion and (unlike := find_strangeness(unsure, hesitant, named, bundle.card.confusion)):
-        click.echo(
-            f"warning: {unlike}. Expect more errors than the card tells; judge with cells of yours: leukolens evaluate",
-            err=True,
-        )
+    _warn_if_unlike(tally, bundle)
     if refused and out is not None:
         beside = out.with_name(f"{out.stem}.refused.csv")
         write_rows(beside, ("image", "why"), [(refusal.image, refusal.why) for refusal in refused])
         click.echo(f"{len(refused)} inputs were refused, see {beside}", err=True)
     elif refused:
         _list_refused(refused)
-    if not done:
+    if not tally["done"]:
         if not refused:
             click.echo(
                 "No images were found: give images, or folders with .jpg, .png, .webp, .tif or .bmp files.", err=True
@@ -126,6 +117,25 @@ def _write(calls: "Iterator[CellCall]", bundle: "Bundle", out: Path | None, as_j
         return
     with write_atomically(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         stream.writelines(lines)
+
+
+def _note(call: "CellCall", tally: Counter[str]) -> None:
+    from leukolens.core.confusion import HESITANT
+
+    tally["done"] += 1
+    if call.status != "rejected":
+        tally["named"] += 1
+        tally["unsure"] += call.status == "review"
+        tally["hesitant"] += call.probability < HESITANT
+
+
+def _warn_if_unlike(tally: Counter[str], bundle: "Bundle") -> None:
+    from leukolens.analysis.correction import find_strangeness
+
+    confusion = bundle.card.confusion
+    if confusion and (unlike := find_strangeness(tally["unsure"], tally["hesitant"], tally["named"], confusion)):
+        told = "Expect more errors than the card tells; judge with cells of yours: leukolens evaluate"
+        click.echo(f"warning: {unlike}. {told}", err=True)
 
 
 def _after(first: str, rest: Iterator[str]) -> Iterator[str]:
