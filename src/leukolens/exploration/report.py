@@ -71,6 +71,10 @@ class Gate:
     scores: tuple[GateScore, ...]
 
 
+_NEARLY_ONE = 1.1
+"""Images per source below which a dataset is not one of copies."""
+
+
 def build_gate(
     scan: Scan,
     predictions: Predictions | None,
@@ -230,8 +234,11 @@ def _classes(counts: Sequence[ClassCount]) -> Section:
     ]
     header = ("class", "images", "share", "source fields or slides", "images per field or slide", "of unknown field")
     repeated = any(0 < count.groups < count.images_per_group * count.groups for count in counts)
+    mostly_single = all(count.images_per_group < _NEARLY_ONE for count in counts)
     text = (
-        "The images were made from fewer source fields or slides, by turning and mirroring or by cutting out several cells. "
+        "Some images show the field or cell of another; the others stand alone, as far as is known. Whether they come from different patients or slides is not known from that."
+        if repeated and mostly_single
+        else "The images were made from fewer source fields or slides, by turning and mirroring or by cutting out several cells. "
         "Classes that look balanced in images can rest on very few independent fields: those decide how much can be learned, and how sure a test can be."
         if repeated
         else "No image is known to share a field or slide with another. Whether they come from different patients is not known from that."
@@ -264,7 +271,7 @@ def _brightness(compared: Sequence[Anova]) -> Section:
         if result.f is None or result.p is None:
             numbers = ("not defined", "", "", "")
         else:
-            p = "below 1e-300" if result.p < 1e-300 else f"{result.p:.2g}"
+            p = _tell_p(result.p)
             numbers = (f"{result.f:,.1f}", p, f"{result.eta_squared:.4f}", f"{result.omega_squared:.4f}")
         rows.append((result.channel, _UNITS[result.unit], f"{result.n:,}", *numbers))
     text = [
@@ -278,12 +285,16 @@ def _brightness(compared: Sequence[Anova]) -> Section:
     if pixel.f is not None and group.f is not None and group.p is not None:
         text.append(
             f"Here, in grey: counted by pixels F is {pixel.f:,.0f} while classes explain {pixel.eta_squared:.2%} of the variance; "
-            f"counted by fields or slides F is {group.f:.2f}, p {group.p:.2g}, and classes explain {group.eta_squared:.1%} of the variance between fields."
+            f"counted by fields or slides F is {group.f:.2f}, p {_tell_p(group.p)}, and classes explain {group.eta_squared:.1%} of the variance between fields."
         )
     else:
         text.append("Not defined where fewer than two classes have images, or where nothing varies within them.")
     header = ("channel", "what counts as one observation", "observations", "F", "p", "eta squared", "omega squared")
     return Section("Do the classes differ in mean brightness?", tuple(text), header=header, rows=tuple(rows))
+
+
+def _tell_p(p: float) -> str:
+    return "below 1e-300" if p < 1e-300 else f"{p:.2g}"
 
 
 def _grey(scan: Scan) -> Section:
