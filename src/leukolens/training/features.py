@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from leukolens.core.files import hash_bytes, home_folder, write_atomically
+from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.pixels import Preparation, normalise_batch
+from leukolens.training.cache import keep_path
 from leukolens.training.tensors import CellArray
 
 _BATCH = 64
@@ -24,7 +25,7 @@ def keep_features(
         preparation: How they are normalised.
         report: Progress.
     """
-    path = home_folder() / "cache" / f"features-{_key(network, cells, preparation)}.npy"
+    path = keep_path(f"features-{_key(network, cells, preparation)}.npy")
     if not path.is_file():
         with write_atomically(path) as temporary:
             _compute(network, cells, preparation, str(temporary), report)

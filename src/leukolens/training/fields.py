@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leukolens.core.detector_card import INPUT_MULTIPLE_PX
 from leukolens.core.errors import InputRefused
-from leukolens.core.files import hash_bytes, home_folder, write_atomically
+from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, resize_window
 from leukolens.core.results import Box, Refusal
@@ -24,6 +24,7 @@ from leukolens.data.images import read_image
 from leukolens.data.manifest import Record
 from leukolens.data.synthetic import draw_field
 from leukolens.runtime.scale import RED_CELL_UM
+from leukolens.training.cache import keep_path
 
 SYNTHETIC_RED_CELL_PX = 64.0
 """Of synthetic fields: a little above what the network sees, so that a crop that enlarges is still sharp."""
@@ -166,8 +167,7 @@ def _keep_pictures(
     name: str, produce: Callable[[], Iterable[tuple[Pixels | None, Any]]]
 ) -> list[tuple[Pixels | None, Any]]:
     """Pictures of any sizes one after another in one file, and beside it their sizes and what is known of each."""
-    folder = home_folder() / "cache"
-    bytes_path, facts_path = folder / f"{name}.rgb", folder / f"{name}.json"
+    bytes_path, facts_path = keep_path(f"{name}.rgb"), keep_path(f"{name}.json")
     if not (bytes_path.is_file() and facts_path.is_file()):
         facts = []
         with write_atomically(bytes_path) as temporary, temporary.open("wb") as stream:

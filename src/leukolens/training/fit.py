@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader
 
 from leukolens.core.errors import DataError
-from leukolens.core.files import home_folder, read_rows, write_atomically, write_text
+from leukolens.core.files import read_rows, write_atomically, write_text
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import CELL_CLASSES
@@ -30,6 +30,7 @@ from leukolens.data.synthetic import write_cells
 from leukolens.models.catalogue import ModelSpec, find_model
 from leukolens.models.pretrained import load_weights
 from leukolens.models.shape import NetworkShape
+from leukolens.training.cache import keep_path
 from leukolens.training.config import AugmentConfig, TrainConfig, format_recipe
 from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
@@ -219,7 +220,7 @@ def gather_cells(
 
 def draw_synthetic(count: int, seed: int, classes: tuple[str, ...]) -> list[Record]:
     """Seeded synthetic cells of the given classes, drawn once and kept under the home folder."""
-    folder = home_folder() / "cache" / f"synthetic-{count}-{seed}"
+    folder = keep_path(f"synthetic-{count}-{seed}")
     if not (folder / "README.txt").is_file():
         write_cells(folder, count, seed)
     return [record for record in read_folder(folder).records if record.label in classes]

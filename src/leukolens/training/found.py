@@ -8,12 +8,13 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 
 from leukolens.core.errors import InputRefused
-from leukolens.core.files import hash_bytes, home_folder, write_text
+from leukolens.core.files import hash_bytes, write_text
 from leukolens.core.results import Box
 from leukolens.data.images import read_image
 from leukolens.data.manifest import Record
 from leukolens.runtime.detector import Detector, load_detector
 from leukolens.runtime.subject import find_subject
+from leukolens.training.cache import keep_path
 
 
 def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[int, int], None]) -> list[Record]:
@@ -32,7 +33,7 @@ def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[in
     bundle = load_detector(detector)
     names = [(record.id, record.image, str(record.cell)) for record in records]
     key = hash_bytes(json.dumps([names, bundle.card.files, version("leukolens")]).encode("utf-8", "surrogatepass"))[:32]
-    path = home_folder() / "cache" / f"found-{key}.json"
+    path = keep_path(f"found-{key}.json")
     if not path.is_file():
         finder = Detector(bundle, threads=1)
         boxes = []

@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from leukolens.core.errors import InputRefused
-from leukolens.core.files import hash_bytes, home_folder, write_atomically
+from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, prepare_image
 from leukolens.core.results import Refusal
 from leukolens.data.manifest import Record, read_cell
+from leukolens.training.cache import keep_path
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,7 @@ def load_cells(records: Sequence[Record], preparation: Preparation, report: Call
     """
     names = [(record.id, record.image, str(record.cell)) for record in records]
     key = hash_bytes(json.dumps(names).encode("utf-8", "surrogatepass"), repr(preparation).encode())[:32]
-    folder = home_folder() / "cache"
-    array_path, refused_path = folder / f"{key}.npy", folder / f"{key}.json"
+    array_path, refused_path = keep_path(f"{key}.npy"), keep_path(f"{key}.json")
     if not (array_path.is_file() and refused_path.is_file()):
         _decode(records, preparation, array_path, refused_path, report)
     reasons: dict[str, str] = json.loads(refused_path.read_text(encoding="utf-8"))
