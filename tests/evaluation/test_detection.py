@@ -14,9 +14,11 @@ from leukolens.evaluation.detection import (
     best_thresholds,
     count_doubtful,
     judge_finds,
+    leave_slivers,
     match_cells,
     match_kind,
 )
+from leukolens.evaluation.detection_metrics import count_by_field
 
 KIND = "red_cell"
 
@@ -47,6 +49,26 @@ def test_a_find_on_a_doubtful_box_is_neither_right_nor_wrong() -> None:
     assert match_kind([field], KIND).average_precision() == 1.0
     # Counted, it is a hit, and the other doubtful box is a miss.
     assert match_kind([count_doubtful(field)], KIND).average_precision() == pytest.approx(67 / 101)
+
+
+def test_a_cell_of_which_too_little_shows_at_the_border_is_left_out_found_or_not() -> None:
+    whole, half, sliver = box(40, 40, 30), Box(0, 50, 15, 80, KIND), Box(60, 96, 90, 100, KIND)
+    thin_inside = Box(10, 10, 40, 14, KIND)
+    finds = (find(40, 0.9, 40), *(Detection(item, 0.8) for item in (sliver, thin_inside)), Detection(half, 0.7))
+    field = JudgedField("a", "a", (whole, half), finds, (sliver,))
+    (judged,) = leave_slivers([field], KIND, 100, 100, 1 / 3)
+    assert judged.truths == (whole, half) and judged.doubtful == () and set(judged.left_out) == {sliver}
+    assert judged.detections == field.detections
+    counted = count_doubtful(judged)
+    assert counted.truths == (whole, half)
+    partners = match_cells(counted.truths, [found for found in finds if found.box != whole], counted.aside).tolist()
+    assert partners[1:] == [SET_ASIDE, FALSE_FIND, 1]
+    assert count_by_field([counted], KIND, 0.75) == ([2], [2], ["a"])
+
+
+def test_without_a_whole_cell_nothing_is_left_out() -> None:
+    field = JudgedField("a", "a", (Box(0, 50, 4, 80, KIND),), ())
+    assert leave_slivers([field], KIND, 100, 100, 1 / 3) == [field]
 
 
 def test_average_precision_worked_by_hand() -> None:

@@ -62,8 +62,9 @@ def _gather(
 ) -> "tuple[Evidence, tuple[Refusal, ...], tuple[Record, ...]]":
     from leukolens.analysis.detect import find_in_records, pair_with_truth
     from leukolens.core.errors import UsageError
-    from leukolens.data.maps import list_relabelled
+    from leukolens.data.maps import BCCD_HEIGHT_PX, BCCD_WIDTH_PX, RED_CELL_SHOWN, list_relabelled
     from leukolens.data.splits import read_split
+    from leukolens.evaluation.detection import leave_slivers
     from leukolens.evaluation.detection_metrics import RAW, RELABELLED, Evidence
     from leukolens.evaluation.metrics import Provenance
     from leukolens.runtime.detector import load_detector
@@ -84,8 +85,13 @@ def _gather(
     with click.progressbar(length=len(chosen), hidden=not sys.stderr.isatty(), file=sys.stderr) as bar:
         found, refused = find_in_records(chosen, bundle, lambda done: bar.update(1))
     leaky, why = _find_leak(chosen, split)
+    fields = {name: pair_with_truth(chosen, found, known) for name, known in truths.items()}
+    if RELABELLED in fields:
+        fields[RELABELLED] = leave_slivers(
+            fields[RELABELLED], "red_cell", BCCD_HEIGHT_PX, BCCD_WIDTH_PX, RED_CELL_SHOWN
+        )
     evidence = Evidence(
-        {name: pair_with_truth(chosen, found, known) for name, known in truths.items()},
+        fields,
         leading,
         bundle.card.score_thresholds,
         Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", data, what, leaky, why),

@@ -27,8 +27,11 @@ LEAST_OVERLAP = 0.5
 LOOSE_OVERLAP = 0.3
 """The same where only the place counts: a box drawn a third too wide on each side shares no more of a small cell."""
 
+_BORDER_PX = 2.0
+"""A box that ends so near to the border is of a cell that the border cuts."""
+
 FALSE_FIND, SET_ASIDE = -1, -2
-"""What stands for the number of a box where a find has none: it is wrong, or it lies on a doubtful box."""
+"""What stands for the number of a box where a find has none: it is wrong, or it lies on a box that is set aside."""
 
 _FIGURES = ("ap50", "precision", "recall", "f1")
 _RECALLS = np.linspace(0, 1, 101)
@@ -44,6 +47,7 @@ class JudgedField:
         truths: Cells that are there.
         detections: Finds down to a low score, for the whole curve.
         doubtful: Boxes of which nobody can say; a find there is neither right nor wrong, and none is no miss.
+        left_out: Boxes and finds that the truth's own rule leaves out; likewise, and never counted.
     """
 
     name: str
@@ -51,11 +55,59 @@ class JudgedField:
     truths: tuple[Box, ...]
     detections: tuple[Detection, ...]
     doubtful: tuple[Box, ...] = ()
+    left_out: tuple[Box, ...] = ()
+
+    @property
+    def aside(self) -> tuple[Box, ...]:
+        """Boxes that set aside what is found there."""
+        return (*self.doubtful, *self.left_out)
 
 
 def count_doubtful(field: JudgedField) -> JudgedField:
     """The same field with its doubtful boxes among those that must be found."""
     return replace(field, truths=(*field.truths, *field.doubtful), doubtful=())
+
+
+def leave_slivers(
+    fields: Sequence[JudgedField], kind: str, height: int, width: int, least_shown: float
+) -> list[JudgedField]:
+    """Fields held to a truth that boxes a cell at the border only where enough of it shows: less is left out, found or not.
+
+    Args:
+        fields: All of one size, with the boxes of that truth.
+        kind: The kind that the rule is about.
+        height: Of the fields, in pixels.
+        width: Likewise.
+        least_shown: Share of the usual diameter, which is the median of the truth's boxes away from the border.
+    """
+    boxes = [box for field in fields for box in of_kind((*field.truths, *field.doubtful), kind)]
+    whole = [box for box in boxes if not any(_touch_border(box, height, width))]
+    if not whole:
+        return list(fields)
+    least_px = least_shown * float(np.median([max(box.x1 - box.x0, box.y1 - box.y0) for box in whole]))
+
+    def is_sliver(box: Box) -> bool:
+        at_side, at_end = _touch_border(box, height, width)
+        narrow, low = box.x1 - box.x0 < least_px, box.y1 - box.y0 < least_px
+        return box.kind == kind and ((at_side and narrow) or (at_end and low))
+
+    judged = []
+    for field in fields:
+        known = (*field.truths, *field.doubtful, *(found.box for found in field.detections))
+        judged.append(
+            replace(
+                field,
+                truths=tuple(box for box in field.truths if not is_sliver(box)),
+                doubtful=tuple(box for box in field.doubtful if not is_sliver(box)),
+                left_out=tuple(box for box in known if is_sliver(box)),
+            )
+        )
+    return judged
+
+
+def _touch_border(box: Box, height: int, width: int) -> tuple[bool, bool]:
+    """Whether a box ends at the left or right border, and whether at the upper or lower one."""
+    return min(box.x0, width - box.x1) < _BORDER_PX, min(box.y0, height - box.y1) < _BORDER_PX
 
 
 def of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
@@ -71,7 +123,7 @@ def finds_of_kind(detections: Sequence[Detection], kind: str) -> list[Detection]
 def match_cells(
     truths: Sequence[Box],
     detections: Sequence[Detection],
-    doubtful: Sequence[Box] = (),
+    aside: Sequence[Box] = (),
     iou: float = LEAST_OVERLAP,
 ) -> NDArray[np.intp]:
     """Which box each find of a field is, all of one kind.
@@ -79,7 +131,7 @@ def match_cells(
     Args:
         truths: Boxes that each may be found once.
         detections: Finds, surest first: those above any threshold are matched as they are without the rest.
-        doubtful: Boxes that set aside whatever lies on them and found no box of `truths`.
+        aside: Boxes that set aside whatever lies on them and found no box of `truths`.
         iou: Least intersection over union.
 
     Returns:
@@ -87,8 +139,8 @@ def match_cells(
     """
     found = stack_corners([detection.box for detection in detections])[:, None]
     free = measure_overlaps(found, stack_corners(truths))
-    aside = (measure_overlaps(found, stack_corners(doubtful)) >= iou).any(axis=1)
-    partners = np.where(aside, SET_ASIDE, FALSE_FIND)
+    lies_aside = (measure_overlaps(found, stack_corners(aside)) >= iou).any(axis=1)
+    partners = np.where(lies_aside, SET_ASIDE, FALSE_FIND)
     for row in range(len(detections) if truths else 0):
         best = int(free[row].argmax())
         if free[row, best] >= iou:
@@ -172,7 +224,7 @@ def match_kind(fields: Sequence[JudgedField], kind: str, iou: float = LEAST_OVER
     scores, hits, numbers = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, np.intp)]
     for number, field in enumerate(fields):
         finds = finds_of_kind(field.detections, kind)
-        partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.doubtful, kind), iou)
+        partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.aside, kind), iou)
         judged = partners != SET_ASIDE
         scores.append(np.array([found.score for found in finds])[judged])
         hits.append(partners[judged] >= 0)

@@ -11,7 +11,15 @@ from typing import Any
 from leukolens.core.errors import DataError
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.counting import compare_counts
-from leukolens.evaluation.detection import JudgedField, count_doubtful, finds_of_kind, judge_finds, of_kind
+from leukolens.evaluation.detection import (
+    SET_ASIDE,
+    JudgedField,
+    count_doubtful,
+    finds_of_kind,
+    judge_finds,
+    match_cells,
+    of_kind,
+)
 from leukolens.evaluation.detection_truth import FALSE, MISSED, FieldError, attribute_errors
 from leukolens.evaluation.metrics import Provenance
 
@@ -89,6 +97,7 @@ def measure_finder(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:
         "truth": evidence.leading,
         "scales": dict(evidence.scales),
         "truths": truths,
+        "finds_left_out": _count_left_out(evidence),
         "errors_against_raw": whose,
     }
 
@@ -96,9 +105,26 @@ def measure_finder(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:
 def count_by_field(
     fields: Sequence[JudgedField], kind: str, threshold: float
 ) -> tuple[list[int], list[int], list[str]]:
-    """Cells of a kind counted and known in each field, and the fields' groups."""
-    counted = [sum(found.score >= threshold for found in finds_of_kind(item.detections, kind)) for item in fields]
-    return counted, [len(of_kind(item.truths, kind)) for item in fields], [item.group for item in fields]
+    """Cells of a kind counted and known in each field, what is set aside left out; and the fields' groups."""
+    counted, true = [], []
+    for item in fields:
+        finds = [found for found in finds_of_kind(item.detections, kind) if found.score >= threshold]
+        known = of_kind(item.truths, kind)
+        counted.append(int((match_cells(known, finds, of_kind(item.aside, kind)) != SET_ASIDE).sum()))
+        true.append(len(known))
+    return counted, true, [item.group for item in fields]
+
+
+def _count_left_out(evidence: Evidence) -> dict[str, int]:
+    """By kind, the finds above the threshold that the leading truth's own rule leaves out; none where it has none."""
+    fields = evidence.views[evidence.leading]
+    left_out = {}
+    for kind in evidence.kinds:
+        threshold = evidence.thresholds[kind]
+        found = sum(found.score >= threshold for item in fields for found in finds_of_kind(item.detections, kind))
+        if aside := found - sum(count_by_field(fields, kind, threshold)[0]):
+            left_out[kind] = aside
+    return left_out
 
 
 def _count_by(errors: Sequence[FieldError], kind: str, sort: str) -> dict[str, int]:

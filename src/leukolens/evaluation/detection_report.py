@@ -140,7 +140,7 @@ def _write_detections(path: Path, evidence: Evidence) -> None:
             said = []
             for fields in views.values():
                 item = fields[number]
-                partners = match_cells(of_kind(item.truths, kind), finds, of_kind(item.doubtful, kind))
+                partners = match_cells(of_kind(item.truths, kind), finds, of_kind(item.aside, kind))
                 said.append([_VERDICTS.get(partner, "cell") for partner in partners.tolist()])
             for row, found in enumerate(finds):
                 counted = found.score >= evidence.thresholds[kind]
@@ -212,11 +212,17 @@ def _finding(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section:
         "counted",
         "right",
     )
-    text = (
+    text: tuple[str, ...] = (
         "AP50 looks at all finds, however unsure; precision, recall and F1 only at those that are counted. Intervals are "
         "drawn over fields, as cells of one field are alike. Where F1 at an overlap of .3 is much higher, cells were found "
         "where they are, but boxes were drawn wider or narrower than the truth's.",
     )
+    left_out = [f"{count} {_name(kind)}s" for kind, count in metrics["finds_left_out"].items()]
+    if left_out:
+        text += (
+            f"Against boxes drawn anew, {', '.join(left_out)} found at the border are neither right nor wrong and not counted: "
+            "less than a third of them shows, and such cells were not to be boxed.",
+        )
     charts = (figures["ap50"], figures["precision-recall"])
     return Section("Finding", text, header=header, rows=tuple(rows), charts=charts)
 

@@ -58,7 +58,7 @@ def list_errors(
         for kind in kinds:
             truths = of_kind(field.truths, kind)
             finds = [found for found in finds_of_kind(field.detections, kind) if found.score >= thresholds[kind]]
-            partners = match_cells(truths, finds, of_kind(field.doubtful, kind))
+            partners = match_cells(truths, finds, of_kind(field.aside, kind))
             false += [
                 FieldError(field.name, FALSE, found.box, found.score)
                 for found, partner in zip(finds, partners, strict=True)
@@ -104,10 +104,11 @@ def attribute_errors(
 def _judge_false(error: FieldError, field: JudgedField, doubted: Sequence[Box], threshold: float) -> tuple[str, str]:
     kind = error.box.kind
     finds = [found for found in finds_of_kind(field.detections, kind) if found.score >= threshold]
-    partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.doubtful, kind))
+    partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.aside, kind))
     partner = next(number for found, number in zip(finds, partners.tolist(), strict=True) if found.box == error.box)
     if partner == SET_ASIDE:
-        return DOUBT, "looked at closely, nobody could say"
+        sliver = error.box in field.left_out
+        return DOUBT, "at the border, too little of it shows" if sliver else "looked at closely, nobody could say"
     if partner == FALSE_FIND:
         return FINDER, "looked at closely, there is no such cell"
     overlaps = measure_overlaps(stack_corners([error.box]), stack_corners(doubted))
@@ -119,7 +120,7 @@ def _judge_false(error: FieldError, field: JudgedField, doubted: Sequence[Box], 
 
 def _judge_missed(error: FieldError, field: JudgedField, threshold: float) -> tuple[str, str]:
     kind = error.box.kind
-    sure, doubtful = of_kind(field.truths, kind), of_kind(field.doubtful, kind)
+    sure, doubtful = of_kind(field.truths, kind), of_kind(field.aside, kind)
     overlaps = measure_overlaps(stack_corners([error.box]), stack_corners([*sure, *doubtful]))
     if not overlaps.size or overlaps.max() < _SAME_PLACE:
         return TRUTH, "looked at closely, there is no such cell"

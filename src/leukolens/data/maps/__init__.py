@@ -3,8 +3,9 @@
 `kaggle-source-map.csv` names the original field of each augmented copy, `kaggle-same-field-pairs.csv` originals that
 show one field twice, `pbc-near-duplicates.csv` PBC pictures that are one (distance 0) or nearly, `txl-pbc-cells.csv`
 the PBC cell that a TXL-PBC picture is. `bccd-test-relabelled.csv` holds every cell of BCCD's 72 test fields, boxed by eye,
-blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell;
-`bccd-taught-relabelled.csv` likewise the cells of fields that a finder learns from or, by `part`, is chosen by.
+blind to any detector (the public boxes miss half of the red cells); `doubt` says what was hard to tell. Of red cells those
+were to be boxed of which a third shows. `bccd-taught-relabelled.csv` holds the cells, slivers at the border among them, of
+fields that a finder learns from or, by `part`, is chosen by.
 `kaggle-test-by-eye.csv` holds what a pair of eyes, blind to labels and models, called the leukocyte of each of Kaggle's
 71 TEST fields, and which labels an earlier look had doubted. Sources and splits read them; the audit finds what it can without them.
 """
@@ -15,6 +16,10 @@ from collections.abc import Collection
 from importlib.resources import files
 
 from leukolens.core.results import Box
+
+BCCD_HEIGHT_PX, BCCD_WIDTH_PX = 480, 640
+RED_CELL_SHOWN = 1 / 3
+"""How much of a red cell had to show for whoever boxed BCCD's test fields anew."""
 
 
 def read_map(name: str) -> list[dict[str, str]]:
