@@ -209,6 +209,22 @@ def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
     assert (own.labels.boxes[:, 2] < kept[1].labels.boxes[:, 2]).any()
 
 
+def test_platelets_boxed_anew_take_the_place_of_the_public_ones_alone(
+    fields: Manifest, config: DetectorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platelet = Box(70, 70, 78, 80, "platelet")
+    split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
+    told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0)
+    before = load_part(fields, told, split, "train", quiet)[0]
+    monkeypatch.setattr("leukolens.training.detector_fit.list_taught_platelets", lambda: {"0": (platelet,), "1": ()})
+    one, none = load_part(fields, told, split, "train", quiet)[0]
+    assert (one.data, one.nothing) == ("toy", (1, 0.5, 1.0))
+    assert one.labels.boxes[one.labels.kinds == 2].tolist() == [[70, 70, 78, 80]]
+    assert not (none.labels.kinds == 2).any()
+    for after, was in zip((one, none), before, strict=True):
+        assert after.labels.boxes[after.labels.kinds < 2].tolist() == was.labels.boxes[was.labels.kinds < 2].tolist()
+
+
 def test_boxes_that_stand_off_their_cells_are_drawn_in_but_not_at_the_edge() -> None:
     labels = label_boxes(
         [Box(20, 20, 60, 50, "red_cell"), Box(0, 10, 30, 80, "leukocyte"), Box(40, 40, 44, 44, "platelet")]

@@ -58,7 +58,7 @@ class FieldsConfig:
         margin_px: How far its boxes stand off their cells on every side, in its own pixels.
         validation_fields: Most fields that are validated on after each epoch; 0 for all.
         redrawn_share: Of the crops of an epoch, relative to the other shares: those of its fields whose every cell our maps
-            box anew; 0 to leave these fields their own boxes.
+            box anew; the platelets of others are the maps' too. 0 to leave all fields their own boxes.
     """
 
     data: str

@@ -23,7 +23,7 @@ from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.data.field_splits import join_datasets, split_fields
 from leukolens.data.manifest import Manifest
-from leukolens.data.maps import list_redrawn
+from leukolens.data.maps import list_redrawn, list_taught_platelets
 from leukolens.data.splits import Split, write_split
 from leukolens.models.detector import ARCHITECTURE, CellDetector, load_detector_weights
 from leukolens.reporting.charts import draw_curves
@@ -39,6 +39,7 @@ from leukolens.training.fields import (
     label_boxes,
     label_redrawn,
     load_pictures,
+    replace_kind,
 )
 from leukolens.training.fit import Report
 from leukolens.training.tensors import BalancedSampler, pass_batch
@@ -155,6 +156,7 @@ def load_part(
     pictures, refused = load_pictures(records, lambda done, total: report(f"{manifest.name}, {part}", done, total))
     nothing = (told.nothing.leukocyte, told.nothing.red_cell, told.nothing.platelet)
     redrawn = list_redrawn() if told.redrawn_share else {}
+    platelets = list_taught_platelets() if told.redrawn_share else {}
     fields = []
     for record in records:
         if record.id not in pictures:
@@ -163,6 +165,8 @@ def load_part(
         labels, name, teaches = draw_in(label_boxes(record.boxes), told.margin_px, pixels), told.data, nothing
         if record.id in redrawn:
             labels, name, teaches = label_redrawn(*redrawn[record.id]), told.redrawn, (1.0, 1.0, 1.0)
+        elif record.id in platelets:
+            labels, teaches = replace_kind(labels, platelets[record.id], "platelet"), (*nothing[:2], 1.0)
         fields.append(TrainingField(record.id, name, pixels, labels, told.red_cell_px, teaches))
     return fields, refused
 

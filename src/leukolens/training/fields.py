@@ -108,6 +108,17 @@ def label_redrawn(cells: Sequence[Box], doubtful: Sequence[Box]) -> Labels:
     return replace(labels, sure=np.arange(len(labels.kinds)) < len(cells))
 
 
+def replace_kind(labels: Labels, boxes: Sequence[Box], kind: str) -> Labels:
+    """Labels whose boxes of one kind are others, all sure."""
+    others = labels.pick(labels.kinds != DETECTED_KINDS.index(kind))
+    own = label_boxes(boxes)
+    return Labels(
+        np.concatenate([others.boxes, own.boxes]),
+        np.concatenate([others.kinds, own.kinds]),
+        np.concatenate([others.sure, own.sure]),
+    )
+
+
 def draw_in(labels: Labels, margin_px: float, pixels: Pixels) -> Labels:
     """Labels whose boxes stand off their cells, as tight ones; a side at the picture's edge, where a cell is cut, stays.
 
