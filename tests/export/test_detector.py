@@ -38,7 +38,6 @@ STORY = [
     "recipe",
     "seed",
     "images",
-    "completion",
     "synthetic_images",
     "epochs",
     "best_epoch",

@@ -10,17 +10,15 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from leukolens.core.errors import DataError, TrainingError, UsageError
-from leukolens.core.results import Box, DetectedField, Detection
+from leukolens.core.results import Box, Detection
 from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest, Record
 from leukolens.data.splits import Split
 from leukolens.data.synthetic import draw_field
 from leukolens.evaluation.detection import JudgedField, match_kind
 from leukolens.models.detector import CellDetector, load_detector_weights
-from leukolens.training.completion import add_finds, complete_labels
 from leukolens.training.config import AugmentConfig, OptimiserConfig, RoundConfig
 from leukolens.training.detector_config import (
-    CompletionConfig,
     DetectorConfig,
     DetectorDataConfig,
     DetectorModelConfig,
@@ -33,7 +31,7 @@ from leukolens.training.detector_config import (
 from leukolens.training.detector_finish import choose_scale, widen_boxes
 from leukolens.training.detector_fit import load_part, train_detector
 from leukolens.training.detector_module import DetectorModule
-from leukolens.training.fields import TrainingField, draw_in, label_boxes
+from leukolens.training.fields import draw_in, label_boxes
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "detector.toml"
 
@@ -143,7 +141,6 @@ def test_the_shipped_recipe_is_a_detectors_and_reads() -> None:
         ("augment.rotation_degrees=90.0", "quarters"),
         ("rounds.0.trainable=head", "trained whole"),
         ("data.fields.0.share=-1.0", "shares"),
-        ("data.completion.ignore_score=0.9", "ignore_score"),
         ("data.crops_per_epoch=2", "one batch"),
         ("data.fields.0.red_cell_px=0.0", "above 0"),
         ("data.fields.0.margin_px=-1.0", "margin_px"),
@@ -154,42 +151,6 @@ def test_the_shipped_recipe_is_a_detectors_and_reads() -> None:
 def test_a_recipe_that_means_nothing_is_refused(override: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         read_detector_recipe(RECIPE, [override])
-
-
-def test_finds_that_are_no_box_are_added_the_unsure_as_doubtful() -> None:
-    labels = label_boxes([Box(0, 0, 10, 10, "red_cell")])
-    finds = [
-        Detection(Box(1, 1, 11, 11, "red_cell"), 0.9),  # the box itself
-        Detection(Box(1, 1, 11, 11, "platelet"), 0.9),  # of another kind: another cell
-        Detection(Box(30, 30, 40, 40, "red_cell"), 0.3),
-    ]
-    completed = add_finds(labels, finds, 0.5)
-    assert completed.boxes.tolist() == [[0, 0, 10, 10], [1, 1, 11, 11], [30, 30, 40, 40]]
-    assert completed.kinds.tolist() == [1, 2, 1]
-    assert completed.sure.tolist() == [True, True, False]
-    assert add_finds(labels, [], 0.5) is labels
-
-
-def test_only_kinds_that_are_labelled_in_part_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    class Sure:
-        def __init__(self, bundle: object) -> None: ...
-
-        def find_cells(self, field: object, pixel_size_um: float, least_score: float) -> DetectedField:
-            asked.append((pixel_size_um, least_score))
-            boxes = [Box(30, 30, 40, 40, kind) for kind in ("leukocyte", "red_cell", "platelet")]
-            return DetectedField(tuple(Detection(box, 0.9) for box in boxes), None, None, "given")
-
-    monkeypatch.setattr("leukolens.training.completion.Detector", Sure)
-    monkeypatch.setattr("leukolens.training.completion.load_detector", lambda folder: folder)
-    pixels, labels = np.zeros((50, 50, 3), np.uint8), label_boxes([Box(0, 0, 10, 10, "red_cell")])
-    partly = TrainingField("a", "toy", pixels, labels, 25.0, (1.0, 0.5, 0.0))
-    wholly = TrainingField("b", "toy", pixels, labels, 25.0, (1.0, 1.0, 0.0))
-    fields = complete_labels([partly, wholly], CompletionConfig("bundle"), lambda done, total: None)
-    assert fields[0].labels.kinds.tolist() == [1, 1] and fields[1] is wholly
-    assert asked == [(0.3, 0.2)]
-    assert complete_labels([partly], CompletionConfig(), lambda done, total: None) == [partly]
 
 
 def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(

@@ -34,7 +34,7 @@ LARGEST_DIFFERENCE = 1e-3
 _LARGEST_SIDE_PX = 4096
 
 _STORY = (
-    *("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images", "completion"),
+    *("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images"),
     *("synthetic_images", "epochs", "best_epoch", "training_seconds", "device", "versions", "commit"),
 )
 """What the card tells of the training, of all that a run knows of it."""

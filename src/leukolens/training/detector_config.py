@@ -76,24 +76,6 @@ class FieldsConfig:
 
 
 @dataclass(frozen=True)
-class CompletionConfig:
-    """A second round: an earlier detector names cells that the training fields' boxes miss.
-
-    Its finds that overlap no box and whose kind the dataset labels incompletely are used; validation fields stay as
-    they are.
-
-    Attributes:
-        bundle: Folder of the exported detector; empty for none.
-        label_score: From this score on a find becomes a box.
-        ignore_score: From this score on, below the other, nothing is taught where it lies.
-    """
-
-    bundle: str = ""
-    label_score: float = 0.5
-    ignore_score: float = 0.2
-
-
-@dataclass(frozen=True)
 class DetectorDataConfig:
     """What is learned from.
 
@@ -102,14 +84,12 @@ class DetectorDataConfig:
         crops_per_epoch: Crops that make an epoch.
         synthetic_fields: Seeded synthetic fields, every cell boxed, added to the training part alone.
         synthetic_share: Of the crops of an epoch, relative to the datasets' shares.
-        completion: What an earlier detector adds.
     """
 
     fields: tuple[FieldsConfig, ...]
     crops_per_epoch: int
     synthetic_fields: int = 0
     synthetic_share: float = 0.0
-    completion: CompletionConfig = field(default_factory=CompletionConfig)
 
 
 @dataclass(frozen=True)
@@ -164,7 +144,7 @@ def _list_faults(config: DetectorConfig) -> list[tuple[bool, str]]:
     shares = [share for part in config.data.fields for share in (part.share, part.redrawn_share)]
     shares.append(config.data.synthetic_share)
     margins = [part.margin_px for part in config.data.fields]
-    crop, completion = config.input.crop_px, config.data.completion
+    crop = config.input.crop_px
     return [
         (config.task != DETECTOR_TASK, f"task must be {DETECTOR_TASK!r}, received {config.task!r}"),
         (not config.data.fields, "it names no [[data.fields]] to learn from"),
@@ -177,10 +157,6 @@ def _list_faults(config: DetectorConfig) -> list[tuple[bool, str]]:
             "red_cell_px must be above 0",
         ),
         (config.data.crops_per_epoch < config.optimiser.batch_size, "crops_per_epoch is less than one batch"),
-        (
-            not 0 < completion.ignore_score <= completion.label_score <= 1,
-            "completion needs 0 < ignore_score <= label_score <= 1",
-        ),
         (
             any(part.trainable != "all" or part.scale != 1 for part in config.rounds),
             "a detector is trained whole and at one scale: leave trainable and scale out of its rounds",

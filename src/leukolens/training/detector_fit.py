@@ -4,7 +4,6 @@ Reads top to bottom: split the fields, load them, build the network, let `traine
 on validation. The test part is named in the split, and never read here.
 """
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from leukolens.data.maps import list_redrawn, list_taught_platelets
 from leukolens.data.splits import Split, write_split
 from leukolens.models.detector import ARCHITECTURE, CellDetector, load_detector_weights
 from leukolens.reporting.charts import draw_curves
-from leukolens.training.completion import complete_labels
 from leukolens.training.config import format_recipe
 from leukolens.training.detector_config import DETECTOR_TASK, DetectorConfig, FieldsConfig
 from leukolens.training.detector_finish import judge_detector
@@ -130,7 +128,6 @@ def gather_fields(
     for name, fields in (("training", learned), ("validation", chosen_on)):
         if not fields:
             raise DataError(f"No field is left for {name}: give datasets with boxes, of more than one group each.")
-    learned = complete_labels(learned, config.data.completion, lambda done, total: report("completion", done, total))
     if config.data.synthetic_fields:
         count, seed = config.data.synthetic_fields, config.seed
         learned += draw_synthetic_fields(count, seed, lambda done, total: report("synthetic fields", done, total))
@@ -214,7 +211,6 @@ def _describe(
         "why_leaky": split.why_leaky,
         "images": {"train": len(fields.learned) - drawn, "validation": len(fields.chosen_on)},
         "synthetic_images": drawn,
-        "completion": dataclasses.asdict(config.data.completion) if config.data.completion.bundle else {},
         "refused": [f"{refusal.image}: {refusal.why}" for refusal in fields.refused],
         "epochs": config.epochs,
         "epochs_done": len(history),
