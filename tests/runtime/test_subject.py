@@ -45,6 +45,12 @@ def test_without_a_leukocyte_a_central_platelet_else_the_whole_picture() -> None
     assert alone.box is None and "no leukocyte" in alone.doubt
 
 
+def test_a_picture_is_about_no_platelet_where_none_is_asked_for() -> None:
+    middle, aside = disc(162, 118, 20, "platelet"), disc(50, 190)
+    assert find_subject(seen(middle, aside, pixel_size_um=0.1), HEIGHT, WIDTH, False).box == standard_box(aside, 0.1)
+    assert find_subject(seen(middle, pixel_size_um=0.1), HEIGHT, WIDTH, False).box is None
+
+
 def test_a_platelet_in_the_very_middle_goes_before_a_leukocyte_aside() -> None:
     middle, aside = disc(162, 118, 20, "platelet"), disc(50, 190)
     found = find_subject(seen(middle, aside, pixel_size_um=0.1), HEIGHT, WIDTH)

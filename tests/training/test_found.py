@@ -28,10 +28,10 @@ def test_pictures_are_cut_to_their_cells_once_and_kept(
         "known", str(tmp_path / "with.png"), "lymphocyte", "", "t", "known", cell=Box(0, 0, 9, 9, "leukocyte")
     )
     seen: list[int] = []
-    first = find_cells_of([*records, known], str(toy_detector), lambda done, total: seen.append(done))
+    first = find_cells_of([*records, known], str(toy_detector), True, lambda done, total: seen.append(done))
     assert seen == [1, 2, 3, 4] and [record.id for record in first] == ["with", "without", "broken", "known"]
     assert first[0].cell and first[1].cell is None and first[2].cell is None and first[3].cell == known.cell
     middle = np.array([first[0].cell.x0 + first[0].cell.x1, first[0].cell.y0 + first[0].cell.y1]) / 2
     np.testing.assert_allclose(middle, (330, 240), atol=4)
     monkeypatch.setattr(found, "Detector", None)  # not asked a second time
-    assert find_cells_of([*records, known], str(toy_detector), lambda done, total: None) == first
+    assert find_cells_of([*records, known], str(toy_detector), True, lambda done, total: None) == first

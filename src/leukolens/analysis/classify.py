@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from leukolens.analysis.judge import doubt_call, find_fault, judge_cell, reject_image, rule_out_platelet
 from leukolens.analysis.look import look_at
+from leukolens.core.card import Card
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
-from leukolens.core.pixels import Pixels, Preparation, crop_cell, prepare_image
+from leukolens.core.pixels import Pixels, crop_cell, prepare_image
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, CellCall, Refusal
 from leukolens.data.images import IMAGE_SUFFIXES, DecodedImage, read_image
@@ -173,7 +174,7 @@ def _run(pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle 
     remaining = iter(pictures)
 
     def call_batch(batch: list[_Picture]) -> list[CellCall | Refusal]:
-        return list(_call([_prepare(picture, bundle.card.preparation, finder) for picture in batch], classifier))
+        return list(_call([_prepare(picture, bundle.card, finder) for picture in batch], classifier))
 
     with ThreadPoolExecutor(processors, "classify") as pool:
         waiting: deque[Future[list[CellCall | Refusal]]] = deque()
@@ -185,22 +186,23 @@ def _run(pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle 
             yield from waiting.popleft().result()
 
 
-def _prepare(picture: _Picture, preparation: Preparation, finder: Detector | None) -> _Prepared | Refusal:
+def _prepare(picture: _Picture, card: Card, finder: Detector | None) -> _Prepared | Refusal:
     try:
         decoded = picture.read()
         pixels, subject = decoded.pixels, Subject(picture.cell)
         fault = find_fault(pixels)
         if not fault and finder is not None:
             look = look_at(pixels, finder)
-            subject = look.find_subject() if picture.cell is None else look.show(picture.cell)
+            may_be_platelet = "platelet" in card.classes
+            subject = look.find_subject(may_be_platelet) if picture.cell is None else look.show(picture.cell)
             faults = [advice.fault for advice in judge_field(look.seen, look.detected) if advice.stops]
             subject = replace(subject, doubt="; ".join(filter(None, (*faults, subject.doubt))))
     except InputRefused as error:
         return Refusal(picture.name, str(error))
     if not fault and subject.box is not None:
-        pixels = crop_cell(pixels, subject.box, preparation.cell_context)
+        pixels = crop_cell(pixels, subject.box, card.preparation.cell_context)
         fault = find_fault(pixels)
-    shown = None if fault else prepare_image(pixels, preparation)
+    shown = None if fault else prepare_image(pixels, card.preparation)
     return _Prepared(picture.name, shown, fault, subject, decoded.warnings)
 
 

@@ -25,9 +25,10 @@ class Look:
     top: int
     detected: DetectedField
 
-    def find_subject(self) -> Subject:
-        """The cell that the photograph is about, in pixels of the photograph."""
-        subject = find_subject(self.detected, *self.seen.shape[:2])
+    def find_subject(self, platelets: bool) -> Subject:
+        """The cell that the photograph is about, which may be a platelet or not, in pixels of the photograph."""
+        height, width = self.seen.shape[:2]
+        subject = find_subject(self.detected, height, width, platelets)
         return replace(subject, box=subject.box and self.place(subject.box))
 
     def show(self, leukocyte: Box) -> Subject:

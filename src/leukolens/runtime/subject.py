@@ -53,24 +53,31 @@ class Subject:
     no_platelet: bool = False
 
 
-def find_subject(detected: DetectedField, height: int, width: int) -> Subject:
+def find_subject(detected: DetectedField, height: int, width: int, platelets: bool = True) -> Subject:
     """The leukocyte nearest the middle, whole ones first; where there is none, a platelet in the middle.
 
     A picture that is already cut as a classifier is taught is taken whole: to cut it again would add an error to its scale.
+
+    Args:
+        detected: What the finder saw in the picture.
+        height: Of the picture, in pixels.
+        width: Likewise.
+        platelets: Whether the picture may be about one; not for a classifier that names none.
     """
 
     def distance(box: Box) -> float:
         return math.hypot((box.x0 + box.x1) / 2 / width - 0.5, (box.y0 + box.y1) / 2 / height - 0.5)
 
     leukocytes = _of_kind(detected, "leukocyte")
-    platelets = sorted((box for box in _of_kind(detected, "platelet") if distance(box) < _CENTRAL), key=distance)
+    small = _of_kind(detected, "platelet") if platelets else ()
+    central = sorted((box for box in small if distance(box) < _CENTRAL), key=distance)
     aside = all(distance(box) > _ASIDE for box in leukocytes)
-    if platelets and (not leukocytes or (aside and distance(platelets[0]) < _AT_THE_MIDDLE)):
+    if central and (not leukocytes or (aside and distance(central[0]) < _AT_THE_MIDDLE)):
         if detected.pixel_size_um is None:
             # Without red cells around it, a small dark thing may be anything: text and cats have such.
             return Subject(None, "no leukocyte and hardly a red cell found: the whole picture is named")
         doubt = "a platelet lies in the middle, a leukocyte aside: the platelet is named" if leukocytes else ""
-        return Subject(standard_box(platelets[0], detected.pixel_size_um), doubt)
+        return Subject(standard_box(central[0], detected.pixel_size_um), doubt)
     if not leukocytes:
         return Subject(None, "no leukocyte found: the whole picture is named")
     first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))

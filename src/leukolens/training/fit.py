@@ -168,6 +168,7 @@ def gather_cells(
         DataError: the split was made for other data, or its training or validation part is empty.
     """
     by_id = {record.id: record for record in manifest.records}
+    names_platelets = any(record.label == "platelet" for record in manifest.records)
     records: dict[str, list[Record]] = {}
     for part, names in split.parts.items():
         missing = [name for name in names if name not in by_id]
@@ -178,7 +179,7 @@ def gather_cells(
         records[part] = [by_id[name] for name in names]
         if config.data.find:
             tell = functools.partial(report, f"cells of {part}")
-            records[part] = find_cells_of(records[part], config.data.find, tell)
+            records[part] = find_cells_of(records[part], config.data.find, names_platelets, tell)
     for part in ("train", "validation"):
         if not records.get(part):
             raise DataError(

@@ -17,7 +17,9 @@ from leukolens.runtime.subject import find_subject
 from leukolens.training.cache import keep_path
 
 
-def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[int, int], None]) -> list[Record]:
+def find_cells_of(
+    records: Sequence[Record], detector: str, platelets: bool, report: Callable[[int, int], None]
+) -> list[Record]:
     """The same records, each with the cell that its picture is about; as they were where none is found.
 
     Finds are kept under the home folder, so a second run on the same pictures starts at once.
@@ -25,6 +27,7 @@ def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[in
     Args:
         records: Of whole pictures; one that is about a boxed cell already stays as it is.
         detector: Name or folder of the finder.
+        platelets: Whether a picture may be about one.
         report: Called with pictures done and pictures in all.
 
     Raises:
@@ -32,13 +35,15 @@ def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[in
     """
     bundle = load_detector(detector)
     names = [(record.id, record.image, str(record.cell)) for record in records]
-    key = hash_bytes(json.dumps([names, bundle.card.files, version("leukolens")]).encode("utf-8", "surrogatepass"))[:32]
+    key = hash_bytes(
+        json.dumps([names, bundle.card.files, platelets, version("leukolens")]).encode("utf-8", "surrogatepass")
+    )[:32]
     path = keep_path(f"found-{key}.json")
     if not path.is_file():
         finder = Detector(bundle, threads=1)
         boxes = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for box in pool.map(lambda record: record.cell or _find(record, finder), records):
+            for box in pool.map(lambda record: record.cell or _find(record, finder, platelets), records):
                 boxes.append(asdict(box) if box else None)
                 report(len(boxes), len(records))
         write_text(path, json.dumps(boxes))
@@ -46,9 +51,10 @@ def find_cells_of(records: Sequence[Record], detector: str, report: Callable[[in
     return [replace(record, cell=Box(**box) if box else None) for record, box in zip(records, kept, strict=True)]
 
 
-def _find(record: Record, finder: Detector) -> Box | None:
+def _find(record: Record, finder: Detector, platelets: bool) -> Box | None:
     try:
         pixels = read_image(record.image).pixels
     except InputRefused:
         return None  # Refused again, and named, where the pictures are read for training.
-    return find_subject(finder.find_cells(pixels), *pixels.shape[:2]).box
+    height, width = pixels.shape[:2]
+    return find_subject(finder.find_cells(pixels), height, width, platelets).box
