@@ -208,10 +208,22 @@ def test_boxes_drawn_too_wide_are_narrowed_and_good_ones_are_left() -> None:
             fields.append(JudgedField(str(number), "", (Box(x - 10, y - 10, x + 10, y + 10, "platelet"),), (found,)))
         return fields
 
-    assert choose_scale(judged(1.0), "platelet") == 1
-    assert choose_scale(judged(1.2), "platelet") == 1  # they overlap by more than half as they are
+    assert choose_scale(judged(1.0), (), "platelet") == 1
+    assert choose_scale(judged(1.2), (), "platelet") == 1  # they overlap by more than half as they are
     wide = judged(1.6)
-    scale = choose_scale(wide, "platelet")
+    scale = choose_scale(wide, (), "platelet")
     assert 0.6 <= scale <= 0.9
     assert match_kind([widen_boxes(field, "platelet", scale) for field in wide], "platelet").average_precision() == 1
-    assert choose_scale(wide, "red_cell") == 1  # none is there to choose by
+    assert choose_scale(wide, (), "red_cell") == 1  # none is there to choose by
+
+
+def test_of_widths_as_good_the_one_that_agrees_with_the_boxes_that_came_with_the_fields() -> None:
+    tight, loose = Box(40, 40, 60, 60, "platelet"), Box(36, 36, 64, 64, "platelet")  # 20 and 28 px wide
+    found = (Detection(Box(41, 41, 59, 59, "platelet"), 0.9),)
+    anew, own = (JudgedField("a", "", (truth,), found) for truth in (tight, loose))
+    scale = choose_scale([anew], [own], "platelet")
+    # 18 px are too narrow for the loose box, 20 px and more share half of it; the narrowest that does is the nearest.
+    assert scale == 1.1 or 18 * scale >= 28 / 2**0.5 > 18 * (scale - 0.06)
+    assert choose_scale([anew], [], "platelet") == choose_scale([anew], [anew], "platelet") == 1
+    none = JudgedField("a", "", (), found)
+    assert choose_scale([anew], [none], "platelet") == 1

@@ -11,12 +11,17 @@ from leukolens.core.pixels import normalise_colours
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.detection import JudgedField, match_kind
 from leukolens.models.detector import MEAN, STD
-from leukolens.training.detector_module import NMS_IOU, judge_field, measure_precisions
+from leukolens.training.detector_module import NMS_IOU, judge_field, list_boxes, measure_precisions
 from leukolens.training.fields import Crop, TrainingField, cut_whole
 
-_SCALES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)
+_SCALES = (1.0, 0.95, 1.05, 0.9, 1.1, 0.85, 1.15, 0.8, 1.2, 0.75, 1.25, 0.7, 1.3, 0.65, 0.6)
+"""Tried widths, nearest to what the network says first: of equals the first is taken."""
+
 _WORTH = 0.02
 """Average precision that another width must win: small changes are chance."""
+
+_RULERS = ("leukocyte", "red_cell")
+"""Kinds whose boxes are measured, for the scale and for what a classifier is shown: as close as people drew them anew."""
 
 _NEARLY_ALL = 0.5
 """A dataset whose unboxed places teach at least so much has boxes for nearly all cells of the kind."""
@@ -40,7 +45,9 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
     for number, kind in enumerate(DETECTED_KINDS):
         least = min(_NEARLY_ALL, max(field.nothing[number] for field in fields))
         complete = [field.nothing[number] >= least > 0 for field in fields]
-        scale = choose_scale([judged for (_, judged), chosen in zip(found, complete, strict=True) if chosen], kind)
+        judged_by = [pair for pair, chosen in zip(found, complete, strict=True) if chosen]
+        own = [] if kind in _RULERS else _hold_to_own(judged_by, red_cell_px)
+        scale = choose_scale([judged for _, judged in judged_by], own, kind)
         if scale != 1:
             scales[kind] = scale
         found = [(field, widen_boxes(judged, kind, scale)) for field, judged in found]
@@ -66,16 +73,40 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
     }
 
 
-def choose_scale(fields: Sequence[JudgedField], kind: str) -> float:
-    """What a kind's widths and heights are best multiplied by: the middle of what is about as good as the best."""
-    precisions = {
-        s: match_kind([widen_boxes(field, kind, s) for field in fields], kind).average_precision() for s in _SCALES
-    }
+def choose_scale(fields: Sequence[JudgedField], own: Sequence[JudgedField], kind: str) -> float:
+    """What a kind's widths and heights are best multiplied by.
+
+    People differ in how wide they box a cell. Of the widths about as good as the best, that which also agrees with the boxes
+    that came with the same fields is taken, where it agrees better than what the network says.
+
+    Args:
+        fields: Finds, and the boxes that they are to be.
+        own: The same finds of those fields that came with other boxes; may be empty.
+        kind: The kind.
+    """
+
+    def measure(judged: Sequence[JudgedField], scale: float) -> float:
+        return match_kind([widen_boxes(field, kind, scale) for field in judged], kind).average_precision()
+
+    precisions = {scale: measure(fields, scale) for scale in _SCALES}
     best = max(precisions.values())
-    if not best > precisions[1.0] + _WORTH:
+    good = [scale for scale in _SCALES if precisions[scale] > best - _WORTH]
+    if not good:  # no such cell
         return 1.0
-    good = [scale for scale, precision in precisions.items() if precision > best - _WORTH]
-    return good[len(good) // 2]
+    start = 1.0 if 1.0 in good else sorted(good)[len(good) // 2]
+    agreeing = {scale: measure(own, scale) for scale in good}
+    chosen = max(good, key=lambda scale: agreeing[scale])
+    return chosen if agreeing[chosen] > agreeing[start] + _WORTH else start
+
+
+def _hold_to_own(found: Sequence[tuple[TrainingField, JudgedField]], red_cell_px: float) -> list[JudgedField]:
+    """Fields boxed anew, their finds beside the boxes that they came with, in pixels of the network's input."""
+    held = []
+    for field, judged in found:
+        if field.own is not None:
+            corners = field.own.boxes * red_cell_px / field.red_cell_px
+            held.append(replace(judged, truths=list_boxes(corners, field.own.kinds), doubtful=()))
+    return held
 
 
 def widen_boxes(field: JudgedField, kind: str, scale: float) -> JudgedField:

@@ -159,12 +159,14 @@ def load_part(
         if record.id not in pictures:
             continue
         pixels = pictures[record.id]
-        labels, name, teaches = draw_in(label_boxes(record.boxes), told.margin_px, pixels), told.data, nothing
+        own = label_boxes(record.boxes)
+        labels, name, teaches = draw_in(own, told.margin_px, pixels), told.data, nothing
         if record.id in redrawn:
             labels, name, teaches = label_redrawn(*redrawn[record.id]), told.redrawn, (1.0, 1.0, 1.0)
         elif record.id in platelets:
             labels, teaches = replace_kind(labels, platelets[record.id], "platelet"), (*nothing[:2], 1.0)
-        fields.append(TrainingField(record.id, name, pixels, labels, told.red_cell_px, teaches))
+        before = own if record.id in redrawn else None
+        fields.append(TrainingField(record.id, name, pixels, labels, told.red_cell_px, teaches, before))
     return fields, refused
 
 

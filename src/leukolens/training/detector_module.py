@@ -134,7 +134,7 @@ def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> di
 def judge_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor]) -> JudgedField:
     """What a whole field has and what the network found in it, in pixels of the network's input."""
     labels = crop.labels
-    sure, doubtful = (_list_boxes(labels.boxes[chosen], labels.kinds[chosen]) for chosen in (labels.sure, ~labels.sure))
+    sure, doubtful = (list_boxes(labels.boxes[chosen], labels.kinds[chosen]) for chosen in (labels.sure, ~labels.sure))
     return JudgedField(field.id, field.id, sure, find_cells(answer), doubtful)
 
 
@@ -143,11 +143,12 @@ def find_cells(answer: tuple[Tensor, Tensor]) -> tuple[Detection, ...]:
     centres, sides = (part[0].detach().float().cpu().numpy() for part in answer)
     finds = decode_maps(centres, sides, STRIDE_PX, np.full(len(DETECTED_KINDS), LEAST_SCORE))
     finds = drop_repeats(finds, NMS_IOU, DETECTED_KINDS)
-    boxes = _list_boxes(finds.boxes, finds.kinds)
+    boxes = list_boxes(finds.boxes, finds.kinds)
     return tuple(Detection(box, score) for box, score in zip(boxes, finds.scores.tolist(), strict=True))
 
 
-def _list_boxes(corners: NDArray[np.float64], kinds: NDArray[np.intp]) -> tuple[Box, ...]:
+def list_boxes(corners: NDArray[np.float64], kinds: NDArray[np.intp]) -> tuple[Box, ...]:
+    """Boxes from `(n, 4)` corners and `(n,)` numbers of kinds."""
     rows = zip(corners.tolist(), kinds.tolist(), strict=True)
     return tuple(Box(x0, y0, x1, y1, DETECTED_KINDS[kind]) for (x0, y0, x1, y1), kind in rows)
 

@@ -69,6 +69,7 @@ class TrainingField:
         labels: In its own pixels.
         red_cell_px: Usual diameter of its red cells, in its own pixels.
         nothing: `(3,)` how far its unboxed places teach that no cell of a kind is there, 0..1.
+        own: The boxes that it came with, as they stand, where all of `labels` were drawn anew.
     """
 
     id: str
@@ -77,6 +78,7 @@ class TrainingField:
     labels: Labels
     red_cell_px: float
     nothing: tuple[float, float, float]
+    own: Labels | None = None
 
 
 @dataclass(frozen=True)
