@@ -160,12 +160,11 @@ def load_part(
             continue
         pixels = pictures[record.id]
         own = label_boxes(record.boxes)
-        labels, name, teaches = draw_in(own, told.margin_px, pixels), told.data, nothing
+        labels, name, teaches, before = draw_in(own, told.margin_px, pixels), told.data, nothing, None
         if record.id in redrawn:
-            labels, name, teaches = label_redrawn(*redrawn[record.id]), told.redrawn, (1.0, 1.0, 1.0)
+            labels, name, teaches, before = label_redrawn(*redrawn[record.id]), told.redrawn, (1.0, 1.0, 1.0), own
         elif record.id in platelets:
             labels, teaches = replace_kind(labels, platelets[record.id], "platelet"), (*nothing[:2], 1.0)
-        before = own if record.id in redrawn else None
         fields.append(TrainingField(record.id, name, pixels, labels, told.red_cell_px, teaches, before))
     return fields, refused
 
