@@ -115,9 +115,10 @@ def of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
     return [box for box in boxes if box.kind == kind]
 
 
-def finds_of_kind(detections: Sequence[Detection], kind: str) -> list[Detection]:
-    """The finds of one kind, surest first; equals stay in their order."""
-    return sorted((found for found in detections if found.box.kind == kind), key=lambda found: -found.score)
+def finds_of_kind(detections: Sequence[Detection], kind: str, least_score: float = 0.0) -> list[Detection]:
+    """The finds of one kind from a score on, surest first; equals stay in their order."""
+    chosen = (found for found in detections if found.box.kind == kind and found.score >= least_score)
+    return sorted(chosen, key=lambda found: -found.score)
 
 
 def match_cells(

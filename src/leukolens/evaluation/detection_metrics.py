@@ -108,7 +108,7 @@ def count_by_field(
     """Cells of a kind counted and known in each field, what is set aside left out; and the fields' groups."""
     counted, true = [], []
     for item in fields:
-        finds = [found for found in finds_of_kind(item.detections, kind) if found.score >= threshold]
+        finds = finds_of_kind(item.detections, kind, threshold)
         known = of_kind(item.truths, kind)
         counted.append(int((match_cells(known, finds, of_kind(item.aside, kind)) != SET_ASIDE).sum()))
         true.append(len(known))
@@ -121,7 +121,7 @@ def _count_left_out(evidence: Evidence) -> dict[str, int]:
     left_out = {}
     for kind in evidence.kinds:
         threshold = evidence.thresholds[kind]
-        found = sum(found.score >= threshold for item in fields for found in finds_of_kind(item.detections, kind))
+        found = sum(len(finds_of_kind(item.detections, kind, threshold)) for item in fields)
         if aside := found - sum(count_by_field(fields, kind, threshold)[0]):
             left_out[kind] = aside
     return left_out

@@ -57,7 +57,7 @@ def list_errors(
     for field in fields:
         for kind in kinds:
             truths = of_kind(field.truths, kind)
-            finds = [found for found in finds_of_kind(field.detections, kind) if found.score >= thresholds[kind]]
+            finds = finds_of_kind(field.detections, kind, thresholds[kind])
             partners = match_cells(truths, finds, of_kind(field.aside, kind))
             false += [
                 FieldError(field.name, FALSE, found.box, found.score)
@@ -103,7 +103,7 @@ def attribute_errors(
 
 def _judge_false(error: FieldError, field: JudgedField, doubted: Sequence[Box], threshold: float) -> tuple[str, str]:
     kind = error.box.kind
-    finds = [found for found in finds_of_kind(field.detections, kind) if found.score >= threshold]
+    finds = finds_of_kind(field.detections, kind, threshold)
     partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.aside, kind))
     partner = next(number for found, number in zip(finds, partners.tolist(), strict=True) if found.box == error.box)
     if partner == SET_ASIDE:
@@ -125,7 +125,7 @@ def _judge_missed(error: FieldError, field: JudgedField, threshold: float) -> tu
     if not overlaps.size or overlaps.max() < _SAME_PLACE:
         return TRUTH, "looked at closely, there is no such cell"
     best = int(np.argmax(overlaps))
-    finds = [found for found in finds_of_kind(field.detections, kind) if found.score >= threshold]
+    finds = finds_of_kind(field.detections, kind, threshold)
     if best in match_cells([*sure, *doubtful], finds):
         return TRUTH, "found, but its box was drawn badly"
     return (FINDER, "a cell, and not found") if best < len(sure) else (DOUBT, "looked at closely, nobody could say")
