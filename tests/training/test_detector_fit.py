@@ -217,13 +217,12 @@ def test_boxes_drawn_too_wide_are_narrowed_and_good_ones_are_left() -> None:
     assert choose_scale(wide, (), "red_cell") == 1  # none is there to choose by
 
 
-def test_of_widths_as_good_the_one_that_agrees_with_the_boxes_that_came_with_the_fields() -> None:
+def test_a_width_is_as_good_as_the_boxes_that_it_agrees_with_least() -> None:
     tight, loose = Box(40, 40, 60, 60, "platelet"), Box(36, 36, 64, 64, "platelet")  # 20 and 28 px wide
     found = (Detection(Box(41, 41, 59, 59, "platelet"), 0.9),)
     anew, own = (JudgedField("a", "", (truth,), found) for truth in (tight, loose))
-    scale = choose_scale([anew], [own], "platelet")
-    # 18 px are too narrow for the loose box, 20 px and more share half of it; the narrowest that does is the nearest.
-    assert scale == 1.1
+    # 18 px are too narrow for the loose box; 20 to 28 px share half with both, 23 are tried up to: the middle is taken.
+    assert choose_scale([anew], [own], "platelet") == 1.2
     assert choose_scale([anew], [], "platelet") == choose_scale([anew], [anew], "platelet") == 1
     none = JudgedField("a", "", (), found)
-    assert choose_scale([anew], [none], "platelet") == 1
+    assert choose_scale([anew], [none], "platelet") == choose_scale([none], [none], "platelet") == 1

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from leukolens.core.pixels import normalise_colours
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.detection import JudgedField, match_kind
+from leukolens.evaluation.detection import JudgedField, match_kind, of_kind
 from leukolens.models.detector import MEAN, STD
 from leukolens.training.detector_module import NMS_IOU, judge_field, list_boxes, measure_precisions
 from leukolens.training.fields import Crop, TrainingField, cut_whole
@@ -76,27 +76,27 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
 def choose_scale(fields: Sequence[JudgedField], own: Sequence[JudgedField], kind: str) -> float:
     """What a kind's widths and heights are best multiplied by.
 
-    People differ in how wide they box a cell. Of the widths about as good as the best, that which also agrees with the boxes
-    that came with the same fields is taken, where it agrees better than what the network says.
+    People differ in how wide they box a cell, so a width is as good as the boxes that it agrees with least: those drawn anew,
+    or those that came with the same fields.
 
     Args:
         fields: Finds, and the boxes that they are to be.
         own: The same finds of those fields that came with other boxes; may be empty.
         kind: The kind.
     """
+    truths = [judged for judged in (fields, own) if any(of_kind(field.truths, kind) for field in judged)]
+    if not truths:
+        return 1.0
 
-    def measure(judged: Sequence[JudgedField], scale: float) -> float:
-        return match_kind([widen_boxes(field, kind, scale) for field in judged], kind).average_precision()
+    def measure(scale: float) -> float:
+        """The lower average precision of both."""
+        widened = ([widen_boxes(field, kind, scale) for field in judged] for judged in truths)
+        return min(match_kind(judged, kind).average_precision() for judged in widened)
 
-    precisions = {scale: measure(fields, scale) for scale in _SCALES}
+    precisions = {scale: measure(scale) for scale in _SCALES}
     best = max(precisions.values())
     good = [scale for scale in _SCALES if precisions[scale] > best - _WORTH]
-    if not good:  # no such cell
-        return 1.0
-    start = 1.0 if 1.0 in good else sorted(good)[len(good) // 2]
-    agreeing = {scale: measure(own, scale) for scale in good}
-    chosen = max(good, key=lambda scale: agreeing[scale])
-    return chosen if agreeing[chosen] > agreeing[start] + _WORTH else start
+    return 1.0 if 1.0 in good else sorted(good)[len(good) // 2]
 
 
 def _hold_to_own(found: Sequence[tuple[TrainingField, JudgedField]], red_cell_px: float) -> list[JudgedField]:
