@@ -64,9 +64,25 @@ def test_a_cell_that_hardly_shows_is_not_sure() -> None:
     field = field_of([Box(0, 0, 3, 40, "red_cell"), RED])
     assert cut_whole(field, 40).labels.sure.tolist() == [False, True]
     random = np.random.default_rng(1)
-    large = field_of([Box(0, 0, 200, 200, "leukocyte")], (400, 400))
+    large = field_of([Box(0, 0, 200, 200, "red_cell")], (400, 400))
     crops = [draw_crop(large, 64, 40, 1.0, random) for _ in range(10)]
     assert not any(crop.labels.sure.any() for crop in crops)
+
+
+def test_a_fifth_of_a_leukocyte_is_one_and_a_fifth_of_a_red_cell_nothing() -> None:
+    kinds, shown = set(), []
+    random = np.random.default_rng(4)
+    for kind in ("leukocyte", "red_cell"):
+        whole = field_of([Box(100, 100, 140, 140, kind)], (400, 400))
+        for _ in range(60):
+            labels = draw_crop(whole, 64, 20, 1.0, random).labels
+            for box, sure in zip(labels.boxes, labels.sure, strict=True):
+                part = (box[2:] - box[:2]).prod() / (20 * 20)
+                if part < 0.3 and sure:
+                    kinds.add(kind)
+                shown.append(part)
+    assert kinds == {"leukocyte"}
+    assert min(shown) < 0.3 < 0.9 < max(shown)  # crops cut cells anywhere
 
 
 def test_crops_prefer_cells_and_rare_kinds() -> None:

@@ -30,8 +30,9 @@ SYNTHETIC_RED_CELL_PX = 64.0
 """Of synthetic fields: a little above what the network sees, so that a crop that enlarges is still sharp."""
 
 _LEAST_SIDE_PX = 4.0
-_LEAST_SHOWN = 0.35
-"""What shows of a cut cell must be wider than a step of the grid and this share of its box, else it teaches nothing."""
+_LEAST_SHOWN = np.array([{"leukocyte": 0.1}.get(kind, 0.35) for kind in DETECTED_KINDS])
+"""What shows of a cut cell must be wider than a step of the grid and this share of its box, else it teaches nothing. A tenth
+of a leukocyte must not pass for a platelet."""
 
 _AT_A_CELL = 0.75
 """Share of crops that are laid over a cell, its kind drawn first: leukocytes and platelets are few."""
@@ -221,7 +222,7 @@ def draw_crop(
     """
     scale = red_cell_px / field.red_cell_px * math.exp(random.uniform(-1, 1) * math.log(jitter))
     shown = side_px / scale
-    at = _choose_cell(field.labels, random) if random.random() < _AT_A_CELL else None
+    at = _choose_place(field.labels, random) if random.random() < _AT_A_CELL else None
     corner = []
     for axis, length in enumerate((field.pixels.shape[1], field.pixels.shape[0])):
         if shown >= length:
@@ -233,14 +234,14 @@ def draw_crop(
     return _cut(field, (corner[0], corner[1]), scale, (side_px, side_px))
 
 
-def _choose_cell(labels: Labels, random: np.random.Generator) -> NDArray[np.float64] | None:
-    """Middle of a cell, x and y: a kind of those that are there, then one of it."""
+def _choose_place(labels: Labels, random: np.random.Generator) -> NDArray[np.float64] | None:
+    """A place in a cell, x and y: a kind of those that are there, then one of it; a crop's border may so cut off most of it."""
     kinds = np.unique(labels.kinds[labels.sure])
     if not len(kinds):
         return None
     of_kind = np.nonzero(labels.sure & (labels.kinds == random.choice(kinds)))[0]
     box = labels.boxes[random.choice(of_kind)]
-    return np.asarray((box[:2] + box[2:]) / 2)
+    return np.asarray(random.uniform(box[:2], box[2:]))
 
 
 def _cut(field: TrainingField, corner: tuple[float, float], scale: float, size: tuple[int, int]) -> Crop:
@@ -256,7 +257,11 @@ def _cut(field: TrainingField, corner: tuple[float, float], scale: float, size: 
     boxes = whole.clip(0, (part[1], part[0], part[1], part[0]))
     sides = boxes[:, 2:] - boxes[:, :2]
     shown = sides.prod(axis=1) / np.maximum((whole[:, 2:] - whole[:, :2]).prod(axis=1), 1e-9)
-    sure = field.labels.sure & (sides.min(axis=1, initial=np.inf) >= _LEAST_SIDE_PX) & (shown >= _LEAST_SHOWN)
+    sure = (
+        field.labels.sure
+        & (sides.min(axis=1, initial=np.inf) >= _LEAST_SIDE_PX)
+        & (shown >= _LEAST_SHOWN[field.labels.kinds])
+    )
     labels = Labels(boxes, field.labels.kinds, sure).pick((sides > 0).all(axis=1))
     return Crop(pixels, inside, labels, field.nothing)
 
