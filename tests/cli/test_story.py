@@ -20,9 +20,12 @@ def test_from_drawn_cells_to_calls(
     cells, split, run, bundle = (tmp_path / name for name in ("cells", "split.json", "run", "bundle"))
     assert leukolens("data", "synth", "--cells", 48, "--seed", 2, "--out", cells) == 0
     assert leukolens("data", "add", "drawn", cells) == 0
+    assert leukolens("data", "synth", "--cells", 40, "--seed", 4, "--out", tmp_path / "there") == 0
+    assert leukolens("data", "add", "there", tmp_path / "there") == 0
     assert leukolens("data", "split", "drawn", "--kind", "grouped", "--fractions", "50/25/25", "--out", split) == 0
     assert leukolens("data", "audit", "drawn", "--split", split) == 0
-    words = [word for change in SMALL for word in ("--set", change)]
+    words = ["--set", 'data.laboratories=[{data="there",share=0.3}]']
+    words += [word for change in SMALL for word in ("--set", change)]
     assert leukolens("train", RECIPE, "--data", "drawn", "--split", split, "--out", run, *words) == 0
     with pytest.raises(UsageError, match="--force"):
         leukolens("train", RECIPE, "--data", "drawn", "--split", split, "--out", run, *words)
@@ -36,6 +39,10 @@ def test_from_drawn_cells_to_calls(
     assert leukolens("evaluate", bundle, "--data", "drawn", "--whole", "--out", report) == 0
     metrics = json.loads((report / "metrics.json").read_text())
     assert metrics["n"] == len(json.loads(split.read_text())["parts"]["test"]) and not metrics["leaky"]
+    assert leukolens("evaluate", bundle, "--data", "there", "--whole", "--out", tmp_path / "of-there") == 0
+    there = json.loads((tmp_path / "of-there" / "metrics.json").read_text())
+    kept = json.loads((bundle / "split-there.json").read_text())["parts"]
+    assert there["n"] == len(kept["test"]) == 40 - len(kept["train"]) > 0 and there["split"].startswith("test of")
     assert leukolens("evaluate", run, "--data", "drawn", "--out", tmp_path / "of-run") == 0
     again = json.loads((tmp_path / "of-run" / "metrics.json").read_text())
     assert again["accuracy"] == metrics["accuracy"] < 1

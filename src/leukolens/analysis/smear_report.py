@@ -286,7 +286,10 @@ def _describe_models(cards: Sequence[ModelCard]) -> Section | None:
     rows = (
         ("what it does", *("names cells" if isinstance(card, Card) else "finds cells" for card in cards)),
         ("built as", *(_clip(card.architecture) for card in cards)),
-        ("saw in training", *(_tell_facts(card.training, ("data", "images", "fields", "split")) for card in cards)),
+        (
+            "saw in training",
+            *(_tell_facts(card.training, ("data", "images", "laboratories", "fields", "split")) for card in cards),
+        ),
         ("judged on validation", *(_tell_facts(card.validation, tuple(card.validation)) for card in cards)),
         ("started from", *(_clip(card.weights_origin) for card in cards)),
         ("may be used", *(_clip(card.licence) for card in cards)),

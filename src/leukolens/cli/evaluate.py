@@ -136,7 +136,7 @@ def _predict(
     """Predictions of a bundle, made now, or those that a run left."""
     from leukolens.analysis.classify import predict_records
     from leukolens.core.predictions import read_predictions
-    from leukolens.core.runs import RunFolder
+    from leukolens.core.runs import RunFolder, name_laboratory_split
     from leukolens.data.splits import read_split
     from leukolens.evaluation.metrics import Provenance
     from leukolens.runtime.classifier import load_bundle
@@ -153,8 +153,8 @@ def _predict(
             Provenance(run.path.name, own.dataset, f"{chosen} of {own.kind}", own.leaky, own.why_leaky),
         )
     bundle, detector = load_bundle(model), None if whole else load_detector()
-    split_path = bundle.folder / "split.json"
-    split = read_split(split_path) if split_path.is_file() else None
+    splits = (bundle.folder / name for name in (name_laboratory_split(cells.name), "split.json"))
+    split = next((read_split(path) for path in splits if path.name in bundle.card.files), None)
     records, what = _choose(cells, split, part)
     shown = sys.stderr.isatty()
     with click.progressbar(length=len(records), hidden=not shown, file=sys.stderr) as bar:

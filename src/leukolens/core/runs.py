@@ -43,6 +43,10 @@ class RunFolder:
         """A copy of the split the run was trained on."""
         return self.path / "split.json"
 
+    def laboratory_split(self, dataset: str) -> Path:
+        """The split of another laboratory that the run learned from too."""
+        return self.path / name_laboratory_split(dataset)
+
     @property
     def weights(self) -> Path:
         """The chosen weights, as safetensors."""
@@ -56,6 +60,11 @@ class RunFolder:
     def predictions(self, part: str) -> Path:
         """Predictions on one part of the split."""
         return self.path / f"predictions-{part}.csv"
+
+
+def name_laboratory_split(dataset: str) -> str:
+    """What the split of another laboratory is called, in a run and in a bundle."""
+    return f"split-{dataset}.json"
 
 
 def open_run(path: Path) -> RunFolder:

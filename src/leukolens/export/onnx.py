@@ -28,8 +28,8 @@ from leukolens.models.shape import NetworkShape
 from leukolens.runtime.heatmap import HEAD_NAME
 
 LICENCE = (
-    "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; "
-    "PBC is CC BY 4.0, Acevedo et al. 2020, Data in Brief 30:105474."
+    "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; PBC is CC BY 4.0, Acevedo et al. "
+    "2020, Data in Brief 30:105474; Chula's WBC_Samples and BCCD, whose fields Kaggle's are, are MIT."
 )
 
 
@@ -74,7 +74,7 @@ def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation
 
 
 def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
-    """Writes `model.onnx`, `card.json`, `split.json` and, where there are such, `background.png` and `head.npy`.
+    """Writes `model.onnx`, `card.json`, `split.json` and, where there are such, other laboratories' splits, `background.png` and `head.npy`.
 
     Raises:
         TrainingError: the run has not been finished.
@@ -82,8 +82,9 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
     network, facts, preparation = load_network(run)
     out.mkdir(parents=True, exist_ok=True)
     example = write_model(network, preparation.height_px, preparation.width_px, out / "model.onnx")
-    shutil.copyfile(run.split, out / "split.json")
-    files = [out / "model.onnx", out / "split.json"]
+    laboratories = facts.get("laboratories", {})  # a run of an earlier LeukoLens knows of none
+    splits = [run.split, *(run.laboratory_split(name) for name in laboratories)]
+    files = [out / "model.onnx", *(Path(shutil.copyfile(path, out / path.name)) for path in splits)]
     if run.background.is_file():
         files.append(Path(shutil.copyfile(run.background, out / "background.png")))
     if _write_head(out / HEAD_NAME, network, example):
@@ -99,6 +100,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         "recipe",
         "seed",
         "images",
+        "laboratories",
         "synthetic_images",
         "epochs",
         "training_seconds",
@@ -118,7 +120,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         # A run of an earlier LeukoLens lacks what was not yet noted.
         training={key: facts[key] for key in kept if key in facts},
         validation=describe_validation(run, facts),
-        licence=LICENCE.format(data=facts["data"]),
+        licence=LICENCE.format(data=", ".join((facts["data"], *laboratories))),
     )
     write_card(out, card)
     return card

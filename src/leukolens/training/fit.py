@@ -35,8 +35,9 @@ from leukolens.training.config import AugmentConfig, TrainConfig, format_recipe
 from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
 from leukolens.training.found import find_cells_of
+from leukolens.training.laboratories import Laboratory, gather_laboratory, weigh_draws
 from leukolens.training.module import CellModule, FrozenModule
-from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, balance_weights, load_cells, pass_batch
+from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, load_cells, pass_batch
 from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
 
 Report = Callable[[str, int, int], None]
@@ -48,11 +49,17 @@ _FRAME_MARGIN = 4 / 3
 
 @dataclass(frozen=True)
 class TrainingCells:
-    """The cells of a run, and the classes they have."""
+    """The cells of a run, and the classes they have.
+
+    Attributes:
+        frames: What is learned from, of the dataset itself and drawn.
+        laboratories: What is learned of others.
+    """
 
     classes: tuple[str, ...]
     parts: dict[str, CellArray]
     frames: tuple[CellArray, ...]
+    laboratories: tuple[Laboratory, ...]
     preparation: Preparation
     zoom: float
 
@@ -78,6 +85,8 @@ def train(config: TrainConfig, manifest: Manifest, split: Split, out: Path, resu
     module, cells, network = ready.module, ready.cells, ready.module.network
     write_text(run.recipe, format_recipe(config))
     write_split(run.split, split)
+    for laboratory in cells.laboratories:
+        write_split(run.laboratory_split(laboratory.split.dataset), laboratory.split)
     if cells.preparation.background is not None:
         _write_background(run.background, cells.preparation.background)
     _fit(module, config, ready.parts, run, checkpoint)
@@ -116,6 +125,7 @@ class TrainingParts:
     classes: tuple[str, ...]
     learned: tuple[CellArray, ...]
     chosen_on: CellArray
+    laboratories: tuple[Laboratory, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,14 +147,14 @@ def _make_ready(config: TrainConfig, manifest: Manifest, split: Split, report: R
     shape = describe_shape(config, len(cells.classes))
     network = spec.build(shape)
     origin = load_weights(network, config.model.architecture, config.model.weights)
-    learned, chosen_on = cells.frames, cells.parts["validation"]
+    parts = TrainingParts(cells.classes, cells.frames, cells.parts["validation"], cells.laboratories)
     if is_frozen(config):
         keep = functools.partial(keep_features, network, preparation=cells.preparation, report=report)
-        learned, chosen_on = (keep(cells.parts["train"]),), keep(chosen_on)
+        parts = TrainingParts(cells.classes, (keep(cells.parts["train"]),), keep(cells.parts["validation"]))
         module: CellModule = FrozenModule(network, spec, config, cells.preparation, cells.zoom)
     else:
         module = CellModule(network, spec, config, cells.preparation, cells.zoom)
-    return _Ready(module, cells, TrainingParts(cells.classes, learned, chosen_on), shape, origin)
+    return _Ready(module, cells, parts, shape, origin)
 
 
 def describe_shape(config: TrainConfig, classes: int) -> NetworkShape:
@@ -156,7 +166,8 @@ def describe_shape(config: TrainConfig, classes: int) -> NetworkShape:
 def is_frozen(config: TrainConfig) -> bool:
     """Whether only the head is ever trained, on pictures that never change: then features are computed once."""
     only_head = all(part.trainable == "head" and part.scale == 1.0 for part in config.rounds)
-    return only_head and config.augment == AugmentConfig() and not config.data.synthetic_cells
+    added = config.data.synthetic_cells or config.data.laboratories
+    return only_head and config.augment == AugmentConfig() and not added
 
 
 def gather_cells(
@@ -206,6 +217,7 @@ def gather_cells(
     if config.data.synthetic_cells:
         drawn = draw_synthetic(config.data.synthetic_cells, config.seed, classes)
         frames.append(load_cells(drawn, frame, lambda done, total: report("synthetic frames", done, total)))
+    laboratories = tuple(gather_laboratory(part, config, classes, frame, report) for part in config.data.laboratories)
     parts = {}
     for part, chosen in records.items():
         kept = [record for record in chosen if record.label in classes]
@@ -216,7 +228,7 @@ def gather_cells(
             background += image
         mean = np.round(background / len(parts["train"].records)).astype(np.uint8)
         seen = dataclasses.replace(seen, background=mean)
-    return TrainingCells(classes, parts, tuple(frames), seen, zoom)
+    return TrainingCells(classes, parts, tuple(frames), laboratories, seen, zoom)
 
 
 def draw_synthetic(count: int, seed: int, classes: tuple[str, ...]) -> list[Record]:
@@ -242,12 +254,10 @@ def _fit(
     checkpoint: Path | None,
     watching: Sequence[Callback] = (),
 ) -> None:
-    training = CellDataset(parts.learned, parts.classes)
-    records = [record for part in parts.learned for record in part.records]
+    training = CellDataset([*parts.learned, *(other.cells for other in parts.laboratories)], parts.classes)
     draws = config.data.images_per_epoch or len(training)
-    sampler = BalancedSampler(
-        balance_weights(records, config.data.balance), len(training), draws, config.seed, lambda: module.current_epoch
-    )
+    weights = weigh_draws(parts.learned, config.data.balance, parts.laboratories)
+    sampler = BalancedSampler(weights, len(training), draws, config.seed, lambda: module.current_epoch)
     batch = config.optimiser.batch_size
     drop = draws > batch
     # A generator of its own: a loader that starts would else draw from the one that dropout uses.
@@ -273,6 +283,7 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "why_leaky": split.why_leaky,
         "images": {part: len(array.records) for part, array in cells.parts.items()},
         "synthetic_images": sum(len(part.records) for part in cells.frames[1:]),
+        "laboratories": {part.split.dataset: len(part.cells.records) for part in cells.laboratories},
         "refused": [f"{refusal.image}: {refusal.why}" for part in cells.parts.values() for refusal in part.refused],
         "epochs": config.epochs,
     } | describe_machine()

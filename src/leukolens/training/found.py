@@ -13,7 +13,7 @@ from leukolens.core.results import Box
 from leukolens.data.images import read_image
 from leukolens.data.manifest import Record
 from leukolens.runtime.detector import Detector, load_detector
-from leukolens.runtime.subject import find_subject
+from leukolens.runtime.subject import find_subject, show_leukocyte
 from leukolens.training.cache import keep_path
 
 
@@ -25,7 +25,7 @@ def find_cells_of(
     Finds are kept under the home folder, so a second run on the same pictures starts at once.
 
     Args:
-        records: Of whole pictures; one that is about a boxed cell already stays as it is.
+        records: Of whole pictures, or of boxed cells, which are cut at the finder's scale.
         detector: Name or folder of the finder.
         platelets: Whether a picture may be about one.
         report: Called with pictures done and pictures in all.
@@ -43,7 +43,7 @@ def find_cells_of(
         finder = Detector(bundle, threads=1)
         boxes = []
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for box in pool.map(lambda record: record.cell or _find(record, finder, platelets), records):
+            for box in pool.map(lambda record: _find(record, finder, platelets), records):
                 boxes.append(asdict(box) if box else None)
                 report(len(boxes), len(records))
         write_text(path, json.dumps(boxes))
@@ -56,5 +56,8 @@ def _find(record: Record, finder: Detector, platelets: bool) -> Box | None:
         pixels = read_image(record.image).pixels
     except InputRefused:
         return None  # Refused again, and named, where the pictures are read for training.
+    detected = finder.find_cells(pixels)
+    if record.cell is not None:
+        return show_leukocyte(record.cell, detected.pixel_size_um).box
     height, width = pixels.shape[:2]
-    return find_subject(finder.find_cells(pixels), height, width, platelets).box
+    return find_subject(detected, height, width, platelets).box

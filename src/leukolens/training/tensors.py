@@ -140,15 +140,19 @@ class BalancedSampler(Sampler[int]):
 
 
 def balance_weights(records: Sequence[Record], balance: str) -> NDArray[np.float64] | None:
-    """Chance of each row to be drawn: None for `none`; classes alike for `classes`; groups too for `groups`."""
+    """Chance of each row to be drawn: None for `none`; classes alike for `classes`; groups too for `groups`.
+
+    For `roots` classes weigh as the square roots of their numbers, and within a class groups alike (Mahajan et al. 2018).
+    """
     if balance == "none":
         return None
     labels = np.array([record.label or "" for record in records])
     weights = np.ones(len(records))
-    if balance == "groups":
+    if balance in ("groups", "roots"):
         groups = np.array([f"{record.label}/{record.group}" for record in records])
         _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
         weights = 1 / counts[inverse]
     for label in np.unique(labels):
-        weights[labels == label] /= weights[labels == label].sum()
+        of_class = labels == label
+        weights[of_class] *= (of_class.sum() ** 0.5 if balance == "roots" else 1) / weights[of_class].sum()
     return np.asarray(weights / weights.sum(), np.float64)

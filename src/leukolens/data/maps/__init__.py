@@ -44,6 +44,16 @@ def list_same_fields() -> list[tuple[str, str]]:
     return [(name_field(row["a"]), name_field(row["b"])) for row in read_map("kaggle-same-field-pairs.csv")]
 
 
+def list_kaggle_test_fields() -> set[str]:
+    """The original fields of which Kaggle's TEST holds copies."""
+    rows = read_map("kaggle-source-map.csv")
+    return {
+        name_field(row["source_blood_image"])
+        for row in rows
+        if row["source_blood_image"] and row["file"].startswith("TEST/")
+    }
+
+
 def list_relabelled() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
     """The cells of BCCD's test fields as boxed by eye, by field: those without a doubt, and the doubtful ones."""
     return _list_boxes("bccd-test-relabelled.csv")

@@ -1,7 +1,8 @@
 """Kaggle `paultimothymooney/blood-cells`, folder `dataset-master`: the 367 original fields, boxes, `labels.csv`.
 
 The boxes say leukocyte, red cell or platelet; `labels.csv` names the leukocytes of a field without saying which is
-which. So leukocytes get a class only where each has one name and all names are the same.
+which. So leukocytes get a class only where each has one name and all names are the same. The fields behind the copies of
+`dataset2-master`'s TEST are the part `test`.
 """
 
 import csv
@@ -13,7 +14,7 @@ from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import match_class
 from leukolens.data.boxes import name_leukocytes
 from leukolens.data.manifest import Manifest, Record
-from leukolens.data.maps import name_field
+from leukolens.data.maps import list_kaggle_test_fields, name_field
 from leukolens.data.sources import kaggle
 from leukolens.data.sources.bccd import read_voc_boxes
 from leukolens.data.sources.origin import Origin
@@ -39,6 +40,7 @@ def read(root: Path) -> Manifest:
     images = [path for path in tree.images() if path.parent.name == "JPEGImages"]
     if not images:
         raise DataError(f"{show_name(str(root))} holds no JPEGImages folder. Give Kaggle's download as it came.")
+    tested = list_kaggle_test_fields()
     records: list[Record] = []
     for path in images:
         boxes, problems = read_voc_boxes(tree, path)
@@ -49,9 +51,10 @@ def read(root: Path) -> Manifest:
             boxes = name_leukocytes(boxes, label)
         else:
             refused.append(Refusal(path.stem, f"not used for single cells: {why}"))
+        part = "test" if path.stem in tested else "train"
         records.append(
             # The class stands on the boxes alone, so that no field is ever taken for a picture of one cell.
-            Record(path.stem, tree.files[path], None, word or "", "kaggle-fields", path.stem, boxes=tuple(boxes))
+            Record(path.stem, tree.files[path], None, word or "", "kaggle-fields", path.stem, part, boxes=tuple(boxes))
         )
     refused += [
         Refusal(stem, f"labels.csv names it ({word!r}), but there is no picture") for stem, word in words.items()
