@@ -118,7 +118,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, help="Folder or zip; without it, synthetic cells.")
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--memory", type=int, nargs=2, default=(1000, 20000))
+    parser.add_argument("--memory", type=int, nargs=2, default=(500, 5000))
     chosen = parser.parse_args()
     pictures = list_images(chosen.images, chosen.count)
     measure_start(pictures[0])
