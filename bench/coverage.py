@@ -200,7 +200,7 @@ def show_wrong_confusion(draws: int) -> None:
         outcomes = generator.multinomial(200, mix @ confusions["foreign, 300 cells a class"][0], draws)
         found = correct_shares(outcomes, confusion, LEUKOCYTE_CLASSES)
         held = ((found.low <= truth) & (truth <= found.high)).mean(axis=0)
-        refused = np.mean([bool(find_strangeness(int(row[-1]), 0, int(row.sum()), confusion)) for row in outcomes])
+        refused = np.mean([bool(find_strangeness(int(row[-1]), int(row.sum()), confusion)) for row in outcomes])
         print(f"  {name}: coverage {np.round(held, 3)}; withheld for too many unsure cells: {refused:.3f}")
 
 
@@ -294,7 +294,7 @@ def _validate_on_site(bundle: Bundle, detector: DetectorBundle) -> Confusion:
     The row of platelets, of which hardly any is taken for a leukocyte, stays as it is.
     """
     labels = CELL_CLASSES[:7]
-    truths, outcomes, sure = [], [], []
+    truths, outcomes = [], []
     for slide in range(21):
         rng = np.random.default_rng([10, slide])
         fields = list(draw_smear(rng, 10, dict.fromkeys(labels, 1.0), leukocytes_per_field=10))
@@ -304,14 +304,11 @@ def _validate_on_site(bundle: Bundle, detector: DetectorBundle) -> Confusion:
                 truth = _find_drawn(cell.box, drawn.cells)
                 if cell.box.kind == "leukocyte" and cell.status in ("accepted", "review") and truth in labels:
                     truths.append(truth)
-                    sure.append(cell.probability)
                     outcomes.append(str(cell.box.label) if cell.status == "accepted" else REVIEW)
-    confusion = count_confusion(CELL_CLASSES, truths, outcomes, sure)
+    confusion = count_confusion(CELL_CLASSES, truths, outcomes)
     shipped = bundle.card.confusion
     assert shipped is not None
-    for own, card in ((confusion.counts, shipped.counts), (confusion.hesitant, shipped.hesitant)):
-        assert own is not None and card is not None
-        own[-1] = card[-1]
+    confusion.counts[-1] = shipped.counts[-1]
     print(f"validated on {len(truths)} drawn cells:\n{confusion.counts}")
     return confusion
 

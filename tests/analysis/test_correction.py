@@ -157,11 +157,8 @@ def test_what_stands_in_the_way_is_said(counts: list[list[int]], outcomes: list[
 
 
 def test_cells_unlike_those_of_validation_are_noticed() -> None:
-    plain = make_confusion([[99, 0, 1], [0, 99, 1]])
-    told = Confusion(plain.labels, plain.outcomes, plain.counts, np.array([2, 5]))
-    assert find_strangeness(1, 9, 100, told) == ""
-    assert "30 of 130 cells are unsure" in find_strangeness(30, 0, 130, told)
-    assert "40 of 100 cells are named with less than 90 % certainty" in find_strangeness(1, 40, 100, told)
-    assert find_strangeness(1, 40, 100, plain) == ""  # a card of an earlier version does not say
-    assert find_strangeness(0, 0, 0, told) == ""
-    assert find_strangeness(0, 1, 3, told) == ""  # too few cells to tell
+    told = make_confusion([[99, 0, 1], [0, 99, 1]])
+    assert find_strangeness(1, 100, told) == ""
+    assert "30 of 130 cells are unsure" in find_strangeness(30, 130, told)
+    assert find_strangeness(0, 0, told) == ""
+    assert find_strangeness(1, 4, told) == ""  # too few cells to tell

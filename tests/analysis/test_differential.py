@@ -220,15 +220,12 @@ def test_one_field_is_poissons_and_none_is_nothing() -> None:
     assert all(item.per_field[0] == 0 and item.per_field[1].high == exact.high for item in one)
 
 
-def test_cells_named_with_hesitation_get_a_warning_and_no_flag() -> None:
+def test_more_unsure_cells_than_on_validation_get_a_warning_and_no_flag() -> None:
     ranges = make_ranges(percent={"lymphocyte": (20, 45)})
-    confusion = dataclasses.replace(SURE, hesitant=np.full(8, 20, np.int64))
-    cells = make_cells(neutrophil=990, lymphocyte=10)
-    usual = make_differential(cells, confusion, None, ranges)
+    usual = make_differential(make_cells(neutrophil=990, lymphocyte=10), SURE, None, ranges)
     assert usual.unlike == "" and find(usual, "lymphocyte").flag == "low"
-    hesitant = [dataclasses.replace(cell, probability=0.8) for cell in cells[:200]] + cells[200:]
-    strange = make_differential(hesitant, confusion, None, ranges)
+    strange = make_differential(make_cells(unsure=200, neutrophil=790, lymphocyte=10), SURE, None, ranges)
     assert "200 of 1000 cells" in strange.unlike and strange.why_not_corrected == strange.unlike
     assert find(strange, "lymphocyte").flag == "" and find(strange, "lymphocyte").reference is not None
     assert all(share.corrected is None for share in strange.shares)
-    assert strange.shares[0].count == 990
+    assert strange.shares[0].count == 790

@@ -16,17 +16,14 @@ FIELDS = {"labels": list(CLASSES), "outcomes": [*CLASSES, REVIEW], "counts": [[8
 def test_cells_are_counted_by_truth_and_outcome() -> None:
     truths = ["neutrophil", "neutrophil", "lymphocyte", "lymphocyte", "monocyte", "neutrophil"]
     outcomes = ["neutrophil", "lymphocyte", "lymphocyte", REVIEW, "lymphocyte", "rejected"]
-    confusion = count_confusion(CLASSES, truths, outcomes, [0.99, 0.7, 0.89, 0.4, 0.3, 0.9])
+    confusion = count_confusion(CLASSES, truths, outcomes)
     np.testing.assert_array_equal(confusion.counts, [[1, 1, 1], [0, 1, 1]])
-    np.testing.assert_array_equal(confusion.hesitant, [1, 2])
 
 
 def test_the_table_survives_json() -> None:
     confusion = parse_confusion(json.loads(json.dumps(FIELDS)))
     assert confusion.labels == CLASSES and confusion.to_fields() == FIELDS
-    assert confusion.counts.dtype == np.int64 and confusion.hesitant is None
-    known = FIELDS | {"hesitant": [2, 0]}
-    assert parse_confusion(json.loads(json.dumps(known))).to_fields() == known
+    assert confusion.counts.dtype == np.int64
 
 
 @pytest.mark.parametrize(
@@ -46,10 +43,6 @@ def test_the_table_survives_json() -> None:
         ("counts", [[8, 1, True], [0, 9, 0]]),
         ("counts", [[8, 1, 10**30], [0, 9, 0]]),
         ("counts", [[8, 1, float("nan")], [0, 9, 0]]),
-        ("hesitant", [1]),
-        ("hesitant", [11, 0]),
-        ("hesitant", [-1, 0]),
-        ("hesitant", "no"),
     ],
 )
 def test_a_hostile_table_is_refused(key: str, value: object) -> None:

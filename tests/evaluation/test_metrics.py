@@ -8,7 +8,7 @@ from sklearn import metrics as reference
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellCall
-from leukolens.evaluation.calibration import choose_threshold, expected_calibration_error, fit_temperature
+from leukolens.evaluation.calibration import calibrate, choose_threshold, expected_calibration_error, fit_temperature
 from leukolens.evaluation.metrics import Provenance, compute_metrics, worst_class
 from leukolens.evaluation.report import write_evaluation
 
@@ -114,6 +114,18 @@ def test_the_threshold_keeps_its_promise_and_ties_together() -> None:
     assert choose_threshold(shares, np.array([0, 0, 1, 0, 0]), 0.99) == 0.99
     assert choose_threshold(shares, np.array([0, 0, 0, 0, 0]), 0.99) == 0.7
     assert choose_threshold(shares, np.array([1, 1, 1, 1, 1]), 0.99) == 1.01
+
+
+def test_a_hesitant_call_is_not_accepted_though_all_were_right_on_validation() -> None:
+    gaps = np.repeat([0.05, 8.0], [5, 200])
+    truths = np.tile([0, 1], 103)[: len(gaps)]
+    logits = np.stack([gaps, np.zeros(len(gaps))], axis=1)
+    logits[truths == 1] = logits[truths == 1, ::-1]
+    found = calibrate(logits, truths)
+    assert found.validation["accuracy"] == 1 and found.threshold == 0.9
+    wrong = truths.copy()
+    wrong[5:25] = 1 - wrong[5:25]  # then .9 is not enough either
+    assert calibrate(logits, wrong).threshold > 0.9
 
 
 def test_the_report_says_what_must_be_said(tmp_path: Path) -> None:

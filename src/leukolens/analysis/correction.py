@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.confusion import HESITANT, Confusion
+from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Z_95, clopper_pearson_interval, wilson_interval
 
 FEWEST_CELLS = 20
@@ -73,23 +73,22 @@ class _Rates:
     kept: NDArray[np.intp]
 
 
-def find_strangeness(unsure: int, hesitant: int, cells: int, confusion: Confusion) -> str:
+def find_strangeness(unsure: int, cells: int, confusion: Confusion) -> str:
     """Why a smear's cells seem unlike those that the classifier was judged on, in words; empty where they do not.
 
     Args:
         unsure: Cells of the smear set aside for review.
-        hesitant: Cells named with hesitation.
         cells: All that were looked at.
         confusion: Of validation cells.
     """
     rows = confusion.counts.sum(axis=1)
-    known = {"unsure": (unsure, confusion.counts[:, -1])}
-    if confusion.hesitant is not None:
-        known[f"named with less than {100 * HESITANT:.0f} % certainty"] = (hesitant, confusion.hesitant)
-    for word, (here, there) in known.items():
-        most = max(wilson_interval(int(count), int(row)).high for count, row in zip(there, rows, strict=True))
-        if cells and wilson_interval(here, cells).low > most:
-            return f"{here} of {cells} cells are {word}, more than of any class on validation: these cells are unlike those"
+    most = max(
+        wilson_interval(int(count), int(row)).high for count, row in zip(confusion.counts[:, -1], rows, strict=True)
+    )
+    if cells and wilson_interval(unsure, cells).low > most:
+        return (
+            f"{unsure} of {cells} cells are unsure, more than of any class on validation: these cells are unlike those"
+        )
     return ""
 
 

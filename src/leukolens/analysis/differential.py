@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leukolens.analysis.correction import correct_shares, find_obstacle, find_strangeness
 from leukolens.analysis.ranges import ReferenceRanges
-from leukolens.core.confusion import HESITANT, REVIEW, Confusion
+from leukolens.core.confusion import REVIEW, Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.multinomial import simultaneous_intervals
 from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Reference, Share
@@ -68,8 +68,7 @@ def make_differential(
     why_not, unlike = "the bundle's card does not say how the classifier errs", ""
     if confusion is not None:
         outcomes = _count_outcomes(found, confusion)
-        hesitant = sum(cell.probability < HESITANT for cell in found if cell.status in _COUNTED_IN_FIELDS)
-        why_not = unlike = find_strangeness(int(outcomes[-1]), hesitant, int(outcomes.sum()), confusion)
+        why_not = unlike = find_strangeness(int(outcomes[-1]), int(outcomes.sum()), confusion)
         if not unlike:
             corrected, why_not = _correct(outcomes, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter

@@ -120,20 +120,17 @@ def _write(calls: "Iterator[CellCall]", bundle: "Bundle", out: Path | None, as_j
 
 
 def _note(call: "CellCall", tally: Counter[str]) -> None:
-    from leukolens.core.confusion import HESITANT
-
     tally["done"] += 1
     if call.status != "rejected":
         tally["named"] += 1
         tally["unsure"] += call.status == "review"
-        tally["hesitant"] += call.probability < HESITANT
 
 
 def _warn_if_unlike(tally: Counter[str], bundle: "Bundle") -> None:
     from leukolens.analysis.correction import find_strangeness
 
     confusion = bundle.card.confusion
-    if confusion and (unlike := find_strangeness(tally["unsure"], tally["hesitant"], tally["named"], confusion)):
+    if confusion and (unlike := find_strangeness(tally["unsure"], tally["named"], confusion)):
         told = "Expect more errors than the card tells; judge with cells of yours: leukolens evaluate"
         click.echo(f"warning: {unlike}. {told}", err=True)
 

@@ -1,8 +1,7 @@
 """What a classifier makes of cells whose truth is known: the table that a differential is corrected with.
 
-A row is a true class, a column what became of its cells: called a class and accepted, or set aside for review. Beside
-each row stands how many of its cells were named with hesitation, which cells of another laboratory often are. The
-table comes from validation cells, travels in the card, and is checked like everything else in a card. What follows
+A row is a true class, a column what became of its cells: called a class and accepted, or set aside for review, as cells of
+another laboratory often are. The table comes from validation cells, travels in the card, and is checked like everything else in a card. What follows
 from it for a smear is `leukolens.analysis.correction`'s to say.
 """
 
@@ -18,10 +17,6 @@ from leukolens.core.taxonomy import CELL_CLASSES
 REVIEW = "review"
 """The outcome of a cell whose call was not accepted."""
 
-HESITANT = 0.9
-"""A class less probable than this was named with hesitation. Of PBC's test cells 2 % were, of Kaggle's fields 30 %, of Chula's
-51 % (the shipped classifier)."""
-
 _LARGEST_COUNT = 10**9
 
 
@@ -33,39 +28,31 @@ class Confusion:
         labels: `k` true classes.
         outcomes: The same names in the same order, then `review`.
         counts: `(k, k + 1)` int64 cells.
-        hesitant: `(k,)` int64 of these cells named with hesitation; None where a card does not say.
     """
 
     labels: tuple[str, ...]
     outcomes: tuple[str, ...]
     counts: NDArray[np.int64]
-    hesitant: NDArray[np.int64] | None = None
 
     def to_fields(self) -> dict[str, Any]:
         """As the card spells it."""
-        table = {"labels": list(self.labels), "outcomes": list(self.outcomes), "counts": self.counts.tolist()}
-        return table if self.hesitant is None else table | {"hesitant": self.hesitant.tolist()}
+        return {"labels": list(self.labels), "outcomes": list(self.outcomes), "counts": self.counts.tolist()}
 
 
-def count_confusion(
-    classes: Sequence[str], truths: Sequence[str], outcomes: Sequence[str], probabilities: Sequence[float]
-) -> Confusion:
+def count_confusion(classes: Sequence[str], truths: Sequence[str], outcomes: Sequence[str]) -> Confusion:
     """Counts the outcomes of cells with a known truth.
 
     Args:
         classes: Of the classifier, in its order.
         truths: Of each cell; cells of a class that the classifier does not have are left out.
         outcomes: Of each cell: the class it was accepted as; anything else counts as `review`.
-        probabilities: Of each cell's most probable class, 0..1.
     """
     number = {name: index for index, name in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes) + 1), np.int64)
-    hesitant = np.zeros(len(classes), np.int64)
-    for truth, outcome, probability in zip(truths, outcomes, probabilities, strict=True):
+    for truth, outcome in zip(truths, outcomes, strict=True):
         if truth in number:
             counts[number[truth], number.get(outcome, len(classes))] += 1
-            hesitant[number[truth]] += probability < HESITANT
-    return Confusion(tuple(classes), (*classes, REVIEW), counts, hesitant)
+    return Confusion(tuple(classes), (*classes, REVIEW), counts)
 
 
 def parse_confusion(fields: Any) -> Confusion:
@@ -88,13 +75,7 @@ def parse_confusion(fields: Any) -> Confusion:
     rows = fields["counts"]
     if len(rows) != len(labels) or not all(_is_row(row, len(labels) + 1) for row in rows):
         raise ValueError(f"confusion counts, expected {len(labels)} rows of {len(labels) + 1} whole numbers from 0 on")
-    counts = np.array(rows, np.int64)
-    hesitant = fields.get("hesitant")
-    if hesitant is None:
-        return Confusion(labels, (*labels, REVIEW), counts)
-    if not _is_row(hesitant, len(labels)) or (counts.sum(axis=1) < hesitant).any():
-        raise ValueError(f"confusion with hesitant {hesitant!r}, expected a number of cells for each label")
-    return Confusion(labels, (*labels, REVIEW), counts, np.array(hesitant, np.int64))
+    return Confusion(labels, (*labels, REVIEW), np.array(rows, np.int64))
 
 
 def _is_row(row: Any, length: int) -> bool:

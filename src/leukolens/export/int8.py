@@ -109,7 +109,7 @@ def quantise_bundle(
     outcomes = [
         names[label] if accepted else REVIEW for label, accepted in zip(called, sure >= found.threshold, strict=True)
     ]
-    confusion = count_confusion(names, [names[truth] for truth in truths], outcomes, sure.tolist())
+    confusion = count_confusion(names, [names[truth] for truth in truths], outcomes)
     validation = found.validation | {
         "precision": "8-bit integers, quantised after training",
         "confusion": confusion.to_fields(),

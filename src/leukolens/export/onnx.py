@@ -130,8 +130,7 @@ def describe_validation(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]
     """What the card says of validation: the run's figures, and the confusion of its predictions there."""
     predictions = read_predictions(run.predictions("validation"))
     outcomes = [call.label if call.status == "accepted" else call.status for call in predictions.calls]
-    sure = [call.probability for call in predictions.calls]
-    confusion = count_confusion(facts["classes"], predictions.truths, outcomes, sure)
+    confusion = count_confusion(facts["classes"], predictions.truths, outcomes)
     return facts["validation"] | {"confusion": confusion.to_fields()}
 
 
