@@ -294,7 +294,7 @@ def _describe_models(cards: Sequence[ModelCard]) -> Section | None:
         ("started from", *(_clip(card.weights_origin) for card in cards)),
         ("may be used", *(_clip(card.licence) for card in cards)),
     )
-    text = "Validation is of the laboratory that the model was trained on. In another one, with another stain or camera, a model is wrong more often, and sure of it."
+    text = "Validation is of a laboratory that the model was trained on. In another one, with another stain or camera, a model is wrong more often, and sure of it."
     return Section("The models", (text,), header=("", *(show_name(card.name) for card in cards)), rows=rows)
 
 

@@ -235,13 +235,18 @@ def draw_crop(
 
 
 def _choose_place(labels: Labels, random: np.random.Generator) -> NDArray[np.float64] | None:
-    """A place in a cell, x and y: a kind of those that are there, then one of it; a crop's border may so cut off most of it."""
+    """Where a cell is, x and y: a kind of those that are there, then one of it.
+
+    Of a leukocyte it is any place, so that a crop's border may cut off most of it, as a field's border does; of others the middle.
+    """
     kinds = np.unique(labels.kinds[labels.sure])
     if not len(kinds):
         return None
-    of_kind = np.nonzero(labels.sure & (labels.kinds == random.choice(kinds)))[0]
+    chosen = random.choice(kinds)
+    of_kind = np.nonzero(labels.sure & (labels.kinds == chosen))[0]
     box = labels.boxes[random.choice(of_kind)]
-    return np.asarray(random.uniform(box[:2], box[2:]))
+    place = random.uniform(0, 1, 2) if chosen == DETECTED_KINDS.index("leukocyte") else 0.5
+    return np.asarray(box[:2] + place * (box[2:] - box[:2]))
 
 
 def _cut(field: TrainingField, corner: tuple[float, float], scale: float, size: tuple[int, int]) -> Crop:
