@@ -11,6 +11,7 @@ from leukolens.data.manifest import Record
 from leukolens.training.fields import (
     Crop,
     TrainingField,
+    cut_through,
     cut_whole,
     draw_crop,
     draw_synthetic_fields,
@@ -58,6 +59,15 @@ def test_a_whole_field_has_the_networks_scale_and_size() -> None:
     assert crop.pixels.shape == (96, 128, 3)  # 80 x 120, up to multiples of 32
     assert crop.inside.sum() == 80 * 120
     np.testing.assert_allclose(crop.labels.boxes, [[15, 20, 35, 45]])
+
+
+def test_a_field_is_cut_through_its_leukocytes() -> None:
+    field = field_of([Box(100, 40, 140, 90, "leukocyte"), RED])
+    parts = cut_through(field, 40)
+    assert len(parts) == 4 and all(set(np.array(part.pixels.shape[:2]) % 32) == {0} for part in parts)
+    seen = [part.labels.boxes[part.labels.kinds == 0][0] for part in parts]
+    np.testing.assert_allclose(seen, [[0, 40, 8, 90], [100, 0, 140, 10], [0, 40, 16, 90], [100, 0, 140, 20]])
+    assert all(part.labels.sure[part.labels.kinds == 0].all() for part in parts)
 
 
 def test_a_cell_that_hardly_shows_is_not_sure() -> None:

@@ -198,7 +198,10 @@ class KindMatches:
         }
 
     def best_threshold(self) -> float:
-        """The score that gives the best F1: half-way from the last find that counts to the next; 0.5 without finds."""
+        """The score that gives the best F1: between the last find that counts and the next; 0.5 without finds.
+
+        Half-way in ratio, as scores fall where cells are cut or pale: where the two lie apart, what validation cannot tell is found.
+        """
         finds = np.arange(1, len(self.scores) + 1)
         f1 = 2 * np.cumsum(self.hits) / (finds + self.truths.sum())
         # Finds of one score cannot be told apart by a threshold.
@@ -207,7 +210,7 @@ class KindMatches:
             return 0.5
         last = int(f1.argmax())
         below = self.scores[last + 1] if last + 1 < len(self.scores) else self.scores[last]
-        return float(self.scores[last] + below) / 2
+        return float(np.sqrt(self.scores[last] * below))
 
     def curve(self) -> list[tuple[float, float]]:
         """Recall and precision as the threshold falls."""

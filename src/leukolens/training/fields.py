@@ -34,6 +34,9 @@ _LEAST_SHOWN = np.array([{"leukocyte": 0.1}.get(kind, 0.35) for kind in DETECTED
 """What shows of a cut cell must be wider than a step of the grid and this share of its box, else it teaches nothing. A tenth
 of a leukocyte must not pass for a platelet."""
 
+_LEFT_OF_CUT = (0.2, 0.4)
+"""Shares of a leukocyte's width or height that are left where a field is cut through it."""
+
 _AT_A_CELL = 0.75
 """Share of crops that are laid over a cell, its kind drawn first: leukocytes and platelets are few."""
 
@@ -203,9 +206,25 @@ def _keep_pictures(
 
 def cut_whole(field: TrainingField, red_cell_px: float) -> Crop:
     """The whole field at the network's scale, with room beyond it to the next size that the network takes."""
+    return _cut_from(field, 0.0, 0.0, red_cell_px)
+
+
+def cut_through(field: TrainingField, red_cell_px: float) -> list[Crop]:
+    """Parts of a field whose left or upper border cuts a leukocyte: photographs at random have such, aimed ones hardly."""
+    leukocytes = field.labels.sure & (field.labels.kinds == DETECTED_KINDS.index("leukocyte"))
+    parts = []
+    for box in field.labels.boxes[leukocytes]:
+        for share in _LEFT_OF_CUT:
+            left, top = box[2:] - share * (box[2:] - box[:2])
+            parts += [_cut_from(field, left, 0.0, red_cell_px), _cut_from(field, 0.0, top, red_cell_px)]
+    return parts
+
+
+def _cut_from(field: TrainingField, left: float, top: float, red_cell_px: float) -> Crop:
     scale = red_cell_px / field.red_cell_px
-    size = [math.ceil(round(side * scale) / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX for side in field.pixels.shape[:2]]
-    return _cut(field, (0.0, 0.0), scale, (size[0], size[1]))
+    sides = np.array(field.pixels.shape[:2]) - (top, left)
+    size = [math.ceil(round(side * scale) / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX for side in sides]
+    return _cut(field, (left, top), scale, (size[0], size[1]))
 
 
 def draw_crop(
