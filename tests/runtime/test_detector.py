@@ -12,6 +12,7 @@ from leukolens.core.errors import BundleError, InputRefused, UsageError
 from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.results import Box, Detection
 from leukolens.runtime.classifier import bundle_names, load_bundle
+from leukolens.runtime.decoding import Finds
 from leukolens.runtime.detector import Detector, detector_names, load_detector
 
 
@@ -170,3 +171,20 @@ def test_hostile_model_bytes_only_raise_bundle_errors(
         Detector(load_detector(folder), threads=1).find_cells(np.zeros((64, 64, 3), np.uint8), 0.15)
     except BundleError:
         pass
+
+
+def test_what_is_rather_a_platelet_than_a_leukocyte_is_no_leukocyte(
+    toy_finder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thresholds = {"leukocyte": 0.2, "red_cell": 0.4, "platelet": 0.4}
+    detector = Detector(load_detector(toy_finder.make_bundle(tmp_path / "low", score_thresholds=thresholds)), threads=1)
+
+    def decode(centres: object, sides: object, stride: int, least: np.ndarray) -> Finds:
+        """A platelet by .35, a leukocyte by .3 in the same place, and a leukocyte by .25 elsewhere."""
+        boxes = np.array([[20, 20, 60, 60], [22, 22, 62, 62], [90, 20, 130, 60]], float)
+        finds = Finds(boxes, np.array([0.35, 0.3, 0.25]), np.array([2, 0, 0]))
+        return finds.pick(finds.scores >= least[finds.kinds])
+
+    monkeypatch.setattr("leukolens.runtime.detector.decode_maps", decode)
+    found = detector.find_cells(np.full((150, 160, 3), 255, np.uint8), 7.5 / 48).detections
+    assert [(cell.box.kind, cell.score) for cell in found] == [("leukocyte", 0.25)]

@@ -90,9 +90,11 @@ class Detector:
             raise InputRefused(f"A field is (h, w, 3) uint8; received {field.shape} {field.dtype}.")
         counted = np.array([self.card.score_thresholds[kind] for kind in self.card.kinds])
         least = counted if least_score is None else np.full(len(counted), float(least_score))
+        # Under its own threshold a find still competes: what is rather a platelet, if hardly one, is no leukocyte.
+        competing = np.full(len(counted), min(least.min(), counted.min()))
         whole = (0, 0, field.shape[1], field.shape[0])
         if pixel_size_um is None:
-            finds, measured = self._find_at_own_scale(field, np.minimum(least, counted))
+            finds, measured = self._find_at_own_scale(field, competing)
             pixel_size_um = None if measured is None else RED_CELL_UM / measured
             origin = "unknown" if measured is None else "red cells"
         else:
@@ -100,7 +102,7 @@ class Detector:
                 raise UsageError(
                     f"A pixel size is above 0 and at most {_LARGEST_PIXEL_UM:g} micrometres; received {pixel_size_um:g}."
                 )
-            finds = self._look(field, whole, RED_CELL_UM / pixel_size_um, least)
+            finds = self._look(field, whole, RED_CELL_UM / pixel_size_um, competing)
             measured = measure_red_cells(finds, whole, self.card) or RED_CELL_UM / pixel_size_um
             origin = "given"
         detections = _list_detections(finds.pick(finds.scores >= least[finds.kinds]), self.card.kinds)
