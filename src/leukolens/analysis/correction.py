@@ -81,14 +81,9 @@ def find_strangeness(unsure: int, cells: int, confusion: Confusion) -> str:
         cells: All that were looked at.
         confusion: Of validation cells.
     """
-    rows = confusion.counts.sum(axis=1)
-    most = max(
-        wilson_interval(int(count), int(row)).high for count, row in zip(confusion.counts[:, -1], rows, strict=True)
-    )
-    if cells and wilson_interval(unsure, cells).low > most:
-        return (
-            f"{unsure} of {cells} cells are unsure, more than of any class on validation: these cells are unlike those"
-        )
+    known = wilson_interval(int(confusion.counts[:, -1].sum()), int(confusion.counts.sum()))
+    if cells and wilson_interval(unsure, cells).low > known.high:
+        return f"{unsure} of {cells} cells are unsure, a larger share than on validation: these cells are unlike those"
     return ""
 
 
