@@ -35,7 +35,7 @@ from leukolens.training.config import AugmentConfig, TrainConfig, format_recipe
 from leukolens.training.features import keep_features
 from leukolens.training.finish import HISTORY_COLUMNS, finish_run
 from leukolens.training.found import find_cells_of
-from leukolens.training.laboratories import Laboratory, gather_laboratory, weigh_draws
+from leukolens.training.laboratories import Laboratory, gather_laboratory, leave_share, weigh_draws
 from leukolens.training.module import CellModule, FrozenModule
 from leukolens.training.tensors import BalancedSampler, CellArray, CellDataset, load_cells, pass_batch
 from leukolens.training.trainer import Fit, describe_machine, find_checkpoint, fit_module, hold_memory, keep_best
@@ -178,6 +178,7 @@ def gather_cells(
     Raises:
         DataError: the split was made for other data, or its training or validation part is empty.
     """
+    leave_share(config.data.laboratories)  # shares that cannot be are refused before anything is decoded
     by_id = {record.id: record for record in manifest.records}
     names_platelets = any(record.label == "platelet" for record in manifest.records)
     records: dict[str, list[Record]] = {}

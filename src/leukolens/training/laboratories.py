@@ -56,20 +56,25 @@ def gather_laboratory(
     return Laboratory(config.share, split, cells)
 
 
-def weigh_draws(home: Sequence[CellArray], balance: str, elsewhere: Sequence[Laboratory]) -> NDArray[np.float64] | None:
-    """Chance of each row to be drawn, those of the run's own dataset first; None for all alike, each once an epoch.
+def leave_share(laboratories: Sequence[LaboratoryConfig | Laboratory]) -> float:
+    """What the other laboratories leave of the draws to the run's own dataset.
 
     Raises:
-        DataError: the other laboratories' shares leave nothing to the run's own dataset.
+        DataError: that is nothing, or one of them has no share.
     """
+    shares = [laboratory.share for laboratory in laboratories]
+    if sum(shares) >= 1 or min(shares, default=1.0) <= 0:
+        raise DataError("The laboratories' shares must be above 0 and sum to less than 1. Change them in the recipe.")
+    return 1 - sum(shares)
+
+
+def weigh_draws(home: Sequence[CellArray], balance: str, elsewhere: Sequence[Laboratory]) -> NDArray[np.float64] | None:
+    """Chance of each row to be drawn, those of the run's own dataset first; None for all alike, each once an epoch."""
     records = [record for part in home for record in part.records]
     own = balance_weights(records, balance)
     if not elsewhere:
         return own
-    left = 1 - sum(laboratory.share for laboratory in elsewhere)
-    if left <= 0 or min(laboratory.share for laboratory in elsewhere) <= 0:
-        raise DataError("The laboratories' shares must be above 0 and sum to less than 1. Change them in the recipe.")
-    weights = [left * (np.full(len(records), 1 / len(records)) if own is None else own)]
+    weights = [leave_share(elsewhere) * (np.full(len(records), 1 / len(records)) if own is None else own)]
     for laboratory in elsewhere:
         even = balance_weights(laboratory.cells.records, "roots")
         assert even is not None  # it is so for `none` alone
