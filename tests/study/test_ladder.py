@@ -8,8 +8,10 @@ import pytest
 
 from leukolens.core.errors import UsageError
 from leukolens.core.files import read_rows
+from leukolens.data.splits import make_split
 from leukolens.study import ladder as ladder_module
 from leukolens.study.ladder import Ladder, PlannedRun, plan_runs, recipes_folder, run_all
+from leukolens.study.protocols import PROTOCOLS, Protocol
 from leukolens.study.records import read_records
 from leukolens.study.rungs import RUNGS
 from leukolens.study.table import write_table
@@ -106,9 +108,23 @@ def test_a_missing_dataset_fails_its_runs_and_not_the_others(quick: None, tmp_pa
     assert len(failed) == 1 and "leukolens data add" in failed[0][1]
 
 
-def test_a_rung_that_goes_on_from_another_says_which_is_missing(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.filterwarnings("ignore")
+def test_weights_that_are_not_here_are_trained_first(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """In a fresh clone the rung before stands recorded, but a record holds no weights."""
+    dense = (tmp_path / "dense.toml").read_text()
+    for name, start in (("small-best", "rung:lite0-balanced"), ("lite0-balanced", "rung:lite0-pbc")):
+        (tmp_path / f"{name}.toml").write_text(dense.replace('weights = "none"', f'weights = "{start}"'))
+    (tmp_path / "lite0-pbc.toml").write_text(dense)
+    drawn = Protocol("synth", "drawn cells", lambda manifest: [make_split(manifest, "grouped", (0.6, 0.2, 0.2), 0)])
+    monkeypatch.setitem(PROTOCOLS, "pbc", drawn)
+    told: list[tuple[str, str]] = []
+    ladder = Ladder(tmp_path / "runs", 1, ignore)
     planned = plan_runs(["small-best"], None, "synth")
-    failed = run_all(Ladder(tmp_path / "runs", 0, ignore), planned, lambda run, words: None)
-    assert "leukolens ladder run lite0-balanced" in failed[0][1]
+    assert run_all(ladder, planned, lambda run, words: told.append((run.rung, words))) == []
+    assert [rung for rung, words in told if words.startswith("begins")] == ["lite0-pbc", "lite0-balanced", "small-best"]
+    start = PlannedRun("lite0-balanced", "pbc", "pbc")
+    assert not ladder.is_done(start) and not ladder.missing_starts(planned[0])
+    origin = json.loads((ladder.run_folder(planned[0]) / "environment.json").read_text())["weights_origin"]
+    assert origin.count("the run pbc on") == 2

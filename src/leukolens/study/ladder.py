@@ -12,12 +12,12 @@ from typing import Any
 
 import leukolens
 from leukolens.analysis.failures import Mapper, find_reasons
-from leukolens.core.errors import LeukolensError, TrainingError, UsageError
+from leukolens.core.errors import LeukolensError, UsageError
 from leukolens.core.files import home_folder
 from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
 from leukolens.data.manifest import Manifest, find_pictures, open_dataset
-from leukolens.data.splits import PARTS, Split
+from leukolens.data.splits import PARTS, Split, read_split
 from leukolens.evaluation.report import write_evaluation
 from leukolens.explain.gradcam import METHOD, map_batch
 from leukolens.export.onnx import load_network
@@ -120,35 +120,54 @@ class Ladder:
         """Whether the run stands recorded."""
         return is_recorded(self.record_folder(planned))
 
+    def missing_starts(self, planned: PlannedRun) -> list[PlannedRun]:
+        """The runs that it goes on from whose weights are not on this machine, recorded or not; in the order to train them."""
+        start = _start_of(self._configure(planned))
+        if start is None or RunFolder(self.run_folder(start)).weights.is_file():
+            return []
+        return [*self.missing_starts(start), start]
+
+    def train(self, planned: PlannedRun) -> RunFolder:
+        """Trains, or goes on with, one run, and leaves its record as it is.
+
+        Raises:
+            LeukolensError: the dataset or the weights are not there, or the training cannot be done.
+        """
+        manifest = self._open(planned)
+        split = _divide(planned, manifest)
+        config = self._configure(planned)
+        start = _start_of(config)
+        if start is not None:
+            model = dataclasses.replace(config.model, weights=str(self.run_folder(start)))
+            config = dataclasses.replace(config, model=model)
+        folder = self.run_folder(planned)
+        started = (folder / "checkpoints" / "last.ckpt").is_file()
+        return train(config, manifest, split, folder, started, self._report)
+
     def run(self, planned: PlannedRun) -> dict[str, dict[str, Any]]:
         """Trains, or goes on with, one run, judges it and writes its record.
 
         Raises:
-            LeukolensError: the dataset is not there, or the training cannot be done.
+            LeukolensError: as `train`.
         """
-        manifest, split = self._divide(planned)
-        config = self._configure(planned)
-        folder = self.run_folder(planned)
-        started = (folder / "checkpoints" / "last.ckpt").is_file()
-        run = train(self._find_weights(config), manifest, split, folder, started, self._report)
+        run = self.train(planned)
+        records = self._open(planned).records
         predictions = {part: read_predictions(run.predictions(part)) for part in PARTS}
-        metrics = judge_run(predictions, planned.rung, split)
+        metrics = judge_run(predictions, planned.rung, read_split(run.split))
         tested = predictions["test"]
         network, _, preparation = load_network(run)
         mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
-        findings = find_reasons(tested, {record.id: record for record in manifest.records}, mapper)
-        write_evaluation(folder / "report", tested, metrics["test"], find_pictures(manifest.records), findings)
-        write_record(self.record_folder(planned), run, config, metrics, Judged(tested, findings))
+        findings = find_reasons(tested, {record.id: record for record in records}, mapper)
+        write_evaluation(run.path / "report", tested, metrics["test"], find_pictures(records), findings)
+        write_record(self.record_folder(planned), run, self._configure(planned), metrics, Judged(tested, findings))
         return metrics
 
-    def _divide(self, planned: PlannedRun) -> tuple[Manifest, Split]:
+    def _open(self, planned: PlannedRun) -> Manifest:
         protocol = PROTOCOLS.get(planned.protocol)
         name = protocol.dataset if protocol else planned.protocol
         if name not in self._manifests:
             self._manifests[name] = open_dataset(name).cells().labelled()
-        manifest = self._manifests[name]
-        splits = protocol.make(manifest) if protocol else split_freely(manifest)
-        return manifest, splits[planned.fold]
+        return self._manifests[name]
 
     def _configure(self, planned: PlannedRun) -> TrainConfig:
         config = read_recipe(recipes_folder() / f"{planned.rung}.toml")
@@ -156,16 +175,18 @@ class Ladder:
             config = dataclasses.replace(config, budget_seconds=self._budget_seconds)
         return dataclasses.replace(config, seed=config.seed + planned.seed)
 
-    def _find_weights(self, config: TrainConfig) -> TrainConfig:
-        """The recipe with the folder of the run that it goes on from."""
-        weights = config.model.weights
-        if not weights.startswith(_FROM_RUNG):
-            return config
-        before = weights.removeprefix(_FROM_RUNG)
-        start = self.run_folder(PlannedRun(before, RUNGS[before].honest[0], RUNGS[before].honest[0]))
-        if not RunFolder(start).weights.is_file():
-            raise TrainingError(f"{config.name} goes on from {before}: run `leukolens ladder run {before}` first.")
-        return dataclasses.replace(config, model=dataclasses.replace(config.model, weights=str(start)))
+
+def _divide(planned: PlannedRun, manifest: Manifest) -> Split:
+    protocol = PROTOCOLS.get(planned.protocol)
+    return (protocol.make(manifest) if protocol else split_freely(manifest))[planned.fold]
+
+
+def _start_of(config: TrainConfig) -> PlannedRun | None:
+    """The run whose weights a recipe goes on from; None where it starts by itself."""
+    if not config.model.weights.startswith(_FROM_RUNG):
+        return None
+    before = config.model.weights.removeprefix(_FROM_RUNG)
+    return PlannedRun(before, RUNGS[before].honest[0], RUNGS[before].honest[0])
 
 
 def run_all(
@@ -181,8 +202,11 @@ def run_all(
         if ladder.is_done(run):
             tell(run, "recorded before")
             continue
-        tell(run, "begins")
         try:
+            for start in ladder.missing_starts(run):
+                tell(start, f"begins, for {run.rung} goes on from its weights, which are not here")
+                ladder.train(start)
+            tell(run, "begins")
             metrics = ladder.run(run)
         except LeukolensError as error:
             failed.append((run, str(error)))
