@@ -5,15 +5,13 @@ import pytest
 
 from leukolens.analysis.border import weigh_classes
 from leukolens.analysis.differential import make_differential
-from leukolens.core.confusion import REVIEW, Confusion
+from leukolens.core.confusion import Confusion
 from leukolens.core.results import Box, FieldCell, FieldResult
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.runtime.subject import is_cut
 
 SIZES = {"monocyte": 130.0, "lymphocyte": 70.0}
-SURE = Confusion(
-    CELL_CLASSES, (*CELL_CLASSES, REVIEW), np.hstack([np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 1), np.int64)])
-)
+SURE = Confusion(CELL_CLASSES, np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 8), np.int64))
 
 
 def make_field(*cells: tuple[str, float, float], height: int = 480, width: int = 640) -> FieldResult:

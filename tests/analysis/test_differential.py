@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from leukolens.analysis.differential import count_kinds, make_differential
 from leukolens.analysis.ranges import ReferenceRanges
-from leukolens.core.confusion import REVIEW, Confusion
+from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Interval, mean_interval, poisson_interval, wilson_interval
 from leukolens.core.results import Advice, Box, Differential, FieldCell, FieldResult, Share
 from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
 
-SURE = Confusion(
-    CELL_CLASSES, (*CELL_CLASSES, REVIEW), np.hstack([np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 1), np.int64)])
-)
+SURE = Confusion(CELL_CLASSES, np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 8), np.int64))
 
 
 def make_cell(label: str | None, status: str = "accepted", kind: str = "leukocyte") -> FieldCell:
@@ -101,6 +99,15 @@ def test_a_known_mistake_is_taken_back() -> None:
     assert (
         immature.interval.low > 2 and immature.corrected_interval is not None and immature.corrected_interval.low == 0
     )
+
+
+def test_which_calls_are_unsure_does_not_move_the_corrected_shares() -> None:
+    told = dataclasses.replace(SURE, unsure=np.eye(8, dtype=np.int64) * 100)
+    sure = make_differential(make_cells(neutrophil=120, lymphocyte=80), told, None, None)
+    cells = make_cells(neutrophil=120, lymphocyte=62) + [make_cell("lymphocyte", "review")] * 18
+    unsure = make_differential(cells, told, None, None)
+    assert find(unsure, "lymphocyte").count == 62 and find(unsure, "lymphocyte").percent < 35
+    assert find(unsure, "lymphocyte").corrected == find(sure, "lymphocyte").corrected == pytest.approx(40, abs=0.5)
 
 
 def test_platelets_that_await_review_do_not_make_the_smear_strange() -> None:

@@ -74,16 +74,16 @@ def test_a_field_out_of_range_is_refused(tmp_path: Path, key: str, value: object
 
 CONFUSION = {
     "labels": ["neutrophil", "platelet"],
-    "outcomes": ["neutrophil", "platelet", "review"],
-    "counts": [[9, 0, 1], [1, 8, 0]],
+    "counts": [[9, 1], [1, 8]],
+    "unsure": [[1, 0], [0, 0]],
 }
 
 
 def test_a_confusion_is_read_and_a_hostile_one_refused(tmp_path: Path) -> None:
     folder = make(tmp_path / "b", dataclasses.replace(CARD, validation={"confusion": CONFUSION}))
     confusion = read_card(folder).confusion
-    assert confusion is not None and confusion.counts.tolist() == [[9, 0, 1], [1, 8, 0]]
-    for hostile in (None, {}, CONFUSION | {"counts": [[9, 0, -1], [1, 8, 0]]}, CONFUSION | {"counts": 3}):
+    assert confusion is not None and confusion.counts.tolist() == [[9, 1], [1, 8]]
+    for hostile in (None, {}, CONFUSION | {"counts": [[9, -1], [1, 8]]}, CONFUSION | {"counts": 3}):
         make(folder, dataclasses.replace(CARD, validation={"confusion": hostile}))
         with pytest.raises(BundleError, match="confusion"):
             read_card(folder)

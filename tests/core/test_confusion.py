@@ -7,17 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukolens.core.confusion import REVIEW, Confusion, count_confusion, parse_confusion
+from leukolens.core.confusion import Confusion, count_confusion, parse_confusion
 
 CLASSES = ("neutrophil", "lymphocyte")
-FIELDS = {"labels": list(CLASSES), "outcomes": [*CLASSES, REVIEW], "counts": [[8, 1, 1], [0, 9, 0]]}
+FIELDS = {"labels": list(CLASSES), "counts": [[8, 1], [0, 9]], "unsure": [[0, 1], [0, 2]]}
 
 
-def test_cells_are_counted_by_truth_and_outcome() -> None:
+def test_cells_are_counted_by_truth_and_call() -> None:
     truths = ["neutrophil", "neutrophil", "lymphocyte", "lymphocyte", "monocyte", "neutrophil"]
-    outcomes = ["neutrophil", "lymphocyte", "lymphocyte", REVIEW, "lymphocyte", "rejected"]
-    confusion = count_confusion(CLASSES, truths, outcomes)
-    np.testing.assert_array_equal(confusion.counts, [[1, 1, 1], [0, 1, 1]])
+    calls = ["neutrophil", "lymphocyte", "lymphocyte", "neutrophil", "lymphocyte", ""]  # the last was never named
+    confusion = count_confusion(CLASSES, truths, calls, [True, False, True, False, True, False])
+    np.testing.assert_array_equal(confusion.counts, [[1, 1], [1, 1]])
+    np.testing.assert_array_equal(confusion.unsure, [[0, 1], [1, 0]])
 
 
 def test_the_table_survives_json() -> None:
@@ -34,15 +35,15 @@ def test_the_table_survives_json() -> None:
         ("labels", ["neutrophil", ["lymphocyte"]]),
         ("labels", []),
         ("labels", "neutrophil"),
-        ("outcomes", ["lymphocyte", "neutrophil", REVIEW]),
-        ("outcomes", list(CLASSES)),
-        ("counts", [[8, 1, 1]]),
-        ("counts", [[8, 1], [0, 9]]),
-        ("counts", [[8, 1, -1], [0, 9, 0]]),
-        ("counts", [[8, 1, 1.0], [0, 9, 0]]),
-        ("counts", [[8, 1, True], [0, 9, 0]]),
-        ("counts", [[8, 1, 10**30], [0, 9, 0]]),
-        ("counts", [[8, 1, float("nan")], [0, 9, 0]]),
+        ("counts", [[8, 1]]),
+        ("counts", [[8, 1, 1], [0, 9, 0]]),
+        ("counts", [[8, -1], [0, 9]]),
+        ("counts", [[8, 1.0], [0, 9]]),
+        ("counts", [[8, True], [0, 9]]),
+        ("counts", [[8, 10**30], [0, 9]]),
+        ("counts", [[8, float("nan")], [0, 9]]),
+        ("unsure", [0, 2]),
+        ("unsure", [[0, 0], [0, 10]]),
     ],
 )
 def test_a_hostile_table_is_refused(key: str, value: object) -> None:
@@ -72,5 +73,6 @@ def test_the_shipped_card_says_what_its_model_did_on_validation() -> None:
     card = read_card(Path(leukolens.__file__).parent / "bundles" / "pbc")
     assert card.confusion is not None
     assert card.confusion.counts.sum() == card.validation["n"]
-    right = np.trace(card.confusion.counts) / card.confusion.counts[:, :-1].sum()
-    assert right == pytest.approx(card.validation["accepted_accuracy"])
+    accepted = card.confusion.counts - card.confusion.unsure
+    assert np.trace(card.confusion.counts) / card.confusion.counts.sum() == pytest.approx(card.validation["accuracy"])
+    assert np.trace(accepted) / accepted.sum() == pytest.approx(card.validation["accepted_accuracy"])

@@ -1,7 +1,8 @@
 """The mix of cells behind the calls: a smear's counts corrected for the classifier's known errors, and for the border.
 
-A cell of class i gets outcome k (a class it is accepted as, or review) with a probability that validation cells
-tell, with an error of its own. The outcomes of a smear are then multinomial over the mix times these probabilities.
+A cell of class i is called k, sure or not, with a probability that validation cells tell, with an error of its own.
+The calls of a smear are then multinomial over the mix times these probabilities. Unsure calls count as they stand:
+which cells are unsure changes from slide to slide and from class to class, and most of what is unsure is called rightly.
 The point estimate is the likeliest mix without negative shares (EM; Dempster, Laird and Rubin 1977). The interval
 inverts a score test, as Wilson's does: the efficient linear estimate of a share, its variance taken at the share
 under test, from the smear's counts and from the validation rows together. With a perfect classifier it is Wilson's.
@@ -63,14 +64,12 @@ class _Rates:
     """What the validation cells say.
 
     Attributes:
-        rates: `(k, o)` probability of each outcome for each class.
+        rates: `(k, k)` probability of each call for each class.
         cells: `(k,)` cells behind each row, the prior's included.
-        kept: `(o,)` columns of the outcomes; one that no validation cell took says nothing of the mix.
     """
 
     rates: Floats
     cells: Floats
-    kept: NDArray[np.intp]
 
 
 def find_strangeness(unsure: int, cells: int, confusion: Confusion) -> str:
@@ -81,34 +80,25 @@ def find_strangeness(unsure: int, cells: int, confusion: Confusion) -> str:
         cells: All that were looked at.
         confusion: Of validation cells.
     """
-    known = wilson_interval(int(confusion.counts[:, -1].sum()), int(confusion.counts.sum()))
+    known = wilson_interval(int(confusion.unsure.sum()), int(confusion.counts.sum()))
     if cells and wilson_interval(unsure, cells).low > known.high:
         return f"{unsure} of {cells} cells are unsure, a larger share than on validation: these cells are unlike those"
     return ""
 
 
-def find_obstacle(outcomes: NDArray[np.integer], confusion: Confusion) -> str:
-    """Why a smear's counts cannot be corrected by this confusion, in words; empty where they can.
-
-    Args:
-        outcomes: `(k + 1,)` cells of the smear by outcome, as the confusion orders them.
-        confusion: Of validation cells.
-    """
+def find_obstacle(confusion: Confusion) -> str:
+    """Why no smear's counts can be corrected by this confusion of validation cells, in words; empty where they can."""
     rows = confusion.counts.sum(axis=1)
     if rows.min() < FEWEST_CELLS:
         label = confusion.labels[int(rows.argmin())]
         return f"the classifier was judged on {rows.min()} cells of {label}, at least {FEWEST_CELLS} are needed"
-    rates = _learn_rates(confusion).rates
-    fewer_outcomes = rates.shape[1] < rates.shape[0]
-    if fewer_outcomes or np.linalg.svd(rates, compute_uv=False).min() < _WEAKEST_SINGULAR_VALUE:
+    if np.linalg.svd(_learn_rates(confusion).rates, compute_uv=False).min() < _WEAKEST_SINGULAR_VALUE:
         return "the classifier mistakes some classes for each other so often that their shares cannot be told"
-    if int(outcomes[:-1].sum()) == 0:
-        return "no cell was accepted"
     return ""
 
 
 def correct_shares(
-    outcomes: NDArray[np.integer],
+    calls: NDArray[np.integer],
     confusion: Confusion,
     members: Sequence[str],
     stand_for: Mapping[str, float] | None = None,
@@ -116,13 +106,14 @@ def correct_shares(
     """Shares of classes within a group, corrected for the classifier's errors, with 95 % intervals.
 
     Args:
-        outcomes: `(n, k + 1)` cells of `n` smears by outcome, as the confusion orders them; at least one accepted each.
+        calls: `(n, k)` cells of `n` smears by the class called, sure or not, as the confusion orders them; one of the
+            members at least in each.
         confusion: Of validation cells; `find_obstacle` has nothing against it.
         members: The `c` classes whose shares sum to 1: the leukocytes.
         stand_for: By class, how many cells stand behind one; None, and a class not named, for one.
     """
     known = _learn_rates(confusion)
-    seen = np.asarray(outcomes, np.float64)[:, known.kept]
+    seen = np.asarray(calls, np.float64)
     cells = seen.sum(axis=1)
     mix = _find_mix(seen / cells[:, None], known.rates)
     inside = np.array([confusion.labels.index(name) for name in members], np.intp)
@@ -131,23 +122,22 @@ def correct_shares(
     shares /= shares.sum(axis=1, keepdims=True)
     test = _ScoreTest(seen / cells[:, None], cells, mix, inside, behind, known)
     low, high = test.find_ends()
-    calls = np.asarray(outcomes)[:, inside]
-    exact = calls < FEW_CALLS
+    called = np.asarray(calls)[:, inside]
+    exact = called < FEW_CALLS
     for smear, member in zip(*np.nonzero(exact), strict=True):
-        ends = _exact_ends(int(calls[smear, member]), int(cells[smear]), mix[smear], int(inside[member]), known)
+        ends = _exact_ends(int(called[smear, member]), int(cells[smear]), mix[smear], int(inside[member]), known)
         low[smear, member], high[smear, member] = _weigh_ends(ends, member, mix[smear, inside], behind)
     return CorrectedShares(shares, np.minimum(low, shares), np.maximum(high, shares), exact)
 
 
 def _learn_rates(confusion: Confusion) -> _Rates:
-    kept = np.flatnonzero(confusion.counts.sum(axis=0))
-    counts = confusion.counts[:, kept] + _PRIOR_CELLS / max(1, len(kept))
+    counts = confusion.counts + _PRIOR_CELLS / len(confusion.labels)
     cells = counts.sum(axis=1)
-    return _Rates(counts / cells[:, None], cells, kept)
+    return _Rates(counts / cells[:, None], cells)
 
 
 def _find_mix(seen: Floats, rates: Floats) -> Floats:
-    """The likeliest mixes `(n, k)` for shares of outcomes `(n, o)`."""
+    """The likeliest mixes `(n, k)` for shares of calls `(n, k)`."""
     mix = np.full((len(seen), len(rates)), 1 / len(rates))
     for _ in range(_EM_STEPS):
         before = mix
@@ -215,7 +205,7 @@ def _exact_ends(calls: int, cells: int, mix: Floats, label: int, known: _Rates) 
     The exact limits of the share called, less the share that the other classes are called so, both errors joined as
     Zou and Donner (2008) join them, over the share of the class's own cells that are called so.
     """
-    column = known.rates[:, int(np.flatnonzero(known.kept == label)[0])] if label in known.kept else mix * 0
+    column = known.rates[:, label]
     others = mix.copy()
     others[label] = 0
     others /= max(others.sum(), 1e-12)

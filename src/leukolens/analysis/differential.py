@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leukolens.analysis.correction import correct_shares, find_obstacle, find_strangeness
 from leukolens.analysis.ranges import ReferenceRanges
-from leukolens.core.confusion import REVIEW, Confusion
+from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.multinomial import simultaneous_intervals
 from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Reference, Share
@@ -67,10 +67,14 @@ def make_differential(
     corrected: dict[str, _Corrected] = {}
     why_not, unlike = "the bundle's card does not say how the classifier errs", ""
     if confusion is not None:
-        outcomes = _count_outcomes(found, confusion)
-        why_not = unlike = find_strangeness(int(outcomes[-1]), int(outcomes.sum()), confusion)
+        looked_at = [cell for cell in found if cell.status in _COUNTED_IN_FIELDS]
+        # What the classifier calls a platelet is so for it, also where the finder's word against it left it to be reviewed.
+        unsure = sum(cell.status == "review" and cell.box.label != _PLATELET for cell in looked_at)
+        why_not = unlike = find_strangeness(unsure, len(looked_at), confusion)
         if not unlike:
-            corrected, why_not = _correct(outcomes, confusion, members, stand_for or {})
+            called = Counter(cell.box.label for cell in looked_at)
+            calls = np.array([called[name] for name in confusion.labels], np.int64)
+            corrected, why_not = _correct(calls, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
     shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
     return Differential(
@@ -147,15 +151,15 @@ def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str,
 
 
 def _correct(
-    outcomes: NDArray[np.int64], confusion: Confusion, members: Sequence[str], stand_for: Mapping[str, float]
+    calls: NDArray[np.int64], confusion: Confusion, members: Sequence[str], stand_for: Mapping[str, float]
 ) -> tuple[dict[str, _Corrected], str]:
     """Corrected shares by class, or none and why."""
-    if not any(outcomes[confusion.labels.index(name)] for name in members):
+    if not any(calls[confusion.labels.index(name)] for name in members):
         return {}, "no leukocyte was counted"
-    if obstacle := find_obstacle(outcomes, confusion):
+    if obstacle := find_obstacle(confusion):
         return {}, obstacle
-    corrected = correct_shares(outcomes[None], confusion, members, stand_for)
-    told = f"from {confusion.counts.sum()} validation cells"
+    corrected = correct_shares(calls[None], confusion, members, stand_for)
+    told = f"of {confusion.counts.sum()} validation cells, unsure calls counted too"
     if any(number > 1 for number in stand_for.values()):
         told += ", with what the border cuts of large cells allowed for"
     methods = (f"score interval through the confusion {told}", f"Clopper-Pearson through the confusion {told}")
@@ -170,19 +174,6 @@ def _correct(
         )
         for place, label in enumerate(members)
     }, ""
-
-
-def _count_outcomes(found: Sequence[FieldCell], confusion: Confusion) -> NDArray[np.int64]:
-    """Cells by outcome, as the confusion orders them.
-
-    What the classifier calls a platelet is that outcome also where the finder's word against it left it to be reviewed.
-    """
-    called = Counter(
-        cell.box.label if cell.status == "accepted" or cell.box.label == _PLATELET else REVIEW
-        for cell in found
-        if cell.status in _COUNTED_IN_FIELDS
-    )
-    return np.array([*(called[name] for name in confusion.labels), called[REVIEW]], np.int64)
 
 
 def _add_per_liter(share: Share, leukocytes: float | None) -> Share:

@@ -152,7 +152,7 @@ def _draw_differential(differential: Differential) -> Section | None:
     text = ["Percent of the leukocytes counted. Lines are 95 % intervals: the truth may lie anywhere on them."]
     if corrected:
         text.append(
-            "The lower bar allows for the errors that the classifier made on other cells, in its own laboratory, and for large cells being cut by a field's border more often than small ones, unless the photographs were aimed at cells. Where the two bars differ much, trust neither before a person has looked."
+            "The lower bar counts unsure cells too, by their likeliest class, and allows for the errors that the classifier made on other cells, in its own laboratory, and for large cells being cut by a field's border more often than small ones, unless the photographs were aimed at cells. Where the two bars differ much, trust neither before a person has looked."
         )
     else:
         why = differential.why_not_corrected or "its errors on other cells are not known"

@@ -15,7 +15,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from leukolens.core.card import Card, write_card
-from leukolens.core.confusion import REVIEW, count_confusion
+from leukolens.core.confusion import count_confusion
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, normalise_batch
 from leukolens.evaluation.calibration import calibrate, to_probabilities
@@ -106,10 +106,9 @@ def quantise_bundle(
     found = calibrate(after, truths)
     sure = to_probabilities(after, found.temperature).max(axis=1)
     names = bundle.card.classes
-    outcomes = [
-        names[label] if accepted else REVIEW for label, accepted in zip(called, sure >= found.threshold, strict=True)
-    ]
-    confusion = count_confusion(names, [names[truth] for truth in truths], outcomes)
+    confusion = count_confusion(
+        names, [names[truth] for truth in truths], [names[label] for label in called], list(sure >= found.threshold)
+    )
     validation = found.validation | {
         "precision": "8-bit integers, quantised after training",
         "confusion": confusion.to_fields(),

@@ -129,8 +129,13 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
 def describe_validation(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     """What the card says of validation: the run's figures, and the confusion of its predictions there."""
     predictions = read_predictions(run.predictions("validation"))
-    outcomes = [call.label if call.status == "accepted" else call.status for call in predictions.calls]
-    confusion = count_confusion(facts["classes"], predictions.truths, outcomes)
+    calls = predictions.calls
+    confusion = count_confusion(
+        facts["classes"],
+        predictions.truths,
+        [call.label for call in calls],
+        [call.status == "accepted" for call in calls],
+    )
     return facts["validation"] | {"confusion": confusion.to_fields()}
 
 
