@@ -23,6 +23,7 @@ CARD = DetectorCard(
     (0.25, 0.25, 0.25),
     {"leukocyte": 0.5, "red_cell": 0.25, "platelet": 0.4},
     0.5,
+    cut_gains={"leukocyte": 1.25},
     training={"data": "bccd"},
 )
 
@@ -89,6 +90,8 @@ def test_another_model_file_is_found_out(tmp_path: Path) -> None:
         ("box_scales", {"unicorn": 0.9}),
         ("box_scales", {"platelet": 0.0}),
         ("box_scales", "platelet"),
+        ("cut_gains", {"unicorn": 1.0}),
+        ("cut_gains", {"leukocyte": -1.0}),
         ("task", "prophet"),
         ("format", 2),
         ("files", {"../model.onnx": "0"}),

@@ -160,6 +160,25 @@ def test_no_other_threshold_gives_a_better_f1(seed: int) -> None:
     assert best == pytest.approx(max(matched.rates_at(score)["f1"] for score in matched.scores))
 
 
+def test_the_lowest_threshold_is_within_chance_of_the_best() -> None:
+    # Of 100 cells 90 are found surely; then comes a false find for every right one, three times.
+    truths = tuple(box(30 * place) for place in range(100))
+    finds = [find(30 * place, 0.9) for place in range(90)]
+    for number in range(6):
+        found = (
+            find(30 * (90 + number // 2), 0.8 - 0.1 * number)
+            if number % 2 == 0
+            else find(9000 + 30 * number, 0.8 - 0.1 * number)
+        )
+        finds.append(found)
+    matched = match_kind([JudgedField("a", "a", truths, tuple(finds))], KIND)
+    best = max(matched.rates_at(score)["f1"] for score in matched.scores)
+    low = matched.lowest_threshold()
+    assert low <= matched.best_threshold()
+    assert matched.rates_at(low)["f1"] >= best - np.sqrt(best * (1 - best) / 100)
+    assert match_kind([JudgedField("a", "a", truths, ())], KIND).lowest_threshold() == 0.5
+
+
 def test_the_whole_judgement_holds_together() -> None:
     fields = [field for seed in range(6) for field in draw_fields(seed)]
     fields = [JudgedField(f"{n}", f"{n // 2}", field.truths, field.detections) for n, field in enumerate(fields)]

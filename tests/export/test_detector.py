@@ -25,6 +25,7 @@ FACTS = {
     "score_thresholds": {"leukocyte": 0.5, "red_cell": 0.4, "platelet": 0.3},
     "nms_iou": 0.6,
     "box_scales": {"platelet": 0.85},
+    "cut_gains": {"leukocyte": 1.5},
     "weights_origin": "random",
     "validation": {},
     "data": "toy",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.runtime.decoding import Finds, decode_maps, drop_repeats
+from leukolens.runtime.decoding import Finds, decode_maps, drop_repeats, lift_cut, lift_scores
 
 LEAST = np.array([0.5, 0.5, 0.5])
 
@@ -48,6 +48,22 @@ def find(*rows: tuple[float, float, float, float, float, str]) -> Finds:
         np.array([row[4] for row in rows]),
         np.array([DETECTED_KINDS.index(row[5]) for row in rows]),
     )
+
+
+def test_what_the_border_cuts_is_held_to_less() -> None:
+    rows = [(0, 40, 20, 60, 0.3, "leukocyte"), (40, 40, 60, 60, 0.3, "leukocyte"), (0, 0, 20, 20, 0.3, "red_cell")]
+    gains, least = np.array([1.0, 0.0, 0.0]), np.array([0.5, 0.2, 0.2])
+    found = lift_cut(find(*rows), (100, 100), gains, least)
+    # A logit more: odds of 3 to 7 become e times as good, .538.
+    np.testing.assert_allclose(found.scores, [0.3 * np.e / (0.3 * np.e + 0.7), 0.3])
+    assert found.boxes[:, 0].tolist() == [0, 0] and found.kinds.tolist() == [0, 1]
+
+
+@given(st.floats(0, 1), st.floats(-5, 5))
+def test_lifted_scores_stay_scores_and_come_back(score: float, gain: float) -> None:
+    lifted = lift_scores(np.array([score]), np.array([gain]))
+    assert 0 <= lifted[0] <= 1 and (lifted[0] >= score) == (gain >= 0 or lifted[0] == score)
+    np.testing.assert_allclose(lift_scores(lifted, np.array([-gain])), [score], atol=1e-9)
 
 
 def kept(*rows: tuple[float, float, float, float, float, str]) -> list[float]:

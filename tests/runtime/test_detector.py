@@ -91,6 +91,25 @@ def test_boxes_of_a_kind_are_as_wide_as_the_card_says_about_the_same_middle(toy_
     assert tight.x0 + tight.x1 == pytest.approx(wide.x0 + wide.x1) and tight.y1 < wide.y1
 
 
+def test_a_cell_cut_by_the_border_counts_from_a_lower_score_where_the_card_says_so(
+    toy_finder: Any, tmp_path: Path
+) -> None:
+    boxes = [Box(-30, 60, 30, 120, "leukocyte"), Box(120, 60, 180, 120, "leukocyte")]
+    field = toy_finder.draw_discs((180, 260), boxes)
+
+    def scores(name: str, least: float, gains: dict[str, float]) -> list[float]:
+        thresholds = {"leukocyte": least, "red_cell": 0.99, "platelet": 0.99}
+        folder = toy_finder.make_bundle(tmp_path / name, score_thresholds=thresholds, cut_gains=gains)
+        found = Detector(load_detector(folder), threads=1).find_cells(field, 7.5 / 48).detections
+        return [cell.score for cell in sorted(found, key=lambda cell: cell.box.x0)]
+
+    cut, whole = scores("plain", 0.01, {})
+    least = (1 + max(cut, whole)) / 2  # more than either has
+    assert scores("strict", least, {}) == []
+    (lifted,) = scores("lenient", least, {"leukocyte": 9.0})
+    assert lifted > cut and scores("other kind", least, {"red_cell": 9.0}) == []
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (200, 300)])
 def test_an_empty_field_has_no_cells_and_no_scale(toy_detector: Path, size: tuple[int, int]) -> None:
     found = Detector(load_detector(toy_detector), threads=1).find_cells(np.full((*size, 3), 255, np.uint8))

@@ -28,10 +28,10 @@ from leukolens.training.detector_config import (
     is_detector_recipe,
     read_detector_recipe,
 )
-from leukolens.training.detector_finish import choose_scale, widen_boxes
+from leukolens.training.detector_finish import choose_cut_gain, choose_scale, keep_cut, widen_boxes
 from leukolens.training.detector_fit import load_part, train_detector
 from leukolens.training.detector_module import DetectorModule
-from leukolens.training.fields import draw_in, label_boxes
+from leukolens.training.fields import Crop, draw_in, label_boxes
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "detector.toml"
 
@@ -215,6 +215,21 @@ def test_boxes_drawn_too_wide_are_narrowed_and_good_ones_are_left() -> None:
     assert 0.6 <= scale <= 0.9
     assert match_kind([widen_boxes(field, "platelet", scale) for field in wide], "platelet").average_precision() == 1
     assert choose_scale(wide, (), "red_cell") == 1  # none is there to choose by
+
+
+def test_cut_leukocytes_are_lifted_to_the_threshold_of_whole_ones() -> None:
+    def judged(score: float, left: float) -> JudgedField:
+        box = Box(left, 40, left + 30, 70, "leukocyte")
+        return JudgedField("a", "", (box,), (Detection(box, score),))
+
+    inside = np.zeros((128, 128), bool)
+    inside[:100, :120] = True
+    part = Crop(np.zeros((128, 128, 3), np.uint8), inside, label_boxes(()), (1.0, 1.0, 1.0))
+    at_border = [keep_cut(judged(0.25, left), part, "leukocyte") for left in (0, 90.5, 45)]
+    assert [len(field.truths) for field in at_border] == [len(field.detections) for field in at_border] == [1, 1, 0]
+    gain = choose_cut_gain(at_border, "leukocyte", 0.5)
+    assert gain == pytest.approx(np.log(3))  # odds of 1 to 3 must become even
+    assert choose_cut_gain(at_border, "leukocyte", 0.1) == choose_cut_gain([], "leukocyte", 0.5) == 0
 
 
 def test_a_width_is_as_good_as_the_boxes_that_it_agrees_with_least() -> None:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from leukolens.core.borders import borders_px
+from leukolens.core.overlaps import stack_corners
 from leukolens.core.results import FieldCell, FieldResult
-from leukolens.runtime.subject import border_px
 
 _MIDDLE = 0.5
 """Side of the middle of a field, in shares of the places that a cell seen whole can take."""
@@ -50,7 +51,7 @@ def _find_counted(field: FieldResult) -> Iterator[FieldCell]:
 def _place(cell: FieldCell, field: FieldResult) -> tuple[float, bool]:
     """The chance of a cell of this size to be seen whole, and whether this one lies in the field's middle."""
     left, top, right, bottom = field.seen or (0, 0, field.width_px, field.height_px)
-    box, border = cell.box, border_px(cell.box)
+    box, border = cell.box, float(borders_px(stack_corners([cell.box]))[0])
     chance, central = 1.0, True
     for start, end, low, high in ((left, right, box.x0, box.x1), (top, bottom, box.y0, box.y1)):
         free = end - start - (high - low) - 2 * border

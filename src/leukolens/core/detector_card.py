@@ -41,6 +41,8 @@ class DetectorCard:
         nms_iou: Overlap from which the less sure of two finds of one kind is the same cell.
         box_scales: By kind, what a find's width and height are multiplied by, fitted on validation where its datasets box
             the kind too wide; a kind that is not named keeps its boxes.
+        cut_gains: By kind, the logits that are added to the score of a cell that the field's border cuts, fitted on
+            validation: less of it shows, so it scores less; a kind that is not named keeps its scores.
         files: SHA-256 by file name, for every file of the bundle but the card.
         weights_origin: Where training started from, in words.
         training: Datasets, split hash, recipe name, seed, fields, epochs, device, versions, commit.
@@ -59,6 +61,7 @@ class DetectorCard:
     score_thresholds: dict[str, float]
     nms_iou: float
     box_scales: dict[str, float] = field(default_factory=dict)
+    cut_gains: dict[str, float] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     weights_origin: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -90,9 +93,10 @@ def _parse_card(fields: dict[str, Any]) -> DetectorCard:
     thresholds = dict(fields["score_thresholds"])
     if set(thresholds) != set(kinds):
         raise ValueError(f"score_thresholds for {sorted(map(str, thresholds))}, expected one for each of {kinds}")
-    scales = dict(fields.get("box_scales", {}))
-    if not set(scales) <= set(kinds):
-        raise ValueError(f"box_scales for {sorted(map(str, scales))}, expected some of {kinds}")
+    by_kind = {name: dict(fields.get(name, {})) for name in ("box_scales", "cut_gains")}
+    for name, values in by_kind.items():
+        if not set(values) <= set(kinds):
+            raise ValueError(f"{name} for {sorted(map(str, values))}, expected some of {kinds}")
     mean, std = parse_colours(fields)
     return DetectorCard(
         kinds=kinds,
@@ -102,6 +106,7 @@ def _parse_card(fields: dict[str, Any]) -> DetectorCard:
         std=std,
         score_thresholds={kind: parse_number(thresholds, kind, 0.0, 1.0) for kind in kinds},
         nms_iou=parse_number(fields, "nms_iou", 0.05, 0.95),
-        box_scales={kind: parse_number(scales, kind, 0.5, 2.0) for kind in scales},
+        box_scales={kind: parse_number(by_kind["box_scales"], kind, 0.5, 2.0) for kind in by_kind["box_scales"]},
+        cut_gains={kind: parse_number(by_kind["cut_gains"], kind, 0.0, 10.0) for kind in by_kind["cut_gains"]},
         **parse_story(fields),
     )

@@ -202,14 +202,28 @@ class KindMatches:
 
         Half-way in ratio, as scores fall where cells are cut or pale: where the two lie apart, what validation cannot tell is found.
         """
-        finds = np.arange(1, len(self.scores) + 1)
-        f1 = 2 * np.cumsum(self.hits) / (finds + self.truths.sum())
-        # Finds of one score cannot be told apart by a threshold.
-        f1[:-1][self.scores[:-1] == self.scores[1:]] = -1
-        if not len(f1):
+        return self._part_after(int(self._f1().argmax())) if len(self.scores) else 0.5
+
+    def lowest_threshold(self) -> float:
+        """The lowest score from which F1 is within chance of the best; 0.5 without finds.
+
+        Chance is one standard error of a share of as many cells as there are (the rule of Breiman et al. 1984).
+        """
+        if not len(self.scores):
             return 0.5
-        last = int(f1.argmax())
-        below = self.scores[last + 1] if last + 1 < len(self.scores) else self.scores[last]
+        f1 = self._f1()
+        best = float(f1.max())
+        chance = math.sqrt(best * (1 - best) / max(1, int(self.truths.sum())))
+        return self._part_after(int(np.flatnonzero(f1 >= best - chance)[-1]))
+
+    def _f1(self) -> NDArray[np.float64]:
+        """F1 of the finds down to each; -1 where the next has the same score, for no threshold parts these."""
+        f1 = 2 * np.cumsum(self.hits) / (np.arange(1, len(self.scores) + 1) + self.truths.sum())
+        f1[:-1][self.scores[:-1] == self.scores[1:]] = -1
+        return np.asarray(f1)
+
+    def _part_after(self, last: int) -> float:
+        below = self.scores[min(last + 1, len(self.scores) - 1)]
         return float(np.sqrt(self.scores[last] * below))
 
     def curve(self) -> list[tuple[float, float]]:

@@ -109,7 +109,9 @@ def export_detector(run: RunFolder, out: Path, name: str) -> DetectorCard:
         std=tuple(facts["std"]),
         score_thresholds=facts["score_thresholds"],
         nms_iou=facts["nms_iou"],
-        box_scales=facts.get("box_scales", {}),  # a run of an earlier LeukoLens has none
+        # A run of an earlier LeukoLens has none of these.
+        box_scales=facts.get("box_scales", {}),
+        cut_gains=facts.get("cut_gains", {}),
         files={path.name: hash_file(path) for path in (out / "model.onnx", out / "split.json")},
         weights_origin=facts["weights_origin"],
         training={key: facts[key] for key in _STORY},

@@ -18,7 +18,7 @@ from leukolens.core.pixels import Pixels, normalise_colours, resize_window
 from leukolens.core.results import Box, DetectedField, Detection
 from leukolens.core.tiles import Span, Tile, lay_tiles
 from leukolens.runtime.bundles import find_bundle, list_bundles
-from leukolens.runtime.decoding import Finds, decode_maps, drop_repeats, join_finds
+from leukolens.runtime.decoding import Finds, decode_maps, drop_repeats, join_finds, lift_cut, lift_scores
 from leukolens.runtime.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
 from leukolens.runtime.session import INPUT_NAME, open_bundle_model
 
@@ -135,7 +135,10 @@ class Detector:
         margin = math.ceil(_MARGIN_CELLS * self.card.red_cell_px)
         tiles = lay_tiles(size, side, margin, INPUT_MULTIPLE_PX)
         # One tile after another: on processors a batch is no faster, and memory stays flat.
-        found = join_finds([self._look_at_tile(part, size, tile, least) for tile in tiles])
+        gains = np.array([self.card.cut_gains.get(kind, 0.0) for kind in self.card.kinds])
+        before = lift_scores(least, -gains)  # what a cut cell must score to reach `least`
+        found = join_finds([self._look_at_tile(part, size, tile, before) for tile in tiles])
+        found = lift_cut(found, size, gains, least)
         found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
         found = found.widen(np.array([self.card.box_scales.get(kind, 1.0) for kind in self.card.kinds]))
         found = found.place(np.array([(x1 - x0) / size[1], (y1 - y0) / size[0]]), np.array([x0, y0], float))

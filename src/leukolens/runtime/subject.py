@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from leukolens.core.borders import are_cut
+from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Preparation
 from leukolens.core.results import Box, DetectedField
 
@@ -17,10 +19,6 @@ FRAME_UM = 33.4
 WIDEST_PLATELET_UM = 8.5
 """A cell found as a leukocyte and wider than this is no platelet. Of PBC's validation pictures, the platelets that were
 found as leukocytes measure 7.8 at most; of the leukocytes there all but some lymphocytes and erythroblasts exceed it."""
-
-_LEAST_BORDER_PX, _BORDER_SHARE = 2.0, 0.045
-"""Of 56 drawn leukocytes of about 100 px that a border cuts, the boxes found end at the border or up to 2 px before it for
-45, up to 4.6 px for 54; of whole ones one in nine that come within 10 px ends so near."""
 
 _CENTRAL = 0.25
 """A platelet this near to the middle, in shares of the picture's sides, is what a picture without a leukocyte shows."""
@@ -117,12 +115,7 @@ def is_no_platelet(leukocyte: Box, pixel_size_um: float | None) -> bool:
 
 def is_cut(box: Box, height: int, width: int) -> bool:
     """Whether the picture's border may cut the cell."""
-    return bool(min(box.x0, box.y0, width - box.x1, height - box.y1) < border_px(box))
-
-
-def border_px(box: Box) -> float:
-    """How near to the picture's border a cell's box may come before the border may cut the cell, in pixels."""
-    return max(_LEAST_BORDER_PX, _BORDER_SHARE * max(box.x1 - box.x0, box.y1 - box.y0))
+    return bool(are_cut(stack_corners([box]), height, width)[0])
 
 
 def _of_kind(detected: DetectedField, kind: str) -> Sequence[Box]:

@@ -2,14 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import logit
 from torch import Tensor, nn
 
+from leukolens.core.borders import are_cut
+from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import normalise_colours
+from leukolens.core.results import Box
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.detection import LOOSE_OVERLAP, JudgedField, match_kind, of_kind
+from leukolens.evaluation.detection import LOOSE_OVERLAP, JudgedField, finds_of_kind, match_kind, of_kind
 from leukolens.models.detector import MEAN, STD
 from leukolens.training.detector_module import NMS_IOU, judge_field, list_boxes, measure_precisions
 from leukolens.training.fields import Crop, TrainingField, cut_through, cut_whole
@@ -31,7 +38,8 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
     """Widths of boxes and thresholds of best F1 per kind, and what they give on validation fields, for `environment.json`.
 
     A kind's threshold is chosen on the fields whose datasets box nearly all cells of it, where there are such: unboxed
-    cells that are found would count as errors, and push it up. That of leukocytes is chosen where fields are cut through them, too.
+    cells that are found would count as errors, and push it up. That of leukocytes, of which few are left out anywhere, is
+    chosen on all fields: what is no leukocyte differs from laboratory to laboratory. What a border cuts has its own.
     """
     network.eval()
 
@@ -42,6 +50,7 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
     found = [(field, judge(field, cut_whole(field, red_cell_px))) for field in fields]
     thresholds: dict[str, float] = {}
     scales: dict[str, float] = {}
+    gains: dict[str, float] = {}
     rates: dict[str, Any] = {}
     for number, kind in enumerate(DETECTED_KINDS):
         least = min(_NEARLY_ALL, max(field.nothing[number] for field in fields))
@@ -53,12 +62,18 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
             scales[kind] = scale
         found = [(field, widen_boxes(judged, kind, scale)) for field, judged in found]
         chosen_on = [pair for pair, chosen in zip(found, complete, strict=True) if chosen]
-        judged_on = [judged for _, judged in chosen_on]
-        matches = match_kind(judged_on, kind)
+        judged_on = [judged for field, judged in found if kind == "leukocyte" and field.nothing[number] > 0]
+        judged_on = judged_on or [judged for _, judged in chosen_on]
+        # A threshold says whether a cell is there; how closely it is boxed is the width's affair. What was taken for a
+        # leukocyte is named next and looked at, what was missed is lost: of equals theirs is the lowest.
+        matches = match_kind(judged_on, kind, LOOSE_OVERLAP)
+        thresholds[kind] = matches.lowest_threshold() if kind == "leukocyte" else matches.best_threshold()
         if kind == "leukocyte":
-            judged_on += [judge(field, part) for field, _ in chosen_on for part in cut_through(field, red_cell_px)]
-        # A threshold says whether a cell is there; how closely it is boxed is the width's affair.
-        thresholds[kind] = match_kind(judged_on, kind, LOOSE_OVERLAP).best_threshold()
+            parts = [(part, judge(field, part)) for field, _ in chosen_on for part in cut_through(field, red_cell_px)]
+            gains[kind] = choose_cut_gain(
+                [keep_cut(judged, part, kind) for part, judged in parts], kind, thresholds[kind]
+            )
+        matches = match_kind([judged for _, judged in chosen_on], kind)
         rates[kind] = matches.rates_at(thresholds[kind]) | {
             "fields": len(chosen_on),
             "cells": int(matches.truths.sum()),
@@ -70,12 +85,42 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
         "score_thresholds": thresholds,
         "nms_iou": NMS_IOU,
         "box_scales": scales,
+        "cut_gains": gains,
         "validation": {
             "fields": len(fields),
             "average_precision_50": measure_precisions(found),
             "at_thresholds": rates,
         },
     }
+
+
+def choose_cut_gain(fields: Sequence[JudgedField], kind: str, threshold: float) -> float:
+    """Logits by which the scores of cells that a border cuts must rise to be judged by the threshold of whole ones.
+
+    Args:
+        fields: With cut cells and finds of them alone.
+        kind: Theirs.
+        threshold: Of whole ones.
+    """
+    matches = match_kind(fields, kind, LOOSE_OVERLAP)
+    if not matches.hits.any():
+        return 0.0
+    return max(0.0, float(logit(threshold) - logit(matches.best_threshold())))
+
+
+def keep_cut(judged: JudgedField, part: Crop, kind: str) -> JudgedField:
+    """What the border of a part of a field may cut, of one kind: cells and finds."""
+    height, width = (int(part.inside.any(axis=axis).sum()) for axis in (1, 0))
+
+    def cut(boxes: Sequence[Box]) -> NDArray[np.bool_]:
+        return are_cut(stack_corners(boxes), height, width)
+
+    truths, finds = of_kind(judged.truths, kind), finds_of_kind(judged.detections, kind)
+    return replace(
+        judged,
+        truths=tuple(compress(truths, cut(truths))),
+        detections=tuple(compress(finds, cut([find.box for find in finds]))),
+    )
 
 
 def choose_scale(fields: Sequence[JudgedField], own: Sequence[JudgedField], kind: str) -> float:

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from importlib.metadata import version
 
+from leukolens.core.card_fields import CARD_NAME
 from leukolens.core.errors import InputRefused
-from leukolens.core.files import hash_bytes, write_text
+from leukolens.core.files import hash_bytes, hash_file, write_text
 from leukolens.core.results import Box
 from leukolens.data.images import read_image
 from leukolens.data.manifest import Record
@@ -36,7 +37,9 @@ def find_cells_of(
     bundle = load_detector(detector)
     names = [(record.id, record.image, str(record.cell)) for record in records]
     key = hash_bytes(
-        json.dumps([names, bundle.card.files, platelets, version("leukolens")]).encode("utf-8", "surrogatepass")
+        json.dumps([names, hash_file(bundle.folder / CARD_NAME), platelets, version("leukolens")]).encode(
+            "utf-8", "surrogatepass"
+        )
     )[:32]
     path = keep_path(f"found-{key}.json")
     if not path.is_file():
