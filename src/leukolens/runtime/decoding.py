@@ -62,7 +62,7 @@ def join_finds(parts: Sequence[Finds]) -> Finds:
 
 
 def lift_cut(finds: Finds, size: tuple[int, int], gains: NDArray[np.float64], least: NDArray[np.float64]) -> Finds:
-    """Cells that a border may cut, with what they score less for it made good; then those that score enough.
+    """Cells that a border may cut, with what they score less for it made good; then those that score enough, surest first.
 
     Args:
         finds: In pixels of a picture of `size`.
@@ -72,7 +72,8 @@ def lift_cut(finds: Finds, size: tuple[int, int], gains: NDArray[np.float64], le
     """
     cut = are_cut(finds.boxes, *size)
     lifted = lift_scores(finds.scores, np.where(cut, gains[finds.kinds], 0.0))
-    return replace(finds, scores=lifted).pick(lifted >= least[finds.kinds])
+    finds = replace(finds, scores=lifted).pick(lifted >= least[finds.kinds])
+    return finds.pick(np.argsort(-finds.scores, kind="stable"))
 
 
 def lift_scores(scores: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -138,8 +138,9 @@ class Detector:
         gains = np.array([self.card.cut_gains.get(kind, 0.0) for kind in self.card.kinds])
         before = lift_scores(least, -gains)  # what a cut cell must score to reach `least`
         found = join_finds([self._look_at_tile(part, size, tile, before) for tile in tiles])
-        found = lift_cut(found, size, gains, least)
         found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
+        # Only now: what is rather a red cell is no leukocyte at the border either.
+        found = lift_cut(found, size, gains, least)
         found = found.widen(np.array([self.card.box_scales.get(kind, 1.0) for kind in self.card.kinds]))
         found = found.place(np.array([(x1 - x0) / size[1], (y1 - y0) / size[0]]), np.array([x0, y0], float))
         found = replace(found, boxes=found.boxes.clip((x0, y0, x0, y0), (x1, y1, x1, y1)))
