@@ -11,7 +11,6 @@ from leukolens.evaluation.detection import (
     SET_ASIDE,
     JudgedField,
     average_precision,
-    best_thresholds,
     count_doubtful,
     judge_finds,
     leave_slivers,
@@ -144,13 +143,13 @@ def test_a_weighed_field_is_a_repeated_field(seed: int) -> None:
 
 
 def test_the_best_threshold_lies_between_the_finds_it_parts() -> None:
-    truths = [[box(0), box(20)]]
-    finds = [[find(0, 0.9), find(20, 0.64), find(60, 0.25), find(60, 0.25, 30)]]
-    assert best_thresholds(truths, finds, [KIND]) == {KIND: pytest.approx(0.4)}
-    assert best_thresholds(truths, [[]], [KIND]) == {KIND: 0.5}
+    def threshold(*finds: Detection) -> float:
+        return match_kind([JudgedField("a", "a", (box(0), box(20)), finds)], KIND).best_threshold()
+
+    assert threshold(find(0, 0.9), find(20, 0.64), find(60, 0.25), find(60, 0.25, 30)) == pytest.approx(0.4)
+    assert threshold() == 0.5
     # A false find of the same score cannot be left out without the hit: F1 is 2/3 with both, 2/3 with one of two.
-    tied = [[find(0, 0.9), find(20, 0.6), find(60, 0.6)]]
-    assert best_thresholds(truths, tied, [KIND])[KIND] == 0.6
+    assert threshold(find(0, 0.9), find(20, 0.6), find(60, 0.6)) == 0.6
 
 
 @given(seeds)

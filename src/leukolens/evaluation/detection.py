@@ -264,14 +264,6 @@ def average_precision(
     return match_kind(_pair(truths, detections), kind, iou).average_precision()
 
 
-def best_thresholds(
-    truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detection]], kinds: Sequence[str]
-) -> dict[str, float]:
-    """The score of each kind that gives the best F1 on these fields, which must be validation's, never test's."""
-    fields = _pair(truths, detections)
-    return {kind: match_kind(fields, kind).best_threshold() for kind in kinds}
-
-
 def _pair(truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detection]]) -> list[JudgedField]:
     pairs = enumerate(zip(truths, detections, strict=True))
     return [JudgedField(str(number), str(number), tuple(boxes), tuple(finds)) for number, (boxes, finds) in pairs]

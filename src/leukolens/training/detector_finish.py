@@ -35,11 +35,15 @@ _NEARLY_ALL = 0.5
 
 
 def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell_px: float) -> dict[str, Any]:
-    """Widths of boxes and thresholds of best F1 per kind, and what they give on validation fields, for `environment.json`.
+    """Widths of boxes and thresholds per kind, and what they give on validation fields, for `environment.json`.
 
-    A kind's threshold is chosen on the fields whose datasets box nearly all cells of it, where there are such: unboxed
-    cells that are found would count as errors, and push it up. That of leukocytes, of which few are left out anywhere, is
-    chosen on all fields: what is no leukocyte differs from laboratory to laboratory. What a border cuts has its own.
+    A kind's width and threshold are chosen on the fields whose datasets box nearly all cells of it, where there are such:
+    unboxed cells that are found would count as errors, and push a threshold up. A threshold says whether a cell is there;
+    how closely it is boxed is the width's affair.
+
+    Leukocytes are left out hardly anywhere, and what is taken for them differs from laboratory to laboratory, so their
+    threshold is chosen on all fields that have them: the lowest of equals, for what was taken for one is named next and
+    looked at, what was missed is lost.
     """
     network.eval()
 
@@ -62,17 +66,15 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
             scales[kind] = scale
         found = [(field, widen_boxes(judged, kind, scale)) for field, judged in found]
         chosen_on = [pair for pair, chosen in zip(found, complete, strict=True) if chosen]
-        judged_on = [judged for field, judged in found if kind == "leukocyte" and field.nothing[number] > 0]
-        judged_on = judged_on or [judged for _, judged in chosen_on]
-        # A threshold says whether a cell is there; how closely it is boxed is the width's affair. What was taken for a
-        # leukocyte is named next and looked at, what was missed is lost: of equals theirs is the lowest.
-        matches = match_kind(judged_on, kind, LOOSE_OVERLAP)
-        thresholds[kind] = matches.lowest_threshold() if kind == "leukocyte" else matches.best_threshold()
         if kind == "leukocyte":
+            everywhere = [judged for field, judged in found if field.nothing[number] > 0]
+            thresholds[kind] = match_kind(everywhere, kind, LOOSE_OVERLAP).lowest_threshold()
             parts = [(part, judge(field, part)) for field, _ in chosen_on for part in cut_through(field, red_cell_px)]
-            gains[kind] = choose_cut_gain(
-                [keep_cut(judged, part, kind) for part, judged in parts], kind, thresholds[kind]
-            )
+            at_border = [keep_cut(judged, part, kind) for part, judged in parts]
+            gains[kind] = choose_cut_gain(at_border, kind, thresholds[kind])
+        else:
+            judged_on = [judged for _, judged in chosen_on]
+            thresholds[kind] = match_kind(judged_on, kind, LOOSE_OVERLAP).best_threshold()
         matches = match_kind([judged for _, judged in chosen_on], kind)
         rates[kind] = matches.rates_at(thresholds[kind]) | {
             "fields": len(chosen_on),
