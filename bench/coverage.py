@@ -286,7 +286,8 @@ def show_end_to_end(smears: int) -> None:
         truth = {label: 100 * shares[label] / sum(mix[:MEMBERS]) for label in LEUKOCYTE_CLASSES}
         for name, (confusion, border) in ways.items():
             differential = make_differential(cells, confusion, None, None, stand_for=behind if border else None)
-            why_not[f"{name}: {differential.why_not_corrected or 'corrected'}"] += 1
+            why = "withheld as unlike" if differential.unlike else differential.why_not_corrected
+            why_not[f"{name}: {why or 'corrected'}"] += 1
             for share in differential.shares:
                 if share.corrected_interval is not None:
                     held[share.label][name].append(_holds(share.corrected_interval, truth[share.label]))

@@ -25,9 +25,9 @@ def compare_with_drawn(result: SmearResult, drawn: Mapping[str, Iterable[Box]]) 
     text = (
         "These fields were drawn by a program, which knows what it drew. That drawn cells are found and counted says that "
         "everything works here. It says nothing of how well photographs of blood are counted.",
-        "The kinds of cell come first, then the classes that the leukocytes were named.",
+        "The kinds of cell come first, then the classes that the leukocytes were named. Of those found some are cut by a field's border, some unsure.",
     )
-    header = ("cell", "drawn", "found", "of these cut by the border", "of these unsure")
+    header = ("cell", "drawn", "found", "cut", "unsure")
     return Section("Counted against drawn", text=text, header=header, rows=tuple(rows))
 
 
