@@ -3,7 +3,7 @@
 Each draw estimates the classifier's confusion on other cells, drawn anew, then counts a smear drawn from a known
 population through the true confusion, and asks whether each interval holds the population's share. Confusions: the
 shipped bundle's on its validation; the same with more cells of some classes unsure than of others; a foreign
-laboratory's (.75 balanced).
+laboratory's (.74 balanced).
 `--candidates` compares the ways to correct that were tried; `--part` runs one part only. `--part end` draws whole
 smears and counts them, finder, classifier and all; it takes long, so it is not in the rest.
 """
