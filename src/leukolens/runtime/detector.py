@@ -68,6 +68,7 @@ class Detector:
             BundleError: the model is not what the card says.
         """
         self.card = bundle.card
+        self._cut_gains = np.array([bundle.card.cut_gains.get(kind, 0.0) for kind in bundle.card.kinds])
         self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
         self._check()
 
@@ -110,11 +111,13 @@ class Detector:
 
     def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[Finds, float | None]:
         """Finds, and the diameter of the red cells among them; None where too few were seen."""
+        # A window cuts cells everywhere, so in it counts what would count at a border.
         counted = np.array([self.card.score_thresholds[kind] for kind in self.card.kinds])
+        counted_if_cut = lift_scores(counted, -self._cut_gains)
         whole = (0, 0, field.shape[1], field.shape[0])
         diameter = guess_diameter(
             (field.shape[0], field.shape[1]),
-            lambda window, supposed: self._look(field, window, supposed, counted),
+            lambda window, supposed: self._look(field, window, supposed, counted_if_cut),
             self.card,
         )
         for _ in range(1 + _CORRECTIONS):
@@ -135,7 +138,9 @@ class Detector:
         margin = math.ceil(_MARGIN_CELLS * self.card.red_cell_px)
         tiles = lay_tiles(size, side, margin, INPUT_MULTIPLE_PX)
         # One tile after another: on processors a batch is no faster, and memory stays flat.
-        gains = np.array([self.card.cut_gains.get(kind, 0.0) for kind in self.card.kinds])
+        gains = (
+            self._cut_gains if part.shape == field.shape else np.zeros(len(least))
+        )  # a part's border is not the field's
         before = lift_scores(least, -gains)  # what a cut cell must score to reach `least`
         found = join_finds([self._look_at_tile(part, size, tile, before) for tile in tiles])
         found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
