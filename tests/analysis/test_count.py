@@ -78,6 +78,16 @@ def test_cells_on_the_border_and_in_clumps_are_set_apart(bench: Bench) -> None:
     assert result.differential.apart["cut"] == 1
 
 
+def test_a_leukocyte_without_a_stained_nucleus_is_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = shuffled(0)
+    boxes[11] = disc(330, 160, 66, "leukocyte")
+    monkeypatch.setattr(room, "shows_nucleus", lambda field, box: False)
+    (white,) = [
+        cell for cell in bench.count(bench.draw((480, 780), boxes)).fields[0].cells if cell.box.kind == "leukocyte"
+    ]
+    assert (white.status, white.reason) == ("review", "no stained nucleus is seen in it")
+
+
 def test_a_clump_is_two_boxes_that_share_much() -> None:
     seen = np.zeros((400, 400, 3), np.uint8)
     one, near, far = disc(200, 200, 60), disc(225, 215, 60), disc(255, 200, 60)

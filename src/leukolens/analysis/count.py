@@ -24,6 +24,7 @@ from leukolens.core.results import Box, DetectedField, Detection, FieldCell, Fie
 from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
 from leukolens.data.images import DecodedImage, read_image
 from leukolens.quality.field import judge_field
+from leukolens.quality.stain import shows_nucleus
 from leukolens.runtime.classifier import Bundle, Classifier, load_bundle
 from leukolens.runtime.detector import Detector, DetectorBundle, load_detector
 from leukolens.runtime.subject import is_cut, is_no_platelet, standard_box
@@ -159,6 +160,8 @@ def _name_leukocytes(seen: Pixels, detected: DetectedField, namer: Classifier) -
         status, reason = _set_apart(item.box, [other.box for other in found if other is not item], seen)
         if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
             status, reason = "review", f"found as a leukocyte, but named a {call.label}"
+        if not status and not shows_nucleus(seen, item.box):
+            status, reason = "review", "no stained nucleus is seen in it"
         box = dataclasses.replace(item.box, label=call.label)
         cells.append(FieldCell(box, item.score, call.probability, row, status or call.status, reason or call.reason))
     return cells

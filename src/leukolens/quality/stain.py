@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.pixels import Pixels
+from leukolens.core.pixels import Pixels, resize_window
+from leukolens.core.results import Box
 
 REDUCED_PX = 120
 """Longer side of the pictures that stain is looked for in: grain is gone, and the lobes of a nucleus still part."""
@@ -25,6 +26,13 @@ DARKER_THAN = 0.92
 
 BLACK_UP_TO = 16
 """Brightest channel, of 255, below which a pixel was never lit: the corners that turning a picture leaves."""
+
+_NUCLEUS_FROM = 0.02
+"""Share of a leukocyte's box that dye must cover. On validation fields it covers .29 and more of the 110 that BCCD and TXL-PBC
+have, and at least this of 69 of 75 on Chula's dim fields; of the 20 red cells found as leukocytes there it does so on 2."""
+
+_CELL_PX = 80
+"""Longer side of a cell with as much again around it, when its nucleus is looked for."""
 
 _MARGIN_PX = 2  # JPEG blurs the edge of a black border over about two pixels of the reduced picture
 _JOIN_PX = 2  # lobes of one nucleus lie closer than this
@@ -73,6 +81,21 @@ def find_stained(image: Pixels) -> Stained:
     inner = (slice(_JOIN_PX, -_JOIN_PX),) * 2
     labels = number_pieces(~grow(~grow(padded, _JOIN_PX), _JOIN_PX)[inner] | mask)
     return Stained(mask, ground, strength, labels, np.bincount(labels.ravel())[1:])
+
+
+def shows_nucleus(field: Pixels, box: Box) -> bool:
+    """Whether dye is seen in a cell's box, judged against the field around it, so that a lamp's colour may change across."""
+    side, x, y = max(box.x1 - box.x0, box.y1 - box.y0), (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    height, width = field.shape[:2]
+    x0, y0, x1, y1 = max(0.0, x - side), max(0.0, y - side), min(float(width), x + side), min(float(height), y + side)
+    scale = _CELL_PX / max(x1 - x0, y1 - y0)
+    size = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
+    mask = find_stained(resize_window(field, (x0, y0, x1, y1), size)).mask
+    rows, columns = (
+        slice(max(0, int((low - start) * scale)), int((high - start) * scale) + 1)
+        for low, high, start in ((box.y0, box.y1, y0), (box.x0, box.x1, x0))
+    )
+    return bool(mask[rows, columns].mean() >= _NUCLEUS_FROM)
 
 
 def find_lit(image: Pixels, margin_px: int) -> NDArray[np.bool_]:
