@@ -18,7 +18,9 @@ from leukolens.analysis.judge import judge_cell, rule_out_platelet
 from leukolens.analysis.look import look_at
 from leukolens.analysis.overlap import Sight, pair_cells, remember_field
 from leukolens.analysis.ranges import ReferenceRanges
+from leukolens.core.borders import are_cut
 from leukolens.core.errors import InputRefused
+from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
 from leukolens.core.results import Box, DetectedField, Detection, FieldCell, FieldResult, Refusal, SmearResult
 from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
@@ -168,12 +170,10 @@ def _name_leukocytes(seen: Pixels, detected: DetectedField, namer: Classifier) -
 
 
 def _keep_others(seen: Pixels, detections: Sequence[Detection]) -> list[FieldCell]:
+    others = [item for item in detections if item.box.kind != "leukocyte"]
     cells = []
-    for item in detections:
-        if item.box.kind == "leukocyte":
-            continue
-        status = "cut" if is_cut(item.box, *seen.shape[:2]) else "accepted"
-        reason = "lies on the field's border" if status == "cut" else ""
+    for item, cut in zip(others, are_cut(stack_corners([item.box for item in others]), *seen.shape[:2]), strict=True):
+        status, reason = ("cut", "lies on the field's border") if cut else ("accepted", "")
         cells.append(FieldCell(item.box, item.score, item.score, np.empty(0), status, reason))
     return cells
 

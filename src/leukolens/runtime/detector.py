@@ -68,6 +68,7 @@ class Detector:
             BundleError: the model is not what the card says.
         """
         self.card = bundle.card
+        self._counted = np.array([bundle.card.score_thresholds[kind] for kind in bundle.card.kinds])
         self._cut_gains = np.array([bundle.card.cut_gains.get(kind, 0.0) for kind in bundle.card.kinds])
         self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
         self._check()
@@ -89,10 +90,9 @@ class Detector:
         """
         if field.ndim != 3 or field.shape[2] != 3 or field.dtype != np.uint8 or min(field.shape) < 1:
             raise InputRefused(f"A field is (h, w, 3) uint8; received {field.shape} {field.dtype}.")
-        counted = np.array([self.card.score_thresholds[kind] for kind in self.card.kinds])
-        least = counted if least_score is None else np.full(len(counted), float(least_score))
+        least = self._counted if least_score is None else np.full(len(self._counted), float(least_score))
         # Under its own threshold a find still competes: what is rather a platelet, if hardly one, is no leukocyte.
-        competing = np.full(len(counted), min(least.min(), counted.min()))
+        competing = np.full(len(least), min(least.min(), self._counted.min()))
         whole = (0, 0, field.shape[1], field.shape[0])
         if pixel_size_um is None:
             finds, measured = self._find_at_own_scale(field, competing)
@@ -112,8 +112,7 @@ class Detector:
     def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[Finds, float | None]:
         """Finds, and the diameter of the red cells among them; None where too few were seen."""
         # A window cuts cells everywhere, so in it counts what would count at a border.
-        counted = np.array([self.card.score_thresholds[kind] for kind in self.card.kinds])
-        counted_if_cut = lift_scores(counted, -self._cut_gains)
+        counted_if_cut = lift_scores(self._counted, -self._cut_gains)
         whole = (0, 0, field.shape[1], field.shape[0])
         diameter = guess_diameter(
             (field.shape[0], field.shape[1]),
@@ -137,11 +136,10 @@ class Detector:
         side = math.ceil(_TILE_CELLS * self.card.red_cell_px / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX
         margin = math.ceil(_MARGIN_CELLS * self.card.red_cell_px)
         tiles = lay_tiles(size, side, margin, INPUT_MULTIPLE_PX)
-        # One tile after another: on processors a batch is no faster, and memory stays flat.
-        gains = (
-            self._cut_gains if part.shape == field.shape else np.zeros(len(least))
-        )  # a part's border is not the field's
+        # A part's border is not the field's.
+        gains = self._cut_gains if part.shape == field.shape else np.zeros(len(least))
         before = lift_scores(least, -gains)  # what a cut cell must score to reach `least`
+        # One tile after another: on processors a batch is no faster, and memory stays flat.
         found = join_finds([self._look_at_tile(part, size, tile, before) for tile in tiles])
         found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
         # Only now: what is rather a red cell is no leukocyte at the border either.

@@ -66,6 +66,7 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
             scales[kind] = scale
         found = [(field, widen_boxes(judged, kind, scale)) for field, judged in found]
         chosen_on = [pair for pair, chosen in zip(found, complete, strict=True) if chosen]
+        judged_on = [judged for _, judged in chosen_on]
         if kind == "leukocyte":
             everywhere = [judged for field, judged in found if field.nothing[number] > 0]
             thresholds[kind] = match_kind(everywhere, kind, LOOSE_OVERLAP).lowest_threshold()
@@ -73,9 +74,8 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
             at_border = [keep_cut(judged, part, kind) for part, judged in parts]
             gains[kind] = choose_cut_gain(at_border, kind, thresholds[kind])
         else:
-            judged_on = [judged for _, judged in chosen_on]
             thresholds[kind] = match_kind(judged_on, kind, LOOSE_OVERLAP).best_threshold()
-        matches = match_kind([judged for _, judged in chosen_on], kind)
+        matches = match_kind(judged_on, kind)
         rates[kind] = matches.rates_at(thresholds[kind]) | {
             "fields": len(chosen_on),
             "cells": int(matches.truths.sum()),
