@@ -24,6 +24,7 @@ CARD = DetectorCard(
     {"leukocyte": 0.5, "red_cell": 0.25, "platelet": 0.4},
     0.5,
     cut_gains={"leukocyte": 1.25},
+    smudge_threshold=0.75,
     training={"data": "bccd"},
 )
 
@@ -92,6 +93,8 @@ def test_another_model_file_is_found_out(tmp_path: Path) -> None:
         ("box_scales", "platelet"),
         ("cut_gains", {"unicorn": 1.0}),
         ("cut_gains", {"leukocyte": -1.0}),
+        ("smudge_threshold", 1.5),
+        ("smudge_threshold", True),
         ("task", "prophet"),
         ("format", 2),
         ("files", {"../model.onnx": "0"}),

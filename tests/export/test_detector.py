@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -13,6 +14,7 @@ from leukolens.core.errors import TrainingError
 from leukolens.core.files import write_text
 from leukolens.core.runs import RunFolder
 from leukolens.export.detector import compare_detector, export_detector, is_detector_run, load_detector_network
+from leukolens.export.smudges import find_taps
 from leukolens.models.detector import MEAN, STD, CellDetector
 from leukolens.runtime.detector import Detector, load_detector
 
@@ -66,6 +68,7 @@ def test_the_bundle_says_what_the_run_says_and_the_runtime_takes_it(run: RunFold
     card = export_detector(run, tmp_path / "toy", "toy")
     assert read_detector_card(tmp_path / "toy") == card
     assert (tmp_path / "toy" / "model.onnx").stat().st_size < 14e6
+    assert [coarser for _, _, coarser in find_taps(onnx.load(tmp_path / "toy" / "model.onnx"))] == [1, 2, 4, 8]
     network, _ = load_detector_network(run)
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(1, 3, *size)).astype(np.float32) for size in ((64, 96), (32, 32), (160, 64))]

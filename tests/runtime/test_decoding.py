@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.runtime.decoding import Finds, decode_maps, drop_repeats, lift_cut, lift_scores
+from leukolens.runtime.decoding import Finds, average_in_boxes, decode_maps, drop_repeats, lift_cut, lift_scores
 
 LEAST = np.array([0.5, 0.5, 0.5])
 
@@ -25,6 +25,30 @@ def test_a_peak_becomes_its_box_and_its_slopes_do_not() -> None:
     np.testing.assert_allclose(finds.boxes, [[11, 5, 21, 21]])
     np.testing.assert_allclose(finds.scores, [1 / (1 + np.exp(-2))])
     assert finds.kinds.tolist() == [1]
+
+
+def test_how_much_a_cell_looks_burst_is_asked_of_its_whole_box() -> None:
+    centres, sides = quiet()
+    centres[0, 2, 3] = centres[0, 2, 6] = 2.0
+    sides[:] = 3.9  # a box of 7.8 about a middle on the grid's corner touches two cells each way
+    remnants = np.zeros((1, 6, 8), np.float32)
+    remnants[0, 1:4, 2:5] = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    finds = decode_maps(centres, sides, 4, LEAST, remnants)
+    np.testing.assert_allclose(finds.smudges, [1 / (1 + np.exp(-5)), 0.5])
+    assert decode_maps(centres, sides, 4, LEAST).smudges.tolist() == [0, 0]
+
+
+@given(st.integers(0, 1000), st.integers(1, 4))
+def test_means_over_boxes_are_those_of_the_cells_they_touch(seed: int, stride: int) -> None:
+    random = np.random.default_rng(seed)
+    maps = random.normal(size=(3, 7, 5)).astype(np.float32)
+    corners = random.uniform(-10, 10 + 7 * stride, (6, 2, 2))
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    means = average_in_boxes(maps, boxes, stride)
+    for (x0, y0, x1, y1), mean in zip(boxes / stride, means, strict=True):
+        left, top = int(np.clip(np.floor(x0), 0, 4)), int(np.clip(np.floor(y0), 0, 6))
+        right, bottom = max(left + 1, int(np.clip(np.ceil(x1), 1, 5))), max(top + 1, int(np.clip(np.ceil(y1), 1, 7)))
+        np.testing.assert_allclose(mean, maps[:, top:bottom, left:right].mean(axis=(1, 2)), atol=1e-6)
 
 
 def test_equals_side_by_side_are_one_cell_and_corners_of_the_map_are_looked_at() -> None:
@@ -47,6 +71,7 @@ def find(*rows: tuple[float, float, float, float, float, str]) -> Finds:
         np.array([row[:4] for row in rows], float),
         np.array([row[4] for row in rows]),
         np.array([DETECTED_KINDS.index(row[5]) for row in rows]),
+        np.zeros(len(rows)),
     )
 
 
@@ -91,7 +116,7 @@ def test_platelets_on_red_cells_stay_and_pieces_of_leukocytes_do_not() -> None:
 
 
 def test_nothing_found_is_nothing() -> None:
-    empty = Finds(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp))
+    empty = Finds(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp), np.empty(0))
     assert len(drop_repeats(empty, 0.5, DETECTED_KINDS).scores) == 0
 
 
@@ -101,7 +126,7 @@ def test_repeats_go_as_if_all_were_compared_with_all(seed: int, count: int, spre
     start = generator.uniform(-spread, spread, (count, 2))
     boxes = np.concatenate([start, start + generator.uniform(1, 30, (count, 2))], axis=1)
     scores = generator.permutation(count) / count
-    finds = Finds(boxes, scores, np.ones(count, np.intp))
+    finds = Finds(boxes, scores, np.ones(count, np.intp), np.zeros(count))
     expected: list[int] = []
     for index in np.argsort(-scores):
         if all(measure_overlaps(boxes[index], boxes[other]) < 0.3 for other in expected):

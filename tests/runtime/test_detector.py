@@ -201,7 +201,7 @@ def test_what_is_rather_a_platelet_than_a_leukocyte_is_no_leukocyte(
     def decode(centres: object, sides: object, stride: int, least: np.ndarray) -> Finds:
         """A platelet by .35, a leukocyte by .3 in the same place, and a leukocyte by .25 elsewhere."""
         boxes = np.array([[20, 20, 60, 60], [22, 22, 62, 62], [90, 20, 130, 60]], float)
-        finds = Finds(boxes, np.array([0.35, 0.3, 0.25]), np.array([2, 0, 0]))
+        finds = Finds(boxes, np.array([0.35, 0.3, 0.25]), np.array([2, 0, 0]), np.zeros(3))
         return finds.pick(finds.scores >= least[finds.kinds])
 
     monkeypatch.setattr("leukolens.runtime.detector.decode_maps", decode)

@@ -128,7 +128,7 @@ def count_field(
     """Finds and names the cells of one field; what the eyepiece leaves black is not looked at."""
     look = look_at(decoded.pixels, finder, pixel_size_um)
     seen, detected = look.seen, look.detected
-    named = _name_leukocytes(seen, detected, namer)
+    named = _name_leukocytes(seen, detected, namer, finder.card.smudge_threshold)
     cells = tuple(
         dataclasses.replace(cell, box=look.place(cell.box))
         for cell in (*named, *_keep_others(seen, detected.detections))
@@ -147,7 +147,9 @@ def count_field(
     )
 
 
-def _name_leukocytes(seen: Pixels, detected: DetectedField, namer: Classifier) -> list[FieldCell]:
+def _name_leukocytes(
+    seen: Pixels, detected: DetectedField, namer: Classifier, smudge_threshold: float | None
+) -> list[FieldCell]:
     found = [item for item in detected.detections if item.box.kind == "leukocyte"]
     if not found:
         return []
@@ -160,10 +162,12 @@ def _name_leukocytes(seen: Pixels, detected: DetectedField, namer: Classifier) -
             row = rule_out_platelet(row, namer.card.classes)
         call = judge_cell("", row, namer.card)
         status, reason = _set_apart(item.box, [other.box for other in found if other is not item], seen)
-        if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
-            status, reason = "review", f"found as a leukocyte, but named a {call.label}"
         if not status and not shows_nucleus(seen, item.box):
             status, reason = "review", "no stained nucleus is seen in it"
+        if not status and smudge_threshold is not None and item.smudge >= smudge_threshold:
+            status, reason = "smudge", "looks burst: stain without a whole cell around it"
+        if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
+            status, reason = "review", f"found as a leukocyte, but named a {call.label}"
         box = dataclasses.replace(item.box, label=call.label)
         cells.append(FieldCell(box, item.score, call.probability, row, status or call.status, reason or call.reason))
     return cells

@@ -43,6 +43,8 @@ class DetectorCard:
             the kind too wide; a kind that is not named keeps its boxes.
         cut_gains: By kind, the logits that are added to the score of a cell that the field's border cuts, fitted on
             validation: less of it shows, so it scores less; a kind that is not named keeps its scores.
+        smudge_threshold: Likeness to a burst leukocyte's remnant, 0..1, from which a leukocyte that was found is called a smudge
+            cell; None where the model does not tell.
         files: SHA-256 by file name, for every file of the bundle but the card.
         weights_origin: Where training started from, in words.
         training: Datasets, split hash, recipe name, seed, fields, epochs, device, versions, commit.
@@ -62,6 +64,7 @@ class DetectorCard:
     nms_iou: float
     box_scales: dict[str, float] = field(default_factory=dict)
     cut_gains: dict[str, float] = field(default_factory=dict)
+    smudge_threshold: float | None = None
     files: dict[str, str] = field(default_factory=dict)
     weights_origin: str = ""
     training: dict[str, Any] = field(default_factory=dict)
@@ -108,5 +111,8 @@ def _parse_card(fields: dict[str, Any]) -> DetectorCard:
         nms_iou=parse_number(fields, "nms_iou", 0.05, 0.95),
         box_scales={kind: parse_number(by_kind["box_scales"], kind, 0.5, 2.0) for kind in by_kind["box_scales"]},
         cut_gains={kind: parse_number(by_kind["cut_gains"], kind, 0.0, 10.0) for kind in by_kind["cut_gains"]},
+        smudge_threshold=None
+        if fields.get("smudge_threshold") is None
+        else parse_number(fields, "smudge_threshold", 0.0, 1.0),
         **parse_story(fields),
     )

@@ -64,10 +64,17 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Detection:
-    """A cell that was found: where, of which kind, and how sure the finder is, 0..1."""
+    """A cell that was found.
+
+    Attributes:
+        box: Where, and of which kind.
+        score: How sure the finder is, 0..1.
+        smudge: How much it looks like a burst leukocyte's remnant, 0..1; 0 where the finder does not tell.
+    """
 
     box: Box
     score: float
+    smudge: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -25,24 +25,26 @@ class Finds:
         boxes: `(n, 4)` float64: x0, y0, x1, y1 in pixels of whatever was looked at.
         scores: `(n,)` float64, 0..1.
         kinds: `(n,)` numbers of the kinds, in the card's order.
+        smudges: `(n,)` float64, how much each looks like a burst leukocyte's remnant, 0..1.
     """
 
     boxes: NDArray[np.float64]
     scores: NDArray[np.float64]
     kinds: NDArray[np.intp]
+    smudges: NDArray[np.float64]
 
     def pick(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "Finds":
         """Those of the given numbers, in that order, or those where it is true."""
-        return Finds(self.boxes[chosen], self.scores[chosen], self.kinds[chosen])
+        return Finds(self.boxes[chosen], self.scores[chosen], self.kinds[chosen], self.smudges[chosen])
 
     def place(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> "Finds":
         """The same cells in other pixels: corners times `scale` plus `offset`, both `(x, y)`."""
-        return Finds(self.boxes * np.tile(scale, 2) + np.tile(offset, 2), self.scores, self.kinds)
+        return replace(self, boxes=self.boxes * np.tile(scale, 2) + np.tile(offset, 2))
 
     def widen(self, factors: NDArray[np.float64]) -> "Finds":
         """The same cells, width and height times the factor of their kind, `(k,)`, about their middles."""
         middles, halves = np.tile(self.centres, 2), np.tile(self.boxes[:, 2:] - self.boxes[:, :2], 2) / 2
-        return Finds(middles + halves * (-1, -1, 1, 1) * factors[self.kinds][:, None], self.scores, self.kinds)
+        return replace(self, boxes=middles + halves * (-1, -1, 1, 1) * factors[self.kinds][:, None])
 
     @property
     def centres(self) -> NDArray[np.float64]:
@@ -53,11 +55,12 @@ class Finds:
 def join_finds(parts: Sequence[Finds]) -> Finds:
     """All of them, one part after another."""
     if not parts:
-        return Finds(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp))
+        return Finds(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp), np.empty(0))
     return Finds(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.kinds for part in parts]),
+        np.concatenate([part.smudges for part in parts]),
     )
 
 
@@ -83,7 +86,11 @@ def lift_scores(scores: NDArray[np.float64], gains: NDArray[np.float64]) -> NDAr
 
 
 def decode_maps(
-    centres: NDArray[np.float32], sides: NDArray[np.float32], stride: int, least: NDArray[np.float64]
+    centres: NDArray[np.float32],
+    sides: NDArray[np.float32],
+    stride: int,
+    least: NDArray[np.float64],
+    remnants: NDArray[np.float32] | None = None,
 ) -> Finds:
     """The cells that one answer speaks of, in pixels of the model's input; repeats are still among them.
 
@@ -92,6 +99,7 @@ def decode_maps(
         sides: `(4, h, w)`: distances left, top, right, bottom from the middle of the grid's cell to the box's sides.
         stride: Input pixels from one cell of the grid to the next.
         least: `(k,)` scores below which nothing is reported, 0..1.
+        remnants: `(1, h, w)` logits whose mean over a cell's box says how much it looks like a burst leukocyte's remnant.
     """
     share = least.clip(1e-9, 1 - 1e-9)
     strong = centres >= np.log(share / (1 - share))[:, None, None]
@@ -104,7 +112,26 @@ def decode_maps(
     scores = 1 / (1 + np.exp(-around[4][peaks].astype(np.float64)))
     middle = np.stack([columns, rows, columns, rows], axis=1) * float(stride) + stride / 2
     reach = sides[:, rows, columns].T.astype(np.float64).clip(0) * (-1, -1, 1, 1)
-    return Finds(middle + reach, scores, kinds)
+    boxes = middle + reach
+    smudges = np.zeros(len(scores))
+    if remnants is not None:
+        smudges = 1 / (1 + np.exp(-average_in_boxes(remnants, boxes, stride)[:, 0].clip(-50, 50)))
+    return Finds(boxes, scores, kinds, smudges)
+
+
+def average_in_boxes(maps: NDArray[np.float32], boxes: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
+    """Means `(n, c)` of maps `(c, h, w)` over the cells of their grid that each box `(n, 4)` touches, at least one.
+
+    Boxes are in input pixels, `stride` of which are one cell of the grid.
+    """
+    height, width = maps.shape[1:]
+    sums = np.zeros((len(maps), height + 1, width + 1))
+    sums[:, 1:, 1:] = maps.cumsum(axis=1, dtype=np.float64).cumsum(axis=2)
+    x0, y0 = (np.floor(boxes[:, side] / stride).clip(0, end - 1).astype(int) for side, end in ((0, width), (1, height)))
+    x1, y1 = (np.ceil(boxes[:, side] / stride).clip(1, end).astype(int) for side, end in ((2, width), (3, height)))
+    x1, y1 = np.maximum(x1, x0 + 1), np.maximum(y1, y0 + 1)
+    inside = sums[:, y1, x1] - sums[:, y0, x1] - sums[:, y1, x0] + sums[:, y0, x0]
+    return np.asarray((inside / ((y1 - y0) * (x1 - x0))).T)
 
 
 def drop_repeats(finds: Finds, most_overlap: float, kinds: Sequence[str]) -> Finds:

@@ -26,6 +26,8 @@ DEFAULT_DETECTOR = "cells"
 """The detector used where none is named."""
 
 CENTRES_NAME, SIDES_NAME = "centres", "sides"
+REMNANTS_NAME = "remnants"
+"""Output of a model that tells smudge cells: `(n, 1, h, w)` logits on the grid of the centres."""
 
 _TILE_CELLS = 12
 """Red cells along a tile: larger ones waste less on their margins, but 17 took 400 MB, too much beside a scan of 300."""
@@ -70,6 +72,7 @@ class Detector:
         self.card = bundle.card
         self._counted = np.array([bundle.card.score_thresholds[kind] for kind in bundle.card.kinds])
         self._cut_gains = np.array([bundle.card.cut_gains.get(kind, 0.0) for kind in bundle.card.kinds])
+        self._outputs = [CENTRES_NAME, SIDES_NAME, *([REMNANTS_NAME] if bundle.card.smudge_threshold is not None else [])]
         self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
         self._check()
 
@@ -166,8 +169,8 @@ class Detector:
         # of cut ones.
         beyond = (rows.stop - rows.start - height, columns.stop - columns.start - width)
         inputs = np.pad(inputs, ((0, 0), (0, 0), (0, beyond[0]), (0, beyond[1])))
-        centres, sides = self._run(inputs)
-        finds = decode_maps(centres[0], sides[0], self.card.stride, least)
+        centres, sides, *remnants = self._run(inputs)
+        finds = decode_maps(centres[0], sides[0], self.card.stride, least, *(part[0] for part in remnants))
         finds = finds.place(np.ones(2), np.array([columns.start, rows.start], float))
         # A cell cut by the field's border may have its middle beyond it.
         middle = finds.centres.clip(0, (size[1], size[0]))
@@ -175,34 +178,34 @@ class Detector:
         slack = self.card.stride
         return finds.pick(_is_within(middle[:, 0], columns, slack) & _is_within(middle[:, 1], rows, slack))
 
-    def _run(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        centres, sides = self._session.run([CENTRES_NAME, SIDES_NAME], {INPUT_NAME: inputs})
-        if not (np.isfinite(centres).all() and np.isfinite(sides).all()):
+    def _run(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        answers: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT_NAME: inputs})
+        if not all(np.isfinite(answer).all() for answer in answers):
             raise BundleError(f"The model of {self.card.name} gives numbers that are not finite: do not use it.")
-        return centres, sides
+        return answers
 
     def _check(self) -> None:
         """Runs the model on a small picture that is not square, and compares the answer with the card."""
         inputs = {value.name: list(value.shape) for value in self._session.get_inputs()}
         outputs = {output.name for output in self._session.get_outputs()}
-        if list(inputs) != [INPUT_NAME] or not {CENTRES_NAME, SIDES_NAME} <= outputs:
+        if list(inputs) != [INPUT_NAME] or not set(self._outputs) <= outputs:
             raise BundleError(
-                f"A detector takes {INPUT_NAME!r} and gives {CENTRES_NAME!r} and {SIDES_NAME!r}; the model of "
-                f"{self.card.name} takes {sorted(inputs)} and gives {sorted(outputs)}."
+                f"A detector with this card takes {INPUT_NAME!r} and gives {', '.join(map(repr, self._outputs))}; the model "
+                f"of {self.card.name} takes {sorted(inputs)} and gives {sorted(outputs)}."
             )
         height, width = 2 * INPUT_MULTIPLE_PX, 3 * INPUT_MULTIPLE_PX
         try:
-            centres, sides = self._run(np.zeros((1, 3, height, width), np.float32))
+            shapes = [answer.shape for answer in self._run(np.zeros((1, 3, height, width), np.float32))]
         except BundleError:
             raise
         except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
             raise BundleError(f"The model of {self.card.name} does not run: {error}") from error
         grid = (height // self.card.stride, width // self.card.stride)
-        expected = ((1, len(self.card.kinds), *grid), (1, 4, *grid))
-        if (centres.shape, sides.shape) != expected:
+        expected = [(1, channels, *grid) for channels in (len(self.card.kinds), 4, 1)[: len(shapes)]]
+        if shapes != expected:
             raise BundleError(
                 f"The card of {self.card.name} promises maps of shapes {expected} for a picture of {height} x {width}; "
-                f"the model gives {(centres.shape, sides.shape)}."
+                f"the model gives {shapes}."
             )
 
 
@@ -211,5 +214,7 @@ def _is_within(positions: NDArray[np.float64], span: Span, slack: int) -> NDArra
 
 
 def _list_detections(finds: Finds, kinds: tuple[str, ...]) -> tuple[Detection, ...]:
-    rows = zip(finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), strict=True)
-    return tuple(Detection(Box(x0, y0, x1, y1, kinds[kind]), score) for (x0, y0, x1, y1), score, kind in rows)
+    rows = zip(
+        finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), finds.smudges.tolist(), strict=True
+    )
+    return tuple(Detection(Box(*corners, kinds[kind]), score, smudge) for corners, score, kind, smudge in rows)

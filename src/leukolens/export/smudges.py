@@ -1,0 +1,283 @@
+"""Teaches a detector's bundle to tell smudge cells: what leukocytes it finds are remnants of burst ones.
+
+The network stays as it is. What its deeper maps hold where a leukocyte was found, averaged over the box, is what a
+logistic regression learns from: smudges drawn into photographs against the leukocytes of the same photographs. The
+regression becomes a map of its own in the model, so that running it needs nothing new.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, write_detector_card
+from leukolens.core.errors import TrainingError
+from leukolens.core.files import hash_file, write_atomically
+from leukolens.core.overlaps import measure_overlaps, stack_corners
+from leukolens.core.pixels import Pixels, normalise_colours, resize_window
+from leukolens.core.results import Box, Detection
+from leukolens.data.images import read_image
+from leukolens.data.manifest import Record
+from leukolens.data.synthetic.smudges import measure_dye, smear_leukocyte
+from leukolens.runtime.decoding import average_in_boxes
+from leukolens.runtime.detector import REMNANTS_NAME, Detector, load_detector
+from leukolens.runtime.scale import RED_CELL_UM
+from leukolens.runtime.session import INPUT_NAME, open_model
+
+WRONGLY_SMUDGED = 0.01
+"""Share of whole leukocytes that the threshold may give up: each is a cell that the differential does not count."""
+
+_SMUDGES_PER_FIELD = 2
+_TRIES = 20
+_APART = 0.9
+"""Red cells that lie between a smudge's middle and a leukocyte's box at least."""
+_SAME_OVERLAP = 0.3
+_FOLDS = 5
+_LEAST_EXAMPLES = 50
+_PENALTY = 0.01  # of scikit-learn's C: .001 to .1 gave the same on groups left out
+
+
+@dataclass(frozen=True)
+class SmudgeExamples:
+    """Leukocytes that were found in photographs, and smudges drawn into them that were found as leukocytes.
+
+    Attributes:
+        features: `(n, c)` float64: means of the model's maps over each find's box, channels in the order of the taps.
+        drawn: `(n,)` bool: whether it is a drawn smudge.
+        groups: `(n,)` what must stay on one side of a split: slides, fields.
+        painted: Smudges that were drawn; those among them that no leukocyte was found for are not here.
+    """
+
+    features: NDArray[np.float64]
+    drawn: NDArray[np.bool_]
+    groups: NDArray[np.str_]
+    painted: int
+
+
+@dataclass(frozen=True)
+class SmudgeJudge:
+    """A logistic regression over features as they are.
+
+    Attributes:
+        weights: `(c,)` float64.
+        bias: Added to the weighed sum.
+        threshold: Likeness, 0..1, from which a leukocyte is called a smudge cell.
+    """
+
+    weights: NDArray[np.float64]
+    bias: float
+    threshold: float
+
+    def judge(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How much each of `(n, c)` looks like a smudge, `(n,)` of 0..1."""
+        return np.asarray(expit(features @ self.weights + self.bias))
+
+
+def teach_smudges(
+    folder: Path, train: Sequence[Record], validation: Sequence[Record], report: Callable[[str], None]
+) -> DetectorCard:
+    """Adds the map of remnants to a bundle's model and the threshold to its card; nothing where examples are too few.
+
+    Args:
+        folder: A detector's bundle, without such a map.
+        train: Fields with boxes of leukocytes that the detector may learn from.
+        validation: Such fields that it was not trained on.
+        report: Told what goes on.
+
+    Raises:
+        TrainingError: the model has such a map, or is not built as this version's detectors are.
+    """
+    bundle = load_detector(folder)
+    model = onnx.load(folder / "model.onnx")
+    taps = find_taps(model)
+    finder = _Looker(bundle.folder, bundle.card, model, taps)
+    learned = finder.gather(train, seed=0)
+    report(f"{(~learned.drawn).sum()} leukocytes, {learned.drawn.sum()} of {learned.painted} smudges found as one")
+    if min(learned.drawn.sum(), (~learned.drawn).sum()) < _LEAST_EXAMPLES or len(set(learned.groups)) < _FOLDS:
+        report("too few to learn from: this bundle does not tell smudge cells")
+        return bundle.card
+    judge = learn_smudges(learned)
+    judged = finder.gather(validation, seed=1)
+    told = judge.judge(judged.features) >= judge.threshold
+    add_remnants(model, taps, judge)
+    with write_atomically(folder / "model.onnx") as temporary:
+        onnx.save(model, temporary)
+    facts = {
+        "leukocytes": int((~judged.drawn).sum()),
+        "leukocytes_called_smudges": int(told[~judged.drawn].sum()),
+        "drawn_smudges": judged.painted,
+        "drawn_smudges_found_as_leukocytes": int(judged.drawn.sum()),
+        "drawn_smudges_called_smudges": int(told[judged.drawn].sum()),
+    }
+    card = replace(
+        bundle.card,
+        smudge_threshold=judge.threshold,
+        files=bundle.card.files | {"model.onnx": hash_file(folder / "model.onnx")},
+        validation=bundle.card.validation | {"smudges": facts},
+    )
+    write_detector_card(folder, card)
+    return card
+
+
+def learn_smudges(examples: SmudgeExamples) -> SmudgeJudge:
+    """The judge of all examples, its threshold chosen on groups left out: so much as one in a hundred leukocytes reaches."""
+    regression = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=1000)
+    fitted = make_pipeline(StandardScaler(), regression)
+    folds = GroupKFold(_FOLDS)
+    left_out = cross_val_predict(
+        fitted, examples.features, examples.drawn, groups=examples.groups, cv=folds, method="predict_proba"
+    )[:, 1]
+    threshold = float(np.quantile(left_out[~examples.drawn], 1 - WRONGLY_SMUDGED))
+    scaler = fitted.fit(examples.features, examples.drawn)[0]
+    weights = regression.coef_[0] / scaler.scale_
+    return SmudgeJudge(weights, float(regression.intercept_[0] - weights @ scaler.mean_), threshold)
+
+
+def find_taps(model: onnx.ModelProto) -> list[tuple[str, int, int]]:
+    """The maps that the judge looks at: name, channels and how many times coarser than the centres' grid.
+
+    They are the trunk's of strides 8, 16 and 32 and the last of the top-down path, known by the weights that read them.
+
+    Raises:
+        TrainingError: the model is not built so, or tells smudges already.
+    """
+    if REMNANTS_NAME in {output.name for output in model.graph.output}:
+        raise TrainingError("This model tells smudge cells already: begin with the bundle as `leukolens export` wrote it.")
+    readers = {"centre_head.0.0.weight": 1, "laterals.1.weight": 2, "laterals.2.weight": 4, "laterals.3.weight": 8}
+    shapes = {constant.name: list(constant.dims) for constant in model.graph.initializer}
+    read = {node.input[1]: node.input[0] for node in model.graph.node if node.op_type == "Conv"}
+    if not set(readers) <= set(read):
+        raise TrainingError("This model is not built as detectors of this version are: export its run again.")
+    # The path's first reader looks at each channel alone, so its weights' first number is the channels.
+    return [(read[name], shapes[name][0 if coarser == 1 else 1], coarser) for name, coarser in readers.items()]
+
+
+def add_remnants(model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]], judge: SmudgeJudge) -> None:
+    """Gives a model the output of remnants: the weighed sum of its maps, on the grid of the centres."""
+    graph, parts, start = model.graph, [], 0
+    for number, (name, channels, coarser) in enumerate(taps):
+        part = judge.weights[start : start + channels].astype(np.float32).reshape(1, channels, 1, 1)
+        start += channels
+        weight, weighed = f"remnants.{number}.weight", f"remnants_{number}"
+        graph.initializer.append(numpy_helper.from_array(part, weight))
+        inputs = [name, weight]
+        if number == 0:
+            graph.initializer.append(numpy_helper.from_array(np.array([judge.bias], np.float32), "remnants.bias"))
+            inputs.append("remnants.bias")
+        graph.node.append(helper.make_node("Conv", inputs, [weighed]))
+        if coarser > 1:
+            scales = f"remnants.{number}.scales"
+            graph.initializer.append(numpy_helper.from_array(np.array([1, 1, coarser, coarser], np.float32), scales))
+            wide = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            graph.node.append(helper.make_node("Resize", [weighed, "", scales], [f"{weighed}_wide"], **wide))
+            weighed += "_wide"
+        parts.append(weighed)
+    graph.node.append(helper.make_node("Sum", parts, [REMNANTS_NAME]))
+    graph.output.append(helper.make_tensor_value_info(REMNANTS_NAME, TensorProto.FLOAT, ["n", 1, "gh", "gw"]))
+    onnx.checker.check_model(model)
+
+
+class _Looker:
+    """Finds leukocytes with a bundle, and reads its model's maps where they are."""
+
+    def __init__(
+        self, folder: Path, card: DetectorCard, model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]]
+    ) -> None:
+        self._card, self._taps = card, taps
+        self._detector = Detector(load_detector(folder))
+        telling = onnx.ModelProto()
+        telling.CopyFrom(model)
+        for name, channels, _ in taps:
+            shape: list[Any] = ["n", channels, None, None]
+            telling.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        self._session = open_model(telling.SerializeToString())
+
+    def gather(self, records: Sequence[Record], seed: int) -> SmudgeExamples:
+        """Examples of all fields whose scale their red cells tell."""
+        features = [np.empty((0, sum(channels for _, channels, _ in self._taps)))]
+        drawn: list[bool] = []
+        groups: list[str] = []
+        painted = 0
+        for number, record in enumerate(records):
+            rng = np.random.default_rng([seed, number])
+            field = read_image(record.image).pixels
+            seen = self._detector.find_cells(field)
+            boxed = [box for box in record.boxes if box.kind == "leukocyte"]
+            if not boxed or seen.red_cell_px is None:
+                continue
+            red_cell_px = seen.red_cell_px
+            whole = [find for find in _leukocytes(seen.detections) if _is_boxed(find.box, boxed)]
+            smudged, middles = _paint(field, boxed, red_cell_px, rng)
+            painted += len(middles)
+            found = _leukocytes(self._detector.find_cells(smudged, RED_CELL_UM / red_cell_px).detections)
+            held = [find for find in found if any(_holds(find.box, middle) for middle in middles)]
+            for picture, finds, is_smudge in ((field, whole, False), (smudged, held, True)):
+                if finds:
+                    features.append(self._read(picture, [find.box for find in finds], red_cell_px))
+                    drawn += [is_smudge] * len(finds)
+                    groups += [f"{record.source} {record.group}"] * len(finds)
+        return SmudgeExamples(np.concatenate(features), np.array(drawn, bool), np.array(groups, str), painted)
+
+    def _read(self, field: Pixels, boxes: Sequence[Box], red_cell_px: float) -> NDArray[np.float64]:
+        scale = self._card.red_cell_px / red_cell_px
+        size = round(field.shape[0] * scale), round(field.shape[1] * scale)
+        pixels = resize_window(field, (0, 0, field.shape[1], field.shape[0]), size)
+        inputs = normalise_colours(pixels[None], self._card.mean, self._card.std)
+        beyond = [(0, -side % INPUT_MULTIPLE_PX) for side in size]
+        inputs = np.pad(inputs, ((0, 0), (0, 0), *beyond))
+        maps = self._session.run([name for name, _, _ in self._taps], {INPUT_NAME: inputs})
+        fine = [
+            found[0].repeat(coarser, axis=1).repeat(coarser, axis=2)
+            for found, (_, _, coarser) in zip(maps, self._taps, strict=True)
+        ]
+        placed = stack_corners(boxes) * scale
+        return np.concatenate([average_in_boxes(found, placed, self._card.stride) for found in fine], axis=1)
+
+
+def _paint(
+    field: Pixels, leukocytes: Sequence[Box], red_cell_px: float, rng: np.random.Generator
+) -> tuple[Pixels, list[tuple[float, float]]]:
+    """The field with smudges away from its leukocytes and from one another, and their middles."""
+    dye = measure_dye(field, leukocytes[0])
+    middles: list[tuple[float, float]] = []
+    for middle in _draw_places(field, leukocytes, red_cell_px, rng):
+        if all(np.hypot(middle[0] - x, middle[1] - y) >= 3 * red_cell_px for x, y in middles):
+            field, _ = smear_leukocyte(field, middle, RED_CELL_UM / red_cell_px, dye, rng)
+            middles.append(middle)
+        if len(middles) == _SMUDGES_PER_FIELD:
+            break
+    return field, middles
+
+
+def _draw_places(
+    field: Pixels, leukocytes: Sequence[Box], red_cell_px: float, rng: np.random.Generator
+) -> Iterator[tuple[float, float]]:
+    far = _APART * red_cell_px
+    ends = field.shape[1] - far, field.shape[0] - far
+    for _ in range(_TRIES if min(ends) > far else 0):
+        place = float(rng.uniform(far, ends[0])), float(rng.uniform(far, ends[1]))
+        around = (Box(box.x0 - far, box.y0 - far, box.x1 + far, box.y1 + far, box.kind) for box in leukocytes)
+        if not any(_holds(box, place) for box in around):
+            yield place
+
+
+def _leukocytes(detections: Sequence[Detection]) -> list[Detection]:
+    return [find for find in detections if find.box.kind == "leukocyte"]
+
+
+def _holds(box: Box, place: tuple[float, float]) -> bool:
+    return box.x0 <= place[0] <= box.x1 and box.y0 <= place[1] <= box.y1
+
+
+def _is_boxed(found: Box, boxed: Sequence[Box]) -> bool:
+    return bool((measure_overlaps(stack_corners([found]), stack_corners(boxed)) >= _SAME_OVERLAP).any())
