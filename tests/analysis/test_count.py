@@ -1,5 +1,6 @@
 """Fields to counts, with a finder of discs and a namer of colours whose answers are known."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from leukolens.analysis import count as room
 from leukolens.analysis import look
 from leukolens.analysis.count import CountSettings, count
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Advice, Box, SmearResult
+from leukolens.core.results import Advice, Box, DetectedField, SmearResult
+from leukolens.runtime.detector import Detector, load_detector
 
 RED = 48
 
@@ -66,6 +68,33 @@ def test_every_cell_is_counted_once_under_its_kind(bench: Bench) -> None:
     assert white.status in ("accepted", "review")
     assert field.scale_origin == "red cells" and field.red_cell_px == pytest.approx(RED, rel=0.15)
     assert result.name == "S1"
+
+
+@pytest.mark.parametrize(("threshold", "status"), [(0.7, "smudge"), (0.9, "review"), (None, "review")])
+def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, threshold: float | None, status: str
+) -> None:
+    find_cells = Detector.find_cells
+
+    def find_burst(self: Detector, *given: Any) -> DetectedField:
+        found = find_cells(self, *given)
+        burst = tuple(dataclasses.replace(item, smudge=0.8) for item in found.detections)
+        return dataclasses.replace(found, detections=burst)
+
+    boxes = shuffled(0)
+    boxes[11] = disc(330, 160, 66, "leukocyte")
+    field = bench.draw((480, 780), boxes)
+    detector = load_detector(bench.detector)
+    finder = Detector(detector)
+    finder.card = dataclasses.replace(detector.card, smudge_threshold=threshold)
+    monkeypatch.setattr(room, "Detector", lambda bundle: finder)
+    monkeypatch.setattr(Detector, "find_cells", find_burst)
+    monkeypatch.setattr(room, "shows_nucleus", lambda field, box: True)
+    result = bench.count(field)
+    (cell,) = [cell for cell in result.fields[0].cells if cell.box.kind == "leukocyte"]
+    assert cell.status == status and ("burst" in cell.reason) == (status == "smudge")
+    assert result.differential.apart.get("smudge", 0) == (status == "smudge")
+    assert {cell.status for cell in result.fields[0].cells if cell.box.kind == "red_cell"} <= {"accepted", "cut"}
 
 
 def test_cells_on_the_border_and_in_clumps_are_set_apart(bench: Bench) -> None:

@@ -102,7 +102,7 @@ def test_a_bundle_is_taught_on_fields_and_runs(
     monkeypatch.setattr(room, "_LEAST_EXAMPLES", 5)
     told: list[str] = []
     card = teach_smudges(untaught, fields[:10], fields[10:], told.append)
-    assert read_detector_card(untaught) == card and card.smudge_threshold is not None and len(told) == 1
+    assert read_detector_card(untaught) == card and card.smudge_threshold is not None and len(told) == 2
     facts = card.validation["smudges"]
     assert 0 < facts["drawn_smudges_called_smudges"] <= facts["drawn_smudges_found_as_leukocytes"]
     assert facts["drawn_smudges_found_as_leukocytes"] <= facts["drawn_smudges"] == 2 * len(fields[10:])

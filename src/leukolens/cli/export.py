@@ -68,6 +68,7 @@ def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
     from leukolens.data.manifest import open_dataset
     from leukolens.data.splits import read_split
     from leukolens.export.detector import compare_detector, export_detector, load_detector_network
+    from leukolens.export.smudges import teach_smudges
     from leukolens.training.detector_config import read_detector_recipe
     from leukolens.training.detector_finish import prepare_crop
     from leukolens.training.detector_fit import load_part
@@ -83,6 +84,10 @@ def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
         inputs += [prepare_crop(cut_whole(field, card.red_cell_px)).numpy() for field in fields]
     step = max(1, len(inputs) // images)
     parity = compare_detector(network, out, card, inputs[::step][:images])
+    click.echo("Smudge cells: drawing some into the fields that it learned from, a second or so a field.")
+    records = {record.id: record for told in config.data.fields for record in open_dataset(told.data).records}
+    known = {part: [records[name] for name in split.parts[part] if name in records] for part in ("train", "validation")}
+    teach_smudges(out, known["train"], known["validation"], lambda line: click.echo(f"Smudge cells: {line}."))
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {size:.1f} MB. Parity with the run on {facts['data']} validation: {parity}.")
 

@@ -102,22 +102,29 @@ def teach_smudges(
     taps = find_taps(model)
     finder = _Looker(bundle.folder, bundle.card, model, taps)
     learned = finder.gather(train, seed=0)
-    report(f"{(~learned.drawn).sum()} leukocytes, {learned.drawn.sum()} of {learned.painted} smudges found as one")
+    report(
+        f"{(~learned.drawn).sum()} leukocytes found, and {learned.drawn.sum()} of {learned.painted} drawn smudges taken for one"
+    )
     if min(learned.drawn.sum(), (~learned.drawn).sum()) < _LEAST_EXAMPLES or len(set(learned.groups)) < _FOLDS:
         report("too few to learn from: this bundle does not tell smudge cells")
         return bundle.card
     judge = learn_smudges(learned)
     judged = finder.gather(validation, seed=1)
     told = judge.judge(judged.features) >= judge.threshold
+    given_up, caught = int(told[~judged.drawn].sum()), int(told[judged.drawn].sum())
+    report(
+        f"on validation {caught} of {judged.drawn.sum()} drawn smudges that were taken for leukocytes are told, and "
+        f"{given_up} of {(~judged.drawn).sum()} leukocytes called one"
+    )
     add_remnants(model, taps, judge)
     with write_atomically(folder / "model.onnx") as temporary:
         onnx.save(model, temporary)
     facts = {
         "leukocytes": int((~judged.drawn).sum()),
-        "leukocytes_called_smudges": int(told[~judged.drawn].sum()),
+        "leukocytes_called_smudges": given_up,
         "drawn_smudges": judged.painted,
         "drawn_smudges_found_as_leukocytes": int(judged.drawn.sum()),
-        "drawn_smudges_called_smudges": int(told[judged.drawn].sum()),
+        "drawn_smudges_called_smudges": caught,
     }
     card = replace(
         bundle.card,
@@ -152,7 +159,9 @@ def find_taps(model: onnx.ModelProto) -> list[tuple[str, int, int]]:
         TrainingError: the model is not built so, or tells smudges already.
     """
     if REMNANTS_NAME in {output.name for output in model.graph.output}:
-        raise TrainingError("This model tells smudge cells already: begin with the bundle as `leukolens export` wrote it.")
+        raise TrainingError(
+            "This model tells smudge cells already: begin with the bundle as `leukolens export` wrote it."
+        )
     readers = {"centre_head.0.0.weight": 1, "laterals.1.weight": 2, "laterals.2.weight": 4, "laterals.3.weight": 8}
     shapes = {constant.name: list(constant.dims) for constant in model.graph.initializer}
     read = {node.input[1]: node.input[0] for node in model.graph.node if node.op_type == "Conv"}

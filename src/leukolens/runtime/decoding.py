@@ -82,7 +82,7 @@ def lift_cut(finds: Finds, size: tuple[int, int], gains: NDArray[np.float64], le
 def lift_scores(scores: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scores, 0..1, with `gains` added to their logits."""
     odds = scores * np.exp(gains)
-    return np.asarray(odds / (odds + 1 - scores))
+    return np.asarray(odds / (odds + (1 - scores)))
 
 
 def decode_maps(

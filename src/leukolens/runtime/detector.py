@@ -72,7 +72,11 @@ class Detector:
         self.card = bundle.card
         self._counted = np.array([bundle.card.score_thresholds[kind] for kind in bundle.card.kinds])
         self._cut_gains = np.array([bundle.card.cut_gains.get(kind, 0.0) for kind in bundle.card.kinds])
-        self._outputs = [CENTRES_NAME, SIDES_NAME, *([REMNANTS_NAME] if bundle.card.smudge_threshold is not None else [])]
+        self._outputs = [
+            CENTRES_NAME,
+            SIDES_NAME,
+            *([REMNANTS_NAME] if bundle.card.smudge_threshold is not None else []),
+        ]
         self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
         self._check()
 
@@ -214,7 +218,7 @@ def _is_within(positions: NDArray[np.float64], span: Span, slack: int) -> NDArra
 
 
 def _list_detections(finds: Finds, kinds: tuple[str, ...]) -> tuple[Detection, ...]:
-    rows = zip(
-        finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), finds.smudges.tolist(), strict=True
+    rows = zip(finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), finds.smudges.tolist(), strict=True)
+    return tuple(
+        Detection(Box(x0, y0, x1, y1, kinds[kind]), score, smudge) for (x0, y0, x1, y1), score, kind, smudge in rows
     )
-    return tuple(Detection(Box(*corners, kinds[kind]), score, smudge) for corners, score, kind, smudge in rows)

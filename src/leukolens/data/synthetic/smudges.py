@@ -29,7 +29,7 @@ def measure_dye(field: Pixels, leukocyte: Box) -> Density:
     glass = np.median(field[field[..., 1] >= np.percentile(field[..., 1], 75)], axis=0)
     cell = field[max(0, int(leukocyte.y0)) : int(leukocyte.y1) + 1, max(0, int(leukocyte.x0)) : int(leukocyte.x1) + 1]
     nucleus = np.median(cell[cell[..., 0] <= np.percentile(cell[..., 0], 25)], axis=0)
-    return np.maximum(np.log((glass + 1) / (nucleus + 1)), _LEAST_DYE).astype(np.float32)
+    return np.asarray(np.maximum(np.log((glass + 1) / (nucleus + 1)), _LEAST_DYE), np.float32)
 
 
 def smear_leukocyte(
