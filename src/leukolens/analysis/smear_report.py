@@ -63,13 +63,15 @@ def render_report(
 def _sum_up(result: SmearResult) -> Section:
     differential = result.differential
     usable = sum(field.usable for field in result.fields)
-    unsure = differential.apart.get("review", 0)
+    unsure, burst = differential.apart.get("review", 0), differential.apart.get("smudge", 0)
     figures = [
         (str(differential.leukocytes), "leukocytes counted"),
         (f"{usable} of {len(result.fields)}", "fields used"),
         (str(unsure), "unsure, for a person to name"),
-        (str(sum(differential.apart.values()) - unsure), "set apart: cut, clumped, burst, repeated or other"),
+        (str(sum(differential.apart.values()) - unsure - burst), "set apart: cut, clumped, repeated or other"),
     ]
+    if burst:
+        figures.append((str(burst), "smudge cells (burst), set apart: look at them, since some diseases have many"))
     if differential.erythroblasts_per_100 is not None:
         value, interval = differential.erythroblasts_per_100
         figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes, {_span(interval)}"))
