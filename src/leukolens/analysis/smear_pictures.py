@@ -28,6 +28,9 @@ MOST_CROPS = 60
 MOST_PLATES = 200
 """Fields shown; the others are in the folder `overlay`."""
 
+_HARDLY_IN_DOUBT = 0.9
+"""Probability from which a second guess at the class tells a reader nothing."""
+
 _MOST_PIXELS = 80_000_000
 _MOST_PLATE_PIXELS = 1_200_000
 
@@ -117,7 +120,7 @@ def _say_scale(views: Sequence[FieldView]) -> str:
 def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str]) -> Picture:
     lines = [f"field {number}"]
     if cell.status == "review":
-        lines = ["unsure", *_second_guess(cell, classes), *lines]
+        lines = ["unsure", *_say_doubt(cell, classes), *lines]
     mark = "unsure" if cell.status == "review" else ""
     spoken = f"{name_call(cell)} of field {number}"
     return Picture(crop, _say_sure(cell.probability), tuple(lines), mark, spoken=spoken)
@@ -127,8 +130,11 @@ def _say_sure(probability: float) -> str:
     return "over 99%" if probability >= 0.995 else f"{probability:.0%}"
 
 
-def _second_guess(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
-    if len(cell.probabilities) == len(classes) > 1:
+def _say_doubt(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
+    """What it may be instead; where its class is hardly in doubt, why it is for review all the same."""
+    if cell.probability >= _HARDLY_IN_DOUBT:
+        yield cell.reason
+    elif len(cell.probabilities) == len(classes) > 1:
         second = int(np.argsort(cell.probabilities)[-2])
         yield f"or {classes[second].replace('_', ' ')} {cell.probabilities[second]:.0%}"
 

@@ -71,7 +71,7 @@ def _sum_up(result: SmearResult) -> Section:
         (str(sum(differential.apart.values()) - unsure - burst), "set apart: cut, clumped, repeated or other"),
     ]
     if burst:
-        figures.append((str(burst), "smudge cells (burst), set apart: look at them, since some diseases have many"))
+        figures.append((str(burst), "smudge cells (burst), set apart"))
     if differential.erythroblasts_per_100 is not None:
         value, interval = differential.erythroblasts_per_100
         figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes, {_span(interval)}"))
