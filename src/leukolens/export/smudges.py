@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, write_detector_card
-from leukolens.core.errors import TrainingError
+from leukolens.core.errors import InputRefused, TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
@@ -137,7 +137,7 @@ def teach_smudges(
 
 
 def learn_smudges(examples: SmudgeExamples) -> SmudgeJudge:
-    """The judge of all examples, its threshold chosen on groups left out: so much as one in a hundred leukocytes reaches."""
+    """The judge of all examples; its threshold is what one in a hundred leukocytes of groups left out reaches."""
     regression = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=1000)
     fitted = make_pipeline(StandardScaler(), regression)
     folds = GroupKFold(_FOLDS)
@@ -219,12 +219,17 @@ class _Looker:
         painted = 0
         for number, record in enumerate(records):
             rng = np.random.default_rng([seed, number])
-            field = read_image(record.image).pixels
-            seen = self._detector.find_cells(field)
             boxed = [box for box in record.boxes if box.kind == "leukocyte"]
-            if not boxed or seen.red_cell_px is None:
+            if not boxed:
                 continue
+            try:
+                field = read_image(record.image).pixels
+            except InputRefused:
+                continue  # the training has said so
+            seen = self._detector.find_cells(field)
             red_cell_px = seen.red_cell_px
+            if red_cell_px is None:
+                continue
             whole = [find for find in _leukocytes(seen.detections) if _is_boxed(find.box, boxed)]
             smudged, middles = _paint(field, boxed, red_cell_px, rng)
             painted += len(middles)
