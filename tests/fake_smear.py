@@ -18,7 +18,7 @@ from leukolens.runtime.classifier import load_bundle
 
 PIXEL_UM = 0.13
 REASONS = {
-    "review": "the classifier is not sure enough",
+    "review": "probability below 0.900",
     "cut": "lies on the border",
     "clumped": "touches another leukocyte",
     "smudge": "has burst",

@@ -192,3 +192,28 @@ def test_an_unknown_scale_is_said(fake_smear: Any, tmp_path: Path) -> None:
     blind = replace(smear.result.fields[0], red_cell_px=None, pixel_size_um=None, scale_origin="unknown")
     page = page_of(replace(smear.result, fields=(blind,)), tmp_path, smear.pictures)
     assert "unknown" in page and "µm wide" not in page
+
+
+def test_burst_cells_are_summed_up_and_a_doubt_that_is_not_of_the_class_is_said(
+    fake_smear: Any, tmp_path: Path
+) -> None:
+    smear = fake_smear.make_smear(2, 480, seed=2)
+    field = smear.result.fields[0]
+    whites = [cell for cell in field.cells if cell.box.kind == "leukocyte"]
+    told = [
+        ("smudge", "looks burst", 0.97),
+        ("cut", "lies on the border", 0.97),
+        ("review", "no stained nucleus is seen in it", 0.97),
+        ("review", "probability below 0.900", 0.5),
+    ]
+    changed = [
+        replace(cell, status=status, reason=reason, probability=sure)
+        for cell, (status, reason, sure) in zip((whites * 2)[:4], told, strict=True)
+    ]
+    field = replace(field, cells=tuple(changed), advice=())
+    result = replace(smear.result, fields=(field,), differential=make_differential(changed, None, None, None))
+    words = re.sub(r"<[^>]+>|\s+", " ", re.sub(r"base64,[^\"']*", "", page_of(result, tmp_path, smear.pictures)))
+    words = re.sub(r" +", " ", words)
+    assert "1 smudge cells (burst), set apart" in words and "1 set apart: cut, clumped, repeated or other" in words
+    assert "unsure no stained nucleus is seen in it" in words and "below 0.900" not in words
+    assert re.search(r"50% unsure or [a-z ]+ \d+%", words)

@@ -7,7 +7,6 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
-from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -104,13 +103,11 @@ def test_a_bundle_is_taught_on_fields_and_runs(
     card = teach_smudges(untaught, fields[:10], fields[10:], told.append)
     assert read_detector_card(untaught) == card and card.smudge_threshold is not None and len(told) == 2
     facts = card.validation["smudges"]
-    assert 0 < facts["drawn_smudges_called_smudges"] <= facts["drawn_smudges_found_as_leukocytes"]
-    assert facts["drawn_smudges_found_as_leukocytes"] <= facts["drawn_smudges"] == 2 * len(fields[10:])
-    assert facts["leukocytes_called_smudges"] <= facts["leukocytes"]
+    assert 0 < facts["drawn_smudges_called_smudges"] <= facts["drawn_smudges_found_as_whole_leukocytes"]
+    assert facts["drawn_smudges_found_as_whole_leukocytes"] <= facts["drawn_smudges"] == 2 * len(fields[10:])
+    assert facts["leukocytes_called_smudges"] <= facts["whole_leukocytes"]
     detections = Detector(load_detector(untaught)).find_cells(read_image(fields[0].image).pixels).detections
     assert all(0 <= find.smudge <= 1 for find in detections) and any(find.smudge > 0 for find in detections)
-    with pytest.raises(TrainingError, match="tells smudge cells already"):
-        teach_smudges(untaught, fields, fields, told.append)
 
 
 def test_too_few_examples_teach_nothing(untaught: Path, fields: list[Record]) -> None:
@@ -121,10 +118,5 @@ def test_too_few_examples_teach_nothing(untaught: Path, fields: list[Record]) ->
 
 
 def test_another_network_is_refused(toy_detector: Path) -> None:
-    with pytest.raises(TrainingError, match="not built as detectors of this version"):
+    with pytest.raises(TrainingError, match="not built as today"):
         find_taps(onnx.load(toy_detector / "model.onnx"))
-
-
-def test_likeness_stays_within_its_range_however_far_the_features_are() -> None:
-    judge = SmudgeJudge(np.array([1000.0]), 0.0, 0.5)
-    np.testing.assert_allclose(judge.judge(np.array([[-9.0], [9.0]])), expit([-9000.0, 9000.0]))

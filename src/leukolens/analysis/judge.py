@@ -13,6 +13,9 @@ from leukolens.core.results import CellCall
 SMALLEST_SIDE_PX = 24
 """Below this a cell's nucleus is a few pixels wide, and no class can be seen."""
 
+UNSURE = "probability below"
+"""How the reason begins where nothing but the probability speaks against a call."""
+
 _LEAST_CONTRAST = 2.0
 """Standard deviation of grey, of 255, below which a picture is one colour: no cell can be in it."""
 
@@ -34,7 +37,7 @@ def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnin
     probability = float(probabilities[best])
     if probability >= card.accept_threshold:
         return CellCall(name, card.classes[best], probability, probabilities, "accepted", "", warnings)
-    reason = f"probability below {card.accept_threshold:.3f}"
+    reason = f"{UNSURE} {card.accept_threshold:.3f}"
     return CellCall(name, card.classes[best], probability, probabilities, "review", reason, warnings)
 
 

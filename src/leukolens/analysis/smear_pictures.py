@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from leukolens.analysis.judge import UNSURE
 from leukolens.analysis.overlay import name_call, outline_cells
 from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels, resize_window
@@ -27,9 +28,6 @@ MOST_CROPS = 60
 
 MOST_PLATES = 200
 """Fields shown; the others are in the folder `overlay`."""
-
-_HARDLY_IN_DOUBT = 0.9
-"""Probability from which a second guess at the class tells a reader nothing."""
 
 _MOST_PIXELS = 80_000_000
 _MOST_PLATE_PIXELS = 1_200_000
@@ -131,8 +129,8 @@ def _say_sure(probability: float) -> str:
 
 
 def _say_doubt(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
-    """What it may be instead; where its class is hardly in doubt, why it is for review all the same."""
-    if cell.probability >= _HARDLY_IN_DOUBT:
+    """What it may be instead; where it is for review for another reason than its class, that reason."""
+    if not cell.reason.startswith(UNSURE):
         yield cell.reason
     elif len(cell.probabilities) == len(classes) > 1:
         second = int(np.argsort(cell.probabilities)[-2])

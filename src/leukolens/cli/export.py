@@ -82,12 +82,12 @@ def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
     for told in config.data.fields:
         fields, _ = load_part(open_dataset(told.data), told, split, "validation", lambda what, done, total: None)
         inputs += [prepare_crop(cut_whole(field, card.red_cell_px)).numpy() for field in fields]
-    step = max(1, len(inputs) // images)
-    parity = compare_detector(network, out, card, inputs[::step][:images])
     click.echo("Smudge cells: drawing some into the fields that it learned from, a second or so a field.")
     records = {record.id: record for told in config.data.fields for record in open_dataset(told.data).records}
     known = {part: [records[name] for name in split.parts[part] if name in records] for part in ("train", "validation")}
-    teach_smudges(out, known["train"], known["validation"], lambda line: click.echo(f"Smudge cells: {line}."))
+    card = teach_smudges(out, known["train"], known["validation"], lambda line: click.echo(f"Smudge cells: {line}."))
+    step = max(1, len(inputs) // images)
+    parity = compare_detector(network, out, card, inputs[::step][:images])
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {size:.1f} MB. Parity with the run on {facts['data']} validation: {parity}.")
 

@@ -16,23 +16,24 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, write_detector_card
+from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, read_detector_card, write_detector_card
 from leukolens.core.errors import InputRefused, TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
-from leukolens.core.results import Box, Detection
+from leukolens.core.results import Box
 from leukolens.data.images import read_image
 from leukolens.data.manifest import Record
 from leukolens.data.synthetic.smudges import measure_dye, smear_leukocyte
 from leukolens.runtime.decoding import average_in_boxes
-from leukolens.runtime.detector import REMNANTS_NAME, Detector, load_detector
+from leukolens.runtime.detector import REMNANTS_NAME, Detector, DetectorBundle
 from leukolens.runtime.scale import RED_CELL_UM
 from leukolens.runtime.session import INPUT_NAME, open_model
+from leukolens.runtime.subject import is_cut
 
 WRONGLY_SMUDGED = 0.01
 """Share of whole leukocytes that the threshold may give up: each is a cell that the differential does not count."""
@@ -49,13 +50,13 @@ _PENALTY = 0.01  # of scikit-learn's C: .001 to .1 gave the same on groups left 
 
 @dataclass(frozen=True)
 class SmudgeExamples:
-    """Leukocytes that were found in photographs, and smudges drawn into them that were found as leukocytes.
+    """Leukocytes that were found whole in photographs, and smudges drawn into them that were found as such.
 
     Attributes:
         features: `(n, c)` float64: means of the model's maps over each find's box, channels in the order of the taps.
         drawn: `(n,)` bool: whether it is a drawn smudge.
         groups: `(n,)` what must stay on one side of a split: slides, fields.
-        painted: Smudges that were drawn; those among them that no leukocyte was found for are not here.
+        painted: Smudges that were drawn; those that no whole leukocyte was found for are not here.
     """
 
     features: NDArray[np.float64]
@@ -95,17 +96,17 @@ def teach_smudges(
         report: Told what goes on.
 
     Raises:
-        TrainingError: the model has such a map, or is not built as this version's detectors are.
+        TrainingError: the model is not built as today's detectors are.
     """
-    bundle = load_detector(folder)
+    bundle = DetectorBundle(folder, read_detector_card(folder))
     model = onnx.load(folder / "model.onnx")
     taps = find_taps(model)
-    finder = _Looker(bundle.folder, bundle.card, model, taps)
+    finder = _Looker(bundle, model, taps)
     learned = finder.gather(train, seed=0)
     report(
         f"{(~learned.drawn).sum()} leukocytes found, and {learned.drawn.sum()} of {learned.painted} drawn smudges taken for one"
     )
-    if min(learned.drawn.sum(), (~learned.drawn).sum()) < _LEAST_EXAMPLES or len(set(learned.groups)) < _FOLDS:
+    if not _is_enough(learned):
         report("too few to learn from: this bundle does not tell smudge cells")
         return bundle.card
     judge = learn_smudges(learned)
@@ -120,10 +121,10 @@ def teach_smudges(
     with write_atomically(folder / "model.onnx") as temporary:
         onnx.save(model, temporary)
     facts = {
-        "leukocytes": int((~judged.drawn).sum()),
+        "whole_leukocytes": int((~judged.drawn).sum()),
         "leukocytes_called_smudges": given_up,
         "drawn_smudges": judged.painted,
-        "drawn_smudges_found_as_leukocytes": int(judged.drawn.sum()),
+        "drawn_smudges_found_as_whole_leukocytes": int(judged.drawn.sum()),
         "drawn_smudges_called_smudges": caught,
     }
     card = replace(
@@ -140,7 +141,7 @@ def learn_smudges(examples: SmudgeExamples) -> SmudgeJudge:
     """The judge of all examples; its threshold is what one in a hundred leukocytes of groups left out reaches."""
     regression = LogisticRegression(C=_PENALTY, class_weight="balanced", max_iter=1000)
     fitted = make_pipeline(StandardScaler(), regression)
-    folds = GroupKFold(_FOLDS)
+    folds = StratifiedGroupKFold(_FOLDS)
     left_out = cross_val_predict(
         fitted, examples.features, examples.drawn, groups=examples.groups, cv=folds, method="predict_proba"
     )[:, 1]
@@ -156,17 +157,15 @@ def find_taps(model: onnx.ModelProto) -> list[tuple[str, int, int]]:
     They are the trunk's of strides 8, 16 and 32 and the last of the top-down path, known by the weights that read them.
 
     Raises:
-        TrainingError: the model is not built so, or tells smudges already.
+        TrainingError: the model is not built so.
     """
-    if REMNANTS_NAME in {output.name for output in model.graph.output}:
-        raise TrainingError(
-            "This model tells smudge cells already: begin with the bundle as `leukolens export` wrote it."
-        )
     readers = {"centre_head.0.0.weight": 1, "laterals.1.weight": 2, "laterals.2.weight": 4, "laterals.3.weight": 8}
     shapes = {constant.name: list(constant.dims) for constant in model.graph.initializer}
     read = {node.input[1]: node.input[0] for node in model.graph.node if node.op_type == "Conv"}
     if not set(readers) <= set(read):
-        raise TrainingError("This model is not built as detectors of this version are: export its run again.")
+        raise TrainingError(
+            "This model is not built as today's detectors are: trained by another version. Train it again."
+        )
     # The path's first reader looks at each channel alone, so its weights' first number is the channels.
     return [(read[name], shapes[name][0 if coarser == 1 else 1], coarser) for name, coarser in readers.items()]
 
@@ -199,11 +198,9 @@ def add_remnants(model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]], j
 class _Looker:
     """Finds leukocytes with a bundle, and reads its model's maps where they are."""
 
-    def __init__(
-        self, folder: Path, card: DetectorCard, model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]]
-    ) -> None:
-        self._card, self._taps = card, taps
-        self._detector = Detector(load_detector(folder))
+    def __init__(self, bundle: DetectorBundle, model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]]) -> None:
+        self._card, self._taps = bundle.card, taps
+        self._detector = Detector(bundle)
         telling = onnx.ModelProto()
         telling.CopyFrom(model)
         for name, channels, _ in taps:
@@ -230,17 +227,26 @@ class _Looker:
             red_cell_px = seen.red_cell_px
             if red_cell_px is None:
                 continue
-            whole = [find for find in _leukocytes(seen.detections) if _is_boxed(find.box, boxed)]
-            smudged, middles = _paint(field, boxed, red_cell_px, rng)
+            found = [find.box for find in seen.detections if find.box.kind == "leukocyte"]
+            whole = [box for box in found if _is_boxed(box, boxed) and not is_cut(box, *field.shape[:2])]
+            smudged, middles = _paint(field, [*boxed, *found], red_cell_px, rng)
             painted += len(middles)
-            found = _leukocytes(self._detector.find_cells(smudged, RED_CELL_UM / red_cell_px).detections)
-            held = [find for find in found if any(_holds(find.box, middle) for middle in middles)]
+            held = self._find_at(smudged, middles, red_cell_px)
             for picture, finds, is_smudge in ((field, whole, False), (smudged, held, True)):
                 if finds:
-                    features.append(self._read(picture, [find.box for find in finds], red_cell_px))
+                    features.append(self._read(picture, finds, red_cell_px))
                     drawn += [is_smudge] * len(finds)
                     groups += [f"{record.source} {record.group}"] * len(finds)
         return SmudgeExamples(np.concatenate(features), np.array(drawn, bool), np.array(groups, str), painted)
+
+    def _find_at(self, field: Pixels, places: Sequence[tuple[float, float]], red_cell_px: float) -> list[Box]:
+        """The surest leukocyte, not cut by the border, that holds each place; none where there is none."""
+        detections = self._detector.find_cells(field, RED_CELL_UM / red_cell_px).detections
+        whole = [
+            find.box for find in detections if find.box.kind == "leukocyte" and not is_cut(find.box, *field.shape[:2])
+        ]
+        surest = (next((box for box in whole if _holds(box, place)), None) for place in places)
+        return [box for box in surest if box is not None]
 
     def _read(self, field: Pixels, boxes: Sequence[Box], red_cell_px: float) -> NDArray[np.float64]:
         scale = self._card.red_cell_px / red_cell_px
@@ -285,8 +291,12 @@ def _draw_places(
             yield place
 
 
-def _leukocytes(detections: Sequence[Detection]) -> list[Detection]:
-    return [find for find in detections if find.box.kind == "leukocyte"]
+def _is_enough(examples: SmudgeExamples) -> bool:
+    """Whether both kinds are many enough, and from enough groups for each fold to have some."""
+    return all(
+        kind.sum() >= _LEAST_EXAMPLES and len(set(examples.groups[kind])) >= _FOLDS
+        for kind in (examples.drawn, ~examples.drawn)
+    )
 
 
 def _holds(box: Box, place: tuple[float, float]) -> bool:

@@ -27,6 +27,10 @@ def test_a_smudge_darkens_what_lies_in_and_about_its_box_alone(seed: int, x: int
     taken = (field.astype(int) - drawn).sum(axis=2)
     inside = taken[int(box.y0) : int(box.y1), int(box.x0) : int(box.x1)]
     assert inside.max() == taken.max() > 0
+    down, across = np.ogrid[:200, :260]
+    middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    far = np.hypot(across - middle[0], down - middle[1]) > 0.5 * np.hypot(box.x1 - box.x0, box.y1 - box.y0) + 60
+    assert not taken[far].any()  # nothing tells where the window was in which it was drawn
 
 
 def test_the_same_seed_draws_the_same_and_another_does_not() -> None:

@@ -13,7 +13,7 @@ from leukolens.core.results import Box
 from leukolens.data.synthetic.shapes import Plane, Point, Window, draw_noise, open_window, ramp, scatter_granules
 from leukolens.data.synthetic.stain import Density
 
-_HALF_UM = 13.0
+_HALF_UM = 20.0
 _SEEN_FROM = 0.25
 """Share of the densest place's dye from which a place belongs to the smudge's box."""
 _LEAST_DYE = 0.02
@@ -57,7 +57,8 @@ def smear_leukocyte(
     colour = dye * np.exp(rng.normal(0, 0.08, 3)) * rng.uniform(0.25, 1.0)
     light = (field[rows, columns] + np.float32(1)) * np.exp(-part[..., None] * colour) - 1
     drawn = field.copy()
-    drawn[rows, columns] = light.clip(0, 255).astype(np.uint8)
+    # Rounded: cut off, even the faintest dye would take a grey level from all of the window.
+    drawn[rows, columns] = np.rint(light).clip(0, 255).astype(np.uint8)
     down, across = np.nonzero(part >= _SEEN_FROM * part.max())
     x, y = columns.start, rows.start
     return drawn, Box(x + across.min(), y + down.min(), x + across.max() + 1, y + down.max() + 1, "leukocyte")
