@@ -59,8 +59,8 @@ def test_the_shipped_bundles_set_drawn_smudge_cells_apart() -> None:
         for cell in (cell for cell in cells if cell.box.kind == "leukocyte"):
             holds = cell.box.x0 < x < cell.box.x1 and cell.box.y0 < y < cell.box.y1
             (smudged if holds else whole).append(cell.status)
-    # Of 12 drawn for the choice of these numbers 8 were called smudges and none accepted; of 33 leukocytes none a smudge.
-    assert smudged.count("smudge") >= 5 and smudged.count("accepted") <= 2
+    # Of the 12 drawn 10 are called smudges, one is for review and one is not found; of 25 leukocytes none is called one.
+    assert smudged.count("smudge") >= 7 and smudged.count("accepted") <= 1
     assert len(whole) >= 16 and whole.count("smudge") <= 1
 
 
