@@ -108,8 +108,9 @@ def test_cells_named_with_more_hesitation_than_on_validation_are_said_to_be_unli
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_an_error_not_a_traceback(toy_bundle: Path, pictures: Path) -> None:
     command = [sys.executable, "-m", "leukolens", "classify", str(pictures), "--bundle", str(toy_bundle)]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
     assert done.returncode == 3 and "Traceback" not in done.stderr
 
 

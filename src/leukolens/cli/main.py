@@ -76,12 +76,20 @@ def main() -> None:
         code = 130
     except BrokenPipeError:
         # Whoever read our output has left: not an error of ours, and nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 0
     except OSError as error:
         _say(error)
         code = FAILED
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()  # else the interpreter tries once more as it ends, and complains in its own words
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(error: Exception) -> None:
