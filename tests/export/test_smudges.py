@@ -1,6 +1,7 @@
 """The map of remnants that a detector's bundle is given: the model says what it said, and what was learned beside it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,9 @@ def untaught(tmp_path: Path) -> Path:
         for item in [item for item in items if "remnants" in str(getattr(item, "output", "")) + item.name]:
             items.remove(item)
     onnx.save(model, folder / "model.onnx")
-    fields = vars(read_detector_card(load_detector().folder)).copy()
-    fields["files"] |= {"model.onnx": hash_file(folder / "model.onnx")}
-    write_detector_card(folder, type(load_detector().card)(**(fields | {"smudge_threshold": None})))
+    card = load_detector().card
+    files = card.files | {"model.onnx": hash_file(folder / "model.onnx")}
+    write_detector_card(folder, replace(card, files=files, smudge_threshold=None))
     return folder
 
 
@@ -51,12 +52,12 @@ def fields(tmp_path: Path) -> list[Record]:
     return records
 
 
-def make_examples(groups: int = 12) -> SmudgeExamples:
+def make_examples() -> SmudgeExamples:
     random = np.random.default_rng(0)
     drawn = random.random(600) < 0.3
     features = random.normal(size=(600, 7)) * (1, 10, 0.1, 1, 1, 1, 1) + 5
     features[:, 2] += 0.4 * drawn
-    return SmudgeExamples(features, drawn, np.array([f"slide {number % groups}" for number in range(600)]), 400)
+    return SmudgeExamples(features, drawn, np.array([f"slide {number % 12}" for number in range(600)]), 400)
 
 
 def test_the_judge_says_what_the_regression_on_standardised_features_says() -> None:

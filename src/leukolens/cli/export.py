@@ -79,11 +79,13 @@ def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
     config = read_detector_recipe(folder.recipe)
     split = read_split(folder.split)
     inputs = []
+    records: dict[str, Record] = {}
     for told in config.data.fields:
-        fields, _ = load_part(open_dataset(told.data), told, split, "validation", lambda what, done, total: None)
+        manifest = open_dataset(told.data)
+        records |= {record.id: record for record in manifest.records}
+        fields, _ = load_part(manifest, told, split, "validation", lambda what, done, total: None)
         inputs += [prepare_crop(cut_whole(field, card.red_cell_px)).numpy() for field in fields]
     click.echo("Smudge cells: drawing some into the fields that it learned from, a second or so a field.")
-    records = {record.id: record for told in config.data.fields for record in open_dataset(told.data).records}
     known = {part: [records[name] for name in split.parts[part] if name in records] for part in ("train", "validation")}
     card = teach_smudges(out, known["train"], known["validation"], lambda line: click.echo(f"Smudge cells: {line}."))
     step = max(1, len(inputs) // images)
