@@ -30,7 +30,7 @@ bench: $(FULL)/ready ## Measure start-up, images and fields per second against t
 	$(FULL)/bin/python bench/count.py
 
 docs: $(FULL)/ready ## Draw the README's picture anew; write docs/results.md and docs/ladder.md from the committed figures
-	$(FULL)/bin/python -m leukolens.data.synthetic docs/picture.png
+	$(FULL)/bin/python -m leukolens.datasets.synthetic docs/picture.png
 	$(FULL)/bin/python scripts/write_results.py
 	$(FULL)/bin/leukolens ladder table
 

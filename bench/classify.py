@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from leukolens.analysis.classify import classify_images
 from leukolens.core.pixels import normalise_batch, prepare_image
-from leukolens.data.images import read_image
-from leukolens.data.synthetic import write_cells
-from leukolens.data.tree import open_tree
-from leukolens.runtime.classifier import load_bundle
-from leukolens.runtime.detector import load_detector
-from leukolens.runtime.session import Session
+from leukolens.datasets.synthetic import write_cells
+from leukolens.datasets.tree import open_tree
+from leukolens.images.decoding import read_image
+from leukolens.inference.classifier import load_bundle
+from leukolens.inference.classify import classify_images
+from leukolens.inference.detector import load_detector
+from leukolens.inference.session import Session
 
 BARE_BATCH = 32
 """Of the bare session, which spreads each batch over all processors."""
@@ -97,8 +97,8 @@ def measure_start(image: str) -> None:
 
 def measure_memory(images: list[str], counts: tuple[int, int]) -> None:
     code = (
-        "import resource, sys\nfrom leukolens.analysis.classify import classify_images\nfrom leukolens.runtime.classifier import load_bundle\n"
-        "from leukolens.runtime.detector import load_detector\n"
+        "import resource, sys\nfrom leukolens.inference.classify import classify_images\nfrom leukolens.inference.classifier import load_bundle\n"
+        "from leukolens.inference.detector import load_detector\n"
         "images = open(sys.argv[1]).read().splitlines()\nfor _ in classify_images(images, load_bundle(), load_detector()):\n    pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leukolens.analysis.count import count_field
 from leukolens.core.pixels import Pixels, normalise_colours
-from leukolens.data.images import DecodedImage, read_image
-from leukolens.data.synthetic import draw_field
-from leukolens.runtime.classifier import Classifier, load_bundle
-from leukolens.runtime.detector import Detector, load_detector
-from leukolens.runtime.session import INPUT_NAME, open_bundle_model
+from leukolens.datasets.synthetic import draw_field
+from leukolens.images.decoding import DecodedImage, read_image
+from leukolens.inference.classifier import Classifier, load_bundle
+from leukolens.inference.detector import Detector, load_detector
+from leukolens.inference.session import INPUT_NAME, open_bundle_model
+from leukolens.smear.count import count_field
 
 SMALL, PHOTO = (640, 480), (4000, 3000)
 LEUKOCYTES = ["neutrophil", "lymphocyte", "monocyte"]

@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 from statsmodels.stats.proportion import multinomial_proportions_confint
 
 import leukolens
-from leukolens.analysis.border import weigh_classes
-from leukolens.analysis.correction import correct_shares, find_strangeness
-from leukolens.analysis.count import count
-from leukolens.analysis.differential import make_differential
 from leukolens.core.card import read_card
 from leukolens.core.confusion import Confusion, count_confusion
 from leukolens.core.intervals import Interval, mean_interval, poisson_interval, wilson_interval
-from leukolens.core.multinomial import simultaneous_intervals
 from leukolens.core.results import Box
 from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
-from leukolens.data.synthetic import SyntheticCell, draw_smear
-from leukolens.runtime.classifier import Bundle, load_bundle
-from leukolens.runtime.detector import DetectorBundle, load_detector
+from leukolens.datasets.synthetic import SyntheticCell, draw_smear
+from leukolens.inference.classifier import Bundle, load_bundle
+from leukolens.inference.detector import DetectorBundle, load_detector
+from leukolens.smear.border import weigh_classes
+from leukolens.smear.correction import correct_shares, find_strangeness
+from leukolens.smear.count import count
+from leukolens.smear.differential import make_differential
+from leukolens.smear.multinomial import simultaneous_intervals
 
 Floats = NDArray[np.float64]
 Ends = tuple[Floats, Floats]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from leukolens.core.results import Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.data.maps import list_relabelled, list_second_look, list_second_platelets
-from leukolens.evaluation.detection import LEAST_OVERLAP, LOOSE_OVERLAP, match_cells, of_kind
+from leukolens.datasets.maps import list_relabelled, list_second_look, list_second_platelets
+from leukolens.evaluation.detection.matching import LEAST_OVERLAP, LOOSE_OVERLAP, match_cells, of_kind
 
 DOCS = Path(__file__).parents[1] / "docs"
 

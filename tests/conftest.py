@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image
+
+from leukolens.core.pixels import Pixels
 
 # Examples are bounded and deadlines off: a time is measured in bench/, never asserted in a test.
 settings.register_profile("leukolens", max_examples=40, deadline=None, derandomize=True)
@@ -32,6 +36,17 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("LEUKOLENS_HOME", str(folder))
     return folder
+
+
+def draw(seed: int, height: int = 48, width: int = 64) -> Pixels:
+    """A smooth picture of its own, so that no two seeds look alike and lossy formats change it little."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@pytest.fixture
+def picture() -> Callable[..., Pixels]:
+    return draw
 
 
 def _folder(variable: str, what: str) -> Path:

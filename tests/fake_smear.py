@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leukolens.analysis.differential import count_kinds, make_differential
-from leukolens.analysis.ranges import read_ranges
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Advice, Box, FieldCell, FieldResult, Refusal, SmearResult
 from leukolens.core.taxonomy import CELL_CLASSES
-from leukolens.data.synthetic import SyntheticField, draw_field, draw_slide
-from leukolens.runtime.classifier import load_bundle
+from leukolens.datasets.synthetic import SyntheticField, draw_field, draw_slide
+from leukolens.inference.classifier import load_bundle
+from leukolens.smear.differential import count_kinds, make_differential
+from leukolens.smear.ranges import read_ranges
 
 PIXEL_UM = 0.13
 REASONS = {

@@ -15,14 +15,14 @@ from typing import Any
 __version__ = version("leukolens")
 
 _PUBLIC = {
-    "classify": "leukolens.analysis.classify",
-    "Calls": "leukolens.analysis.classify",
-    "count": "leukolens.analysis.count",
-    "CountSettings": "leukolens.analysis.count",
+    "classify": "leukolens.inference.classify",
+    "Calls": "leukolens.inference.classify",
+    "count": "leukolens.smear.count",
+    "CountSettings": "leukolens.smear.count",
     "SmearResult": "leukolens.core.results",
-    "load_detector": "leukolens.runtime.detector",
-    "load_bundle": "leukolens.runtime.classifier",
-    "Bundle": "leukolens.runtime.classifier",
+    "load_detector": "leukolens.inference.detector",
+    "load_bundle": "leukolens.inference.classifier",
+    "Bundle": "leukolens.inference.classifier",
     "CellCall": "leukolens.core.results",
     "Refusal": "leukolens.core.results",
     "CELL_CLASSES": "leukolens.core.taxonomy",

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from leukolens.analysis import count as counting
 from leukolens.cli.count import command
 from leukolens.cli.main import main
 from leukolens.core.files import read_rows
 from leukolens.core.results import Refusal
+from leukolens.smear import count as counting
 
 
 @pytest.fixture

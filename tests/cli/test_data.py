@@ -10,8 +10,8 @@ from PIL import Image
 from leukolens.cli.data import command
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import home_folder
-from leukolens.data.manifest import open_dataset
-from leukolens.data.splits import read_split
+from leukolens.datasets.manifest import open_dataset
+from leukolens.datasets.splits import read_split
 
 
 def run(*words: object) -> Result:
@@ -167,7 +167,7 @@ def test_get_names_licence_and_way_by_hand(monkeypatch: pytest.MonkeyPatch, cell
         report(2, 2)
         return cells
 
-    monkeypatch.setattr("leukolens.data.download.fetch_dataset", fetch)
+    monkeypatch.setattr("leukolens.datasets.download.fetch_dataset", fetch)
     got = run("get", "pbc")
     assert got.exit_code == 0, got.output
     assert "CC BY 4.0" in got.stderr

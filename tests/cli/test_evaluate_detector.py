@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from leukolens.cli.main import main
-from leukolens.data.manifest import Manifest, Record, manifest_path, save_manifest
-from leukolens.data.splits import Split, write_split
+from leukolens.datasets.manifest import Manifest, Record, manifest_path, save_manifest
+from leukolens.datasets.splits import Split, write_split
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from leukolens.cli.explore import command
 from leukolens.core.errors import DataError, UsageError
-from leukolens.data.manifest import Manifest, manifest_path, save_manifest
-from leukolens.data.sources.folder import read
-from leukolens.data.synthetic import write_cells
+from leukolens.datasets.manifest import Manifest, manifest_path, save_manifest
+from leukolens.datasets.sources.folder import read
+from leukolens.datasets.synthetic import write_cells
 
 TABLES = ("images", "classes", "brightness-anova", "thresholds", "quality", "clusters", "gate-by-class", "histograms")
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 import leukolens
 from leukolens.core.pixels import Pixels
-from leukolens.data.images import read_image
-from leukolens.data.manifest import Manifest
-from leukolens.data.sources import read_source
-from leukolens.data.synthetic import draw_field
-from leukolens.evaluation.detection import of_kind
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.sources import read_source
+from leukolens.datasets.synthetic import draw_field
+from leukolens.evaluation.detection.matching import of_kind
+from leukolens.images.decoding import read_image
 
 
 @pytest.fixture

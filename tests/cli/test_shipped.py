@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leukolens.analysis.classify import predict_records
-from leukolens.analysis.count import count_field
 from leukolens.core.results import Box
-from leukolens.data.images import DecodedImage, read_image
-from leukolens.data.manifest import Manifest
-from leukolens.data.sources import read_source
-from leukolens.data.splits import read_split
-from leukolens.data.synthetic import draw_field
-from leukolens.data.synthetic.smudges import measure_dye, smear_leukocyte
-from leukolens.evaluation.detection import finds_of_kind, match_cells, of_kind
-from leukolens.runtime.classifier import Classifier, load_bundle
-from leukolens.runtime.detector import Detector, load_detector
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.sources import read_source
+from leukolens.datasets.splits import read_split
+from leukolens.datasets.synthetic import draw_field
+from leukolens.datasets.synthetic.smudges import measure_dye, smear_leukocyte
+from leukolens.evaluation.detection.matching import finds_of_kind, match_cells, of_kind
+from leukolens.images.decoding import DecodedImage, read_image
+from leukolens.inference.classifier import Classifier, load_bundle
+from leukolens.inference.classify import predict_records
+from leukolens.inference.detector import Detector, load_detector
+from leukolens.smear.count import count_field
 
 
 @pytest.fixture

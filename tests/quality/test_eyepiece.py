@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukolens.data.images import read_image
-from leukolens.data.synthetic.fields import draw_field
+from leukolens.datasets.synthetic.fields import draw_field
+from leukolens.images.decoding import read_image
 from leukolens.quality.eyepiece import find_view
 from leukolens.quality.field import judge_field
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from leukolens.core.results import Box, DetectedField, Detection
-from leukolens.data.synthetic.fields import SyntheticField, draw_field
+from leukolens.datasets.synthetic.fields import SyntheticField, draw_field
 from leukolens.quality.field import judge_field
 from leukolens.quality.field_measures import measure_field
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from leukolens.data.manifest import Manifest
-from leukolens.data.sources.folder import read
-from leukolens.data.splits import Split, make_split
-from leukolens.data.synthetic import write_cells
-from leukolens.training.config import (
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.sources.folder import read
+from leukolens.datasets.splits import Split, make_split
+from leukolens.datasets.synthetic import write_cells
+from leukolens.training.recipe import (
     AugmentConfig,
     ModelConfig,
     OptimiserConfig,

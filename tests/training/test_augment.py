@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from leukolens.training.augment import augment_batch
-from leukolens.training.config import AugmentConfig
+from leukolens.training.recipe import AugmentConfig
 
 NONE = AugmentConfig()
 ALL = AugmentConfig(True, 180, 1.4, 0.1, 0.3, 20, 0.6, 1.5, 0.05, 0.5, 0.8)

@@ -5,10 +5,10 @@ import optuna
 import pytest
 
 from leukolens.core.files import read_rows
-from leukolens.data.manifest import Manifest
-from leukolens.data.splits import Split
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.splits import Split
 from leukolens.training import search as search_module
-from leukolens.training.config import AugmentConfig, ModelConfig, OptimiserConfig, RoundConfig, TrainConfig
+from leukolens.training.recipe import AugmentConfig, ModelConfig, OptimiserConfig, RoundConfig, TrainConfig
 from leukolens.training.search import search_recipe, suggest_recipe
 
 

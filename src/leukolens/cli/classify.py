@@ -13,7 +13,7 @@ from leukolens.cli.main import FAILED, SOME_REFUSED
 
 if TYPE_CHECKING:
     from leukolens.core.results import CellCall, Refusal
-    from leukolens.runtime.classifier import Bundle
+    from leukolens.inference.classifier import Bundle
 
 
 @click.command(
@@ -56,11 +56,11 @@ def command(
     PATH is an image, a folder (searched down) or @FILE with one path a line. `status` is accepted, review (a person
     should look) or rejected (no cell can be seen). Research use, not a medical device.
     """
-    from leukolens.analysis.classify import classify_images, find_images
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
-    from leukolens.runtime.classifier import load_bundle
-    from leukolens.runtime.detector import load_detector
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.classify import classify_images, find_images
+    from leukolens.inference.detector import load_detector
 
     if out is not None:
         require_absent(out, force)
@@ -127,7 +127,7 @@ def _note(call: "CellCall", tally: Counter[str]) -> None:
 
 
 def _warn_if_unlike(tally: Counter[str], bundle: "Bundle") -> None:
-    from leukolens.analysis.correction import find_strangeness
+    from leukolens.smear.correction import find_strangeness
 
     confusion = bundle.card.confusion
     if confusion and (unlike := find_strangeness(tally["unsure"], tally["named"], confusion)):

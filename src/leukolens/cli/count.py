@@ -11,8 +11,8 @@ import click
 from leukolens.cli.main import FAILED, SOME_REFUSED
 
 if TYPE_CHECKING:
-    from leukolens.analysis.ranges import ReferenceRanges
     from leukolens.core.results import SmearResult
+    from leukolens.smear.ranges import ReferenceRanges
 
 
 class _Positive(click.FloatRange):
@@ -73,12 +73,12 @@ def command(
     PATH is an image of a field, a folder (searched down) or @FILE with one path a line; all of them are one smear.
     Research use, not a medical device.
     """
-    from leukolens.analysis.classify import find_images
-    from leukolens.analysis.count import CountSettings, count_smear
-    from leukolens.analysis.smear_files import write_smear
     from leukolens.core.files import require_absent
-    from leukolens.runtime.classifier import load_bundle
-    from leukolens.runtime.detector import load_detector
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.classify import find_images
+    from leukolens.inference.detector import load_detector
+    from leukolens.smear.count import CountSettings, count_smear
+    from leukolens.smear.files import write_smear
 
     require_absent(out, force)
     factors = {"platelet": platelet_factor, "red_cell": red_cell_factor}
@@ -109,7 +109,7 @@ def _choose_ranges(name: str | None, age: float | None, sex: str | None) -> "Ref
         if age is not None or sex is not None:
             raise click.UsageError("--age and --sex choose among reference ranges: give --ranges too.")
         return None
-    from leukolens.analysis.ranges import read_ranges
+    from leukolens.smear.ranges import read_ranges
 
     table = read_ranges(name)
     chosen = table.choose(age, sex or "")

@@ -12,9 +12,9 @@ import click
 from leukolens.cli.main import SOME_REFUSED
 
 if TYPE_CHECKING:
-    from leukolens.data.audit import Audit, Pair
-    from leukolens.data.manifest import Manifest
-    from leukolens.data.splits import Split
+    from leukolens.datasets.audit import Audit, Pair
+    from leukolens.datasets.manifest import Manifest
+    from leukolens.datasets.splits import Split
 
 LEAKS = 1
 _SHOWN = 20
@@ -28,8 +28,8 @@ def command() -> None:
 @command.command("list", epilog="Example: leukolens data list")
 def list_datasets() -> None:
     """List the datasets that were added, and the public ones that LeukoLens reads."""
-    from leukolens.data.manifest import added_names, open_dataset
-    from leukolens.data.sources import ORIGINS
+    from leukolens.datasets.manifest import added_names, open_dataset
+    from leukolens.datasets.sources import ORIGINS
 
     added = added_names()
     click.echo("Added:")
@@ -64,8 +64,8 @@ def _describe(manifest: "Manifest") -> str:
 def get(ctx: click.Context, name: str, force: bool) -> None:
     """Fetch a public dataset from its home and add it. The only command that uses a network."""
     from leukolens.core.errors import UsageError
-    from leukolens.data.download import fetch_dataset
-    from leukolens.data.sources import ORIGINS
+    from leukolens.datasets.download import fetch_dataset
+    from leukolens.datasets.sources import ORIGINS
 
     if name not in ORIGINS:
         raise UsageError(f"No public home of {name!r} is known. Known are: {', '.join(ORIGINS)}.")
@@ -93,8 +93,8 @@ def add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
 def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
     from leukolens.core.errors import DataError, UsageError
     from leukolens.core.files import require_absent, show_name
-    from leukolens.data.manifest import load_manifest, manifest_path, refuse_missing, save_manifest
-    from leukolens.data.sources import read_source
+    from leukolens.datasets.manifest import load_manifest, manifest_path, refuse_missing, save_manifest
+    from leukolens.datasets.sources import read_source
 
     place = manifest_path(name)
     if name == "synth":
@@ -133,9 +133,9 @@ def audit(ctx: click.Context, name: str, split_path: Path | None, other: str | N
     Exit code 1 means that the split leaks, or that two datasets share something.
     """
     from leukolens.core.errors import UsageError
-    from leukolens.data.audit import audit_dataset, join_datasets
-    from leukolens.data.manifest import open_dataset
-    from leukolens.data.splits import read_split
+    from leukolens.datasets.audit import audit_dataset, join_datasets
+    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.splits import read_split
 
     if split_path and other:
         raise UsageError("Give --split or --with, not both.")
@@ -207,9 +207,9 @@ def split_dataset(
     The same data, kind, fractions and seed give the same split again.
     """
     from leukolens.core.files import home_folder
-    from leukolens.data.duplicates import find_identical_files
-    from leukolens.data.manifest import open_dataset
-    from leukolens.data.splits import make_folds, make_split, parse_fractions
+    from leukolens.datasets.duplicates import find_identical_files
+    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.splits import make_folds, make_split, parse_fractions
 
     shares = parse_fractions(fractions)
     manifest = open_dataset(name).cells()
@@ -227,7 +227,7 @@ def split_dataset(
 
 def _write_splits(splits: "dict[Path, Split]", force: bool) -> None:
     from leukolens.core.files import require_absent, show_name
-    from leukolens.data.splits import write_split
+    from leukolens.datasets.splits import write_split
 
     for place in splits:
         require_absent(place, force)
@@ -249,7 +249,7 @@ def synth(cells: int, fields: int, seed: int, out: Path, force: bool) -> None:
     """Draw synthetic cells and fields with their truth. None of it is real, and each folder says so."""
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent, show_name
-    from leukolens.data.synthetic import write_cells, write_fields
+    from leukolens.datasets.synthetic import write_cells, write_fields
 
     if not cells and not fields:
         raise UsageError("Say how many: --cells N or --fields N, or both.")

@@ -36,14 +36,14 @@ def command(
     force: bool,
 ) -> None:
     """Draw a small synthetic smear (or take --images), count it, and write report.html with every leukocyte."""
-    from leukolens.analysis.classify import find_images
-    from leukolens.analysis.count import CountSettings, count_smear
-    from leukolens.analysis.drawn import compare_with_drawn
-    from leukolens.analysis.smear_files import write_smear
     from leukolens.core.files import require_absent, show_name
-    from leukolens.data.synthetic import write_smear_fields
-    from leukolens.runtime.classifier import load_bundle
-    from leukolens.runtime.detector import load_detector
+    from leukolens.datasets.synthetic import write_smear_fields
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.classify import find_images
+    from leukolens.inference.detector import load_detector
+    from leukolens.smear.count import CountSettings, count_smear
+    from leukolens.smear.drawn import compare_with_drawn
+    from leukolens.smear.files import write_smear
 
     require_absent(out, force)
     namer, finder = load_bundle(bundle_name), load_detector(detector_name)

@@ -26,8 +26,8 @@ _INSTALLS = {
 def command(ctx: click.Context) -> None:
     """Say what is installed and which bundles there are, and test the default bundle on cells that are known."""
     from leukolens.core.files import home_folder
-    from leukolens.runtime.classifier import DEFAULT_BUNDLE, bundle_names, load_bundle
-    from leukolens.runtime.detector import DEFAULT_DETECTOR, detector_names, load_detector
+    from leukolens.inference.classifier import DEFAULT_BUNDLE, bundle_names, load_bundle
+    from leukolens.inference.detector import DEFAULT_DETECTOR, detector_names, load_detector
 
     click.echo(f"leukolens {version('leukolens')}, Python {platform.python_version()}, {platform.platform()}")
     for install, packages in _INSTALLS.items():
@@ -78,9 +78,9 @@ def _test_namer() -> tuple[int, int]:
     """How many of one clear drawn cell per class the default bundle names rightly."""
     import numpy as np
 
-    from leukolens.analysis.classify import classify
-    from leukolens.data.synthetic import draw_cell
-    from leukolens.runtime.classifier import load_bundle
+    from leukolens.datasets.synthetic import draw_cell
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.classify import classify
 
     bundle = load_bundle()
     cells = [draw_cell(name, np.random.default_rng(7)) for name in bundle.card.classes]
@@ -95,8 +95,8 @@ def _test_finder() -> tuple[int, int]:
 
     from leukolens.core.overlaps import measure_overlaps, stack_corners
     from leukolens.core.results import Box
-    from leukolens.data.synthetic import draw_field
-    from leukolens.runtime.detector import Detector, load_detector
+    from leukolens.datasets.synthetic import draw_field
+    from leukolens.inference.detector import Detector, load_detector
 
     field = draw_field(np.random.default_rng(7), leukocytes=("neutrophil", "lymphocyte", "monocyte"))
     drawn = [Box(c.x0, c.y0, c.x1, c.y1, c.kind) for c in field.cells if c.kind == "leukocyte"]

@@ -11,13 +11,13 @@ from leukolens.cli.evaluate_detector import evaluate_detector, is_detector
 from leukolens.cli.main import SOME_REFUSED
 
 if TYPE_CHECKING:
-    from leukolens.analysis.failures import Mapper
     from leukolens.core.predictions import Predictions
     from leukolens.core.results import Refusal
-    from leukolens.data.manifest import Manifest, Record
-    from leukolens.data.splits import Split
-    from leukolens.evaluation.failures import Findings
-    from leukolens.evaluation.metrics import Provenance
+    from leukolens.datasets.manifest import Manifest, Record
+    from leukolens.datasets.splits import Split
+    from leukolens.evaluation.classification.failures import Findings
+    from leukolens.evaluation.classification.metrics import Provenance
+    from leukolens.inference.failures import Mapper
 
 
 @click.command(
@@ -74,9 +74,9 @@ def command(
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
     from leukolens.core.predictions import read_predictions
-    from leukolens.data.manifest import find_pictures, open_dataset
-    from leukolens.evaluation.metrics import Provenance, compute_metrics
-    from leukolens.evaluation.report import write_evaluation
+    from leukolens.datasets.manifest import find_pictures, open_dataset
+    from leukolens.evaluation.classification.metrics import Provenance, compute_metrics
+    from leukolens.evaluation.classification.report import write_evaluation
 
     require_absent(out, force)
     if (model is None) == (predictions_path is None) or (model is not None and data_name is None):
@@ -108,7 +108,7 @@ def command(
 
 def _find_reasons(model: str | None, cells: "Manifest", predictions: "Predictions") -> "Findings":
     """Reasons and maps of what the model saw: where a cell was found, that cell."""
-    from leukolens.analysis.failures import find_reasons
+    from leukolens.inference.failures import find_reasons
 
     seen = {call.image: call.box for call in predictions.calls}
     records = {
@@ -118,7 +118,7 @@ def _find_reasons(model: str | None, cells: "Manifest", predictions: "Prediction
 
 
 def _say(metrics: "dict[str, Any]") -> None:
-    from leukolens.evaluation.metrics import worst_class
+    from leukolens.evaluation.classification.metrics import worst_class
 
     name, share = worst_class(metrics)
     interval = metrics["balanced_accuracy_ci"]
@@ -134,13 +134,13 @@ def _predict(
     model: str, cells: "Manifest", part: str | None, whole: bool
 ) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
     """Predictions of a bundle, made now, or those that a run left."""
-    from leukolens.analysis.classify import predict_records
     from leukolens.core.predictions import read_predictions
     from leukolens.core.runs import RunFolder, name_laboratory_split
-    from leukolens.data.splits import read_split
-    from leukolens.evaluation.metrics import Provenance
-    from leukolens.runtime.classifier import load_bundle
-    from leukolens.runtime.detector import load_detector
+    from leukolens.datasets.splits import read_split
+    from leukolens.evaluation.classification.metrics import Provenance
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.classify import predict_records
+    from leukolens.inference.detector import load_detector
 
     run = RunFolder(Path(model))
     if run.recipe.is_file():
@@ -172,11 +172,11 @@ def _predict(
 
 def _mapper(model: str) -> "Mapper | None":
     """What shows where the model looked; none where this installation or the run lacks what it takes."""
-    from leukolens.analysis.failures import Mapper
     from leukolens.core.errors import TrainingError
     from leukolens.core.runs import RunFolder
-    from leukolens.runtime.classifier import load_bundle
-    from leukolens.runtime.heatmap import HeatMapper
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.failures import Mapper
+    from leukolens.inference.heatmap import HeatMapper
 
     run = RunFolder(Path(model))
     if not run.recipe.is_file():
@@ -184,8 +184,8 @@ def _mapper(model: str) -> "Mapper | None":
         drawer = HeatMapper(bundle)
         return Mapper(bundle.card.preparation, drawer.map_batch, drawer.method)
     try:
-        from leukolens.explain.gradcam import METHOD, map_batch
-        from leukolens.export.onnx import load_network
+        from leukolens.training.classification.export import load_network
+        from leukolens.training.classification.gradcam import METHOD, map_batch
 
         network, _, preparation = load_network(run)
     except (ImportError, TrainingError) as error:

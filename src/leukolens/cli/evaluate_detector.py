@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from leukolens.analysis.detect import Truth
     from leukolens.core.results import Refusal
-    from leukolens.data.manifest import Manifest, Record
-    from leukolens.data.splits import Split
-    from leukolens.evaluation.detection_metrics import Evidence
+    from leukolens.datasets.manifest import Manifest, Record
+    from leukolens.datasets.splits import Split
+    from leukolens.evaluation.detection.metrics import Evidence
+    from leukolens.inference.detect import Truth
 
 
 def is_detector(model: str) -> bool:
     """Whether what a user named is a detector's bundle."""
     from leukolens.core.card_fields import DETECTOR, read_task
-    from leukolens.runtime.detector import detector_names
+    from leukolens.inference.detector import detector_names
 
     return read_task(detector_names().get(model, Path(model))) == DETECTOR
 
@@ -35,9 +35,9 @@ def evaluate_detector(
         UsageError: the dataset has no boxes, no such part, or was not boxed anew.
         BundleError: the bundle does not hold together.
     """
-    from leukolens.data.manifest import find_pictures
-    from leukolens.evaluation.detection_metrics import measure_finder
-    from leukolens.evaluation.detection_report import write_detection_report
+    from leukolens.datasets.manifest import find_pictures
+    from leukolens.evaluation.detection.metrics import measure_finder
+    from leukolens.evaluation.detection.report import write_detection_report
 
     records = tuple(record for record in manifest.records if record.boxes)
     evidence, refused, chosen = _gather(model, manifest.name, records, part, truth)
@@ -60,14 +60,14 @@ def evaluate_detector(
 def _gather(
     model: str, data: str, records: "tuple[Record, ...]", part: str | None, truth: str | None
 ) -> "tuple[Evidence, tuple[Refusal, ...], tuple[Record, ...]]":
-    from leukolens.analysis.detect import find_in_records, pair_with_truth
     from leukolens.core.errors import UsageError
-    from leukolens.data.maps import BCCD_HEIGHT_PX, BCCD_WIDTH_PX, RED_CELL_SHOWN, list_relabelled
-    from leukolens.data.splits import read_split
-    from leukolens.evaluation.detection import leave_slivers
-    from leukolens.evaluation.detection_metrics import RAW, RELABELLED, Evidence
-    from leukolens.evaluation.metrics import Provenance
-    from leukolens.runtime.detector import load_detector
+    from leukolens.datasets.maps import BCCD_HEIGHT_PX, BCCD_WIDTH_PX, RED_CELL_SHOWN, list_relabelled
+    from leukolens.datasets.splits import read_split
+    from leukolens.evaluation.classification.metrics import Provenance
+    from leukolens.evaluation.detection.matching import leave_slivers
+    from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence
+    from leukolens.inference.detect import find_in_records, pair_with_truth
+    from leukolens.inference.detector import load_detector
 
     if not records:
         raise UsageError(f"{data} has no fields with boxes, so there is nothing to hold a detector against.")

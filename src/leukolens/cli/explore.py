@@ -31,11 +31,11 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     """Show what a dataset looks like: classes, brightness, thresholds, quality, stained content, a one-cell gate."""
     from leukolens.core.files import require_absent, show_name
     from leukolens.core.predictions import read_predictions
-    from leukolens.data.manifest import find_pictures, open_dataset
-    from leukolens.exploration.gate import find_doubtful
-    from leukolens.exploration.report import build_gate, write_exploration
-    from leukolens.exploration.scan import scan
-    from leukolens.runtime.detector import load_detector
+    from leukolens.datasets.manifest import find_pictures, open_dataset
+    from leukolens.explore.gate import find_doubtful
+    from leukolens.explore.report import build_gate, write_exploration
+    from leukolens.explore.scan import scan
+    from leukolens.inference.detector import load_detector
 
     require_absent(out, force)
     predictions = read_predictions(predictions_path) if predictions_path else None

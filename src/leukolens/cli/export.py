@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from leukolens.core.pixels import Preparation
     from leukolens.core.runs import RunFolder
-    from leukolens.data.manifest import Record
-    from leukolens.training.tensors import CellArray
+    from leukolens.datasets.manifest import Record
+    from leukolens.training.classification.tensors import CellArray
 
 
 @click.command("export", epilog="Example: leukolens export runs/pbc --out bundles/pbc")
@@ -30,12 +30,12 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
 
     from leukolens.core.files import require_absent
     from leukolens.core.runs import open_run
-    from leukolens.data.manifest import open_dataset
-    from leukolens.data.splits import read_split
-    from leukolens.export.detector import is_detector_run
-    from leukolens.export.onnx import export_bundle, load_network
-    from leukolens.export.parity import compare_bundle
-    from leukolens.runtime.classifier import load_bundle
+    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.splits import read_split
+    from leukolens.inference.classifier import load_bundle
+    from leukolens.training.classification.export import export_bundle, load_network
+    from leukolens.training.classification.parity import compare_bundle
+    from leukolens.training.detection.export import is_detector_run
 
     folder = open_run(run)
     require_absent(out, force)
@@ -53,7 +53,7 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     parity = compare_bundle(network, bundle, chosen_on.images[: min(images, len(chosen_on.records))])
     proof = f"Parity with the run on {card.training['data']} validation: {parity}."
     if int8:
-        from leukolens.export.int8 import CALIBRATION_IMAGES, quantise_bundle
+        from leukolens.training.classification.int8 import CALIBRATION_IMAGES, quantise_bundle
 
         learned = _load(records, parts["train"], preparation, CALIBRATION_IMAGES)
         truths = np.array([card.classes.index(record.label or "") for record in chosen_on.records])
@@ -65,14 +65,14 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
 
 
 def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
-    from leukolens.data.manifest import open_dataset
-    from leukolens.data.splits import read_split
-    from leukolens.export.detector import compare_detector, export_detector, load_detector_network
-    from leukolens.export.smudges import teach_smudges
-    from leukolens.training.detector_config import read_detector_recipe
-    from leukolens.training.detector_finish import prepare_crop
-    from leukolens.training.detector_fit import load_part
-    from leukolens.training.fields import cut_whole
+    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.splits import read_split
+    from leukolens.training.detection.export import compare_detector, export_detector, load_detector_network
+    from leukolens.training.detection.fields import cut_whole
+    from leukolens.training.detection.finish import prepare_crop
+    from leukolens.training.detection.fit import load_part
+    from leukolens.training.detection.recipe import read_detector_recipe
+    from leukolens.training.detection.smudges import teach_smudges
 
     network, facts = load_detector_network(folder)
     card = export_detector(folder, out, out.name)
@@ -98,7 +98,7 @@ def _load(
     records: "Mapping[str, Record]", names: "Sequence[str]", preparation: "Preparation", most: int | None
 ) -> "CellArray":
     """Prepared cells of a part of the run's split, spread over the part where not all are wanted."""
-    from leukolens.training.tensors import load_cells
+    from leukolens.training.classification.tensors import load_cells
 
     step = max(1, len(names) // most) if most else 1
     return load_cells([records[name] for name in names[::step][:most]], preparation, lambda done, total: None)

@@ -9,7 +9,7 @@ import click
 from leukolens.cli.main import SOME_REFUSED
 
 if TYPE_CHECKING:
-    from leukolens.study.ladder import PlannedRun
+    from leukolens.ladder.runs import PlannedRun
 
 
 @click.group("ladder", epilog="Example: leukolens ladder run dense conv1 --data synth --budget 300")
@@ -45,7 +45,7 @@ def run(
     plan: bool,
 ) -> None:
     """Train rungs, judge them, leave their small files. A run that was killed goes on; a recorded one is not repeated."""
-    from leukolens.study.ladder import Ladder, plan_runs, run_all
+    from leukolens.ladder.runs import Ladder, plan_runs, run_all
 
     def report(what: str, done: int, total: int) -> None:
         if sys.stderr.isatty() and (done == total or done % 500 == 0):
@@ -80,7 +80,7 @@ def run(
 )
 def table(out: Path) -> None:
     """Write the table from the runs' small files: `ladder.md` beside the folder, `ladder.html` in it, a page per run."""
-    from leukolens.study.table import write_table
+    from leukolens.ladder.table import write_table
 
     for path in write_table(out)[:2]:
         click.echo(str(path))
@@ -96,6 +96,6 @@ def table(out: Path) -> None:
 )
 def time_rungs(out: Path) -> None:
     """Time every rung and text 004's twelve backbones on this machine: torch, ONNX, 8-bit ONNX. Keep the machine quiet."""
-    from leukolens.study.timing import time_everything
+    from leukolens.ladder.timing import time_everything
 
     click.echo(str(time_everything(out, lambda words: click.echo(words, err=True))))

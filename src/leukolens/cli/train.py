@@ -48,11 +48,11 @@ def command(
 ) -> None:
     """Train a model by a recipe: checkpoints, history, curves and predictions in one run folder."""
     from leukolens.core.files import require_absent
-    from leukolens.data.manifest import open_dataset
-    from leukolens.data.splits import make_split, read_split
-    from leukolens.training.config import read_recipe
-    from leukolens.training.detector_config import is_detector_recipe
-    from leukolens.training.fit import train
+    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.splits import make_split, read_split
+    from leukolens.training.classification.fit import train
+    from leukolens.training.detection.recipe import is_detector_recipe
+    from leukolens.training.recipe import read_recipe
 
     if not resume and not (trials and (out / "search.db").is_file()):
         require_absent(out, force)
@@ -85,9 +85,9 @@ def command(
 
 
 def _train_detector(recipe: Path, overrides: tuple[str, ...], data_name: str, out: Path, resume: bool) -> None:
-    from leukolens.data.manifest import open_dataset
-    from leukolens.training.detector_config import read_detector_recipe
-    from leukolens.training.detector_fit import train_detector
+    from leukolens.datasets.manifest import open_dataset
+    from leukolens.training.detection.fit import train_detector
+    from leukolens.training.detection.recipe import read_detector_recipe
 
     config = read_detector_recipe(recipe, overrides)
     names = [part.data for part in config.data.fields]

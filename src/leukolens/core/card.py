@@ -2,7 +2,7 @@
 
 A bundle is a folder of `card.json`, the model file it names and, where there is one, the split and the background
 image. Cards from strangers are hostile until checked: every field is checked here, the files' hashes too. The model
-itself is opened by `leukolens.runtime`; a detector's card stands in `core.detector_card`.
+itself is opened by `leukolens.inference`; a detector's card stands in `core.detector_card`.
 """
 
 from dataclasses import asdict, dataclass, field

@@ -2,7 +2,7 @@
 
 A row is a true class, a column what its cells were called, sure or not; a second table says how many of these calls
 were set aside for review. The table comes from validation cells, travels in the card, and is checked like everything else in a card.
-What follows from it for a smear is `leukolens.analysis.correction`'s to say.
+What follows from it for a smear is `leukolens.smear.correction`'s to say.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """The card of a detector: the JSON beside its model that says how to run it, from what score cells count, and more.
 
 A detector's bundle is a folder of `card.json` and the model file it names. Cards from strangers are hostile until
-checked, as `core.card`'s are. Export writes cards; the model itself is opened by `leukolens.runtime.detector`.
+checked, as `core.card`'s are. Export writes cards; the model itself is opened by `leukolens.inference.detector`.
 """
 
 from dataclasses import asdict, dataclass, field

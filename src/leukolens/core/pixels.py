@@ -1,6 +1,6 @@
 """The only resize, crop and normalise code: what training, validation, export parity and the runtime all use.
 
-Arrays in, arrays out; files are decoded in `leukolens.data.images`. Images are `(h, w, 3)` uint8 RGB.
+Arrays in, arrays out; files are decoded in `leukolens.images.decoding`. Images are `(h, w, 3)` uint8 RGB.
 """
 
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""Floor 2: what predictions are worth. Reads predictions files and arrays, never a model."""
+"""Floor 3: predictions to figures and reports. Sees no model."""

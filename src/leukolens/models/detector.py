@@ -2,7 +2,7 @@
 
 For each cell of a grid of 4 px it says whether a leukocyte, a red cell or a platelet has its centre there, and how far
 the sides of that cell's box are away: objects as points (Zhou et al. 2019). Its losses are `training.detector_loss`,
-its answers are turned into boxes by `leukolens.runtime.detector`. Training, export and tests build it.
+its answers are turned into boxes by `leukolens.inference.detector`. Training, export and tests build it.
 """
 
 import math

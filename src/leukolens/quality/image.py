@@ -1,7 +1,7 @@
 """Measures what can spoil a picture of a cell (blur, light, other cells, residue, a cut) and names what is unusual.
 
 What is unusual is never a number of ours: it is what hardly any picture shows that a model got right
-(`QualityReference`). No files and no models here; `leukolens.analysis.failures` brings pictures and calls.
+(`QualityReference`). No files and no models here; `leukolens.inference.failures` brings pictures and calls.
 """
 
 from collections.abc import Mapping, Sequence

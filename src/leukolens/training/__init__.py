@@ -1,1 +1,1 @@
-"""Floor 3: recipes to runs, with Lightning over the models of the catalogue."""
+"""Floor 5: recipes to runs to bundles. Each task has a folder; what tasks share stands here."""

@@ -13,7 +13,7 @@ import torch.nn.functional as functional
 from PIL import Image
 from torch import Tensor
 
-from leukolens.training.config import AugmentConfig
+from leukolens.training.recipe import AugmentConfig
 
 _HAEMATOXYLIN_EOSIN_RESIDUAL = torch.tensor(
     # Optical density of each stain in red, green and blue (Ruifrok and Johnston 2001); the third row completes the space.

@@ -13,10 +13,11 @@ from lightning.pytorch.callbacks import Callback
 
 from leukolens.core.files import write_rows
 from leukolens.core.runs import RunFolder
-from leukolens.data.manifest import Manifest
-from leukolens.data.splits import Split
-from leukolens.training.config import TrainConfig
-from leukolens.training.fit import Report, rehearse
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.splits import Split
+from leukolens.training.classification.fit import rehearse
+from leukolens.training.recipe import TrainConfig
+from leukolens.training.trainer import Report
 
 MEASURE = "validation_balanced_accuracy"
 _SHORT_SIDES = (0.5, 0.75, 1.0)  # of the recipe's image; the aspect stays

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,7 +29,10 @@ from torch.utils.data import DataLoader
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import read_rows, write_atomically, write_rows
 from leukolens.core.runs import RunFolder
-from leukolens.training.config import Plan
+from leukolens.training.recipe import Plan
+
+Report = Callable[[str, int, int], None]
+"""Told what is being prepared, how many are done and how many there are."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""BCCD (Shenggan/BCCD_Dataset, MIT): 364 fields with Pascal VOC boxes; no leukocyte types.
+
+Its test list lacks some cells (fields 171, 178, 327; 135 calls a leukocyte platelets), and many red cells have no
+box. Kaggle's blood-cells are the same fields, split otherwise: keep fields together by their BloodImage number.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.files import show_name
+from leukolens.core.results import Box, Refusal
+from leukolens.datasets.boxes import Kind, parse_voc
+from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.sources.origin import Origin
+from leukolens.datasets.tree import Tree, open_tree
+
+ORIGIN = Origin(
+    "BCCD: 364 fields of 640x480, boxes of leukocytes, red cells and platelets",
+    "MIT",
+    "BCCD Dataset by Shenggan, original data by cosmicad and akshaylamba",
+    "https://github.com/Shenggan/BCCD_Dataset",
+    "https://github.com/Shenggan/BCCD_Dataset/archive/HEAD.zip",
+)
+_KINDS: dict[str, Kind] = {"WBC": ("leukocyte", None), "RBC": ("red_cell", None), "Platelets": ("platelet", "platelet")}
+_LISTS = {"train": "train", "val": "validation", "test": "test"}
+
+
+def read(root: Path) -> Manifest:
+    """Reads fields, boxes and the ImageSets as provided split; unusable boxes are listed.
+
+    Raises:
+        DataError: there is no `JPEGImages` folder in there.
+    """
+    tree = open_tree(root)
+    images = [path for path in tree.images() if path.parent.name == "JPEGImages"]
+    if not images:
+        raise DataError(f"{show_name(str(root))} holds no JPEGImages folder. Give BCCD as it came.")
+    part_of, refused = _read_lists(tree)
+    records: list[Record] = []
+    for path in images:
+        boxes, problems = read_voc_boxes(tree, path)
+        refused += [Refusal(path.stem, problem) for problem in problems]
+        part = part_of.pop(path.stem, "")
+        records.append(Record(path.stem, tree.files[path], None, "", "bccd", path.stem, part, boxes=tuple(boxes)))
+    refused += [Refusal(stem, f"the {part} list names it, but there is no picture") for stem, part in part_of.items()]
+    return Manifest("bccd", tuple(records), (*tree.refused, *refused))
+
+
+def read_voc_boxes(tree: Tree, image: PurePosixPath) -> tuple[list[Box], list[str]]:
+    """Boxes of a picture in `JPEGImages` from its namesake in `Annotations`, and what is wrong with others."""
+    annotation = image.parent.parent / "Annotations" / f"{image.stem}.xml"
+    if annotation not in tree.files:
+        return [], ["has no annotation: no boxes are known"]
+    try:
+        return parse_voc(tree.read_text(annotation), _KINDS)
+    except InputRefused as error:
+        return [], [f"its annotation {error}"]
+
+
+def _read_lists(tree: Tree) -> tuple[dict[str, str], list[Refusal]]:
+    part_of: dict[str, str] = {}
+    refused: list[Refusal] = []
+    for path in tree.with_suffixes((".txt",)):
+        if path.parent.name != "Main" or path.stem not in _LISTS:
+            continue
+        try:
+            part_of |= {line.strip(): _LISTS[path.stem] for line in tree.read_text(path).splitlines() if line.strip()}
+        except InputRefused as error:
+            refused.append(Refusal(str(path), str(error)))
+    return part_of, refused

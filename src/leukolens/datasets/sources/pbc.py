@@ -1,0 +1,49 @@
+"""PBC, Barcelona (Acevedo et al. 2020, Mendeley Data snkd93bnjr, CC BY 4.0): one folder per class, 17,092 cells.
+
+File prefixes name finer types (`BNE` band, `SNE` segmented, `MMY`, `MY`, `PMY`). There are no patient numbers, so a
+cell's group is itself, or its known near-duplicates.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from leukolens.core.taxonomy import match_class
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.maps import read_map
+from leukolens.datasets.sources import folder
+from leukolens.datasets.sources.origin import Origin
+
+ORIGIN = Origin(
+    "Barcelona PBC: 17,092 single cells of 8 classes, CellaVision DM96, May-Grünwald-Giemsa",
+    "CC BY 4.0",
+    "Acevedo, Merino, Alférez, Molina, Boldú, Rodellar (2020), Mendeley Data, doi:10.17632/snkd93bnjr.1",
+    "https://data.mendeley.com/datasets/snkd93bnjr/1",
+    "https://data.mendeley.com/public-files/datasets/snkd93bnjr/files/"
+    "2fc38728-2ae7-4a62-a857-032af82334c3/file_downloaded",
+)
+
+
+def read(root: Path) -> Manifest:
+    """Reads the class folders, with the prefixes as sub-labels and near-duplicates as groups.
+
+    Raises:
+        DataError: the folder or zip cannot be read or holds nothing.
+    """
+    manifest = folder.read(root)
+    group_of = group_near_duplicates()
+    records = []
+    for record in manifest.records:
+        stem = record.id.rpartition("/")[2]
+        finer = match_class(stem.partition("_")[0])
+        # EO_225902 and BNE_191112 are one picture: a prefix counts only where it agrees with its folder.
+        sub_label = finer.sub_label if finer and finer.label == record.label else None
+        records.append(replace(record, source="pbc", sub_label=sub_label, group=group_of.get(stem, record.id)))
+    return replace(manifest, name="pbc", records=tuple(records))
+
+
+def group_near_duplicates() -> dict[str, str]:
+    """The group of each PBC cell that has a twin, by its id; the other cells are their own."""
+    group_of: dict[str, str] = {}
+    for pair in read_map("pbc-near-duplicates.csv"):
+        group_of[pair["b"]] = group_of[pair["a"]] = pair["a"]
+    return group_of

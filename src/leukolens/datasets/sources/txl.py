@@ -1,0 +1,43 @@
+"""TXL-PBC (lugan113/TXL-PBC_Dataset): YOLO boxes of leukocytes, red cells and platelets around single cells.
+
+500 of its pictures are PBC cells under new names (UUIDs of the old ones): they carry PBC's id as their group, so that
+they stay on its side. 500 look like Raabin crops, whose own terms we could not verify: use them to measure, not to
+train what is handed on. Its BCCD copies are BCCD: leave them out.
+"""
+
+from pathlib import Path
+
+from leukolens.datasets.boxes import Kind
+from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.maps import read_map
+from leukolens.datasets.sources.origin import Origin
+from leukolens.datasets.sources.pbc import group_near_duplicates
+from leukolens.datasets.sources.yolo import read_fields
+from leukolens.datasets.tree import open_tree
+
+ORIGIN = Origin(
+    "TXL-PBC: PBC, Raabin-like and BCCD pictures with boxes of leukocytes, red cells and platelets",
+    "MIT for its boxes; its pictures keep their own terms",
+    "TXL-PBC by lugan; pictures of Acevedo et al. (PBC) and others",
+    "https://github.com/lugan113/TXL-PBC_Dataset",
+    "https://github.com/lugan113/TXL-PBC_Dataset/archive/HEAD.zip",
+)
+_KINDS: dict[str, Kind] = {"0": ("leukocyte", None), "1": ("red_cell", None), "2": ("platelet", "platelet")}
+
+
+def read(root: Path) -> Manifest:
+    """Reads fields that have labels, those that are PBC cells in PBC's groups.
+
+    Raises:
+        DataError: the folder or zip holds no `images` folder.
+    """
+    tree = open_tree(root)
+    fields, refused = read_fields(tree, _KINDS)
+    pbc_of = {row["txl"]: row["pbc"] for row in read_map("txl-pbc-cells.csv")}
+    twins = group_near_duplicates()
+    records: list[Record] = []
+    for field in fields:
+        stem = field.path.stem
+        cell = pbc_of.get(stem, stem)
+        records.append(Record(stem, field.image, None, "", "txl", twins.get(cell, cell), field.part, boxes=field.boxes))
+    return Manifest("txl", tuple(records), (*tree.refused, *refused))

@@ -1,0 +1,28 @@
+"""Draws seeded synthetic stained blood with its truth: cells of every class, fields, smears.
+
+Numpy and Pillow only. Nothing measured on these pictures says how well anything works on real blood.
+"""
+
+from leukolens.datasets.synthetic.fields import (
+    Slide,
+    SyntheticCell,
+    SyntheticField,
+    draw_cell,
+    draw_field,
+    draw_slide,
+    draw_smear,
+)
+from leukolens.datasets.synthetic.files import write_cells, write_fields, write_smear_fields
+
+__all__ = [
+    "Slide",
+    "SyntheticCell",
+    "SyntheticField",
+    "draw_cell",
+    "draw_field",
+    "draw_slide",
+    "draw_smear",
+    "write_cells",
+    "write_fields",
+    "write_smear_fields",
+]

@@ -1,0 +1,120 @@
+"""A dataset as it was downloaded, folder or zip, seen as one tree of files. Nothing is unpacked."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.files import show_name
+from leukolens.core.results import Refusal
+from leukolens.images.archives import open_archive, why_outside
+from leukolens.images.decoding import IMAGE_SUFFIXES, join_reference, read_bytes
+
+_LARGEST_TEXT_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a dataset.
+
+    Attributes:
+        root: The folder or zip.
+        files: The reference under which each file is read, by its path inside the tree.
+        refused: Folders that cannot be listed, members of a zip that point outside it.
+    """
+
+    root: Path
+    files: dict[PurePosixPath, str]
+    refused: tuple[Refusal, ...] = ()
+
+    def images(self) -> list[PurePosixPath]:
+        """Paths of pictures, sorted."""
+        return self.with_suffixes(IMAGE_SUFFIXES)
+
+    def with_suffixes(self, suffixes: tuple[str, ...]) -> list[PurePosixPath]:
+        """Paths of files with one of some lower-case suffixes, sorted."""
+        return sorted(path for path in self.files if path.suffix.lower() in suffixes)
+
+    def read_text(self, path: PurePosixPath) -> str:
+        """A small text file of the tree.
+
+        Raises:
+            InputRefused: it cannot be read or is not text in UTF-8.
+        """
+        try:
+            return read_bytes(self.files[path], _LARGEST_TEXT_BYTES).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputRefused("is not text in UTF-8.") from error
+
+
+def open_tree(root: Path) -> Tree:
+    """Lists a folder (links to folders are followed once, loops are survived) or a zip.
+
+    Raises:
+        DataError: there is no such folder or zip, or it holds no file.
+    """
+    root = root.absolute()
+    where = show_name(str(root))
+    if root.is_dir():
+        files, refused = _list_folder(root)
+    elif root.is_file() and root.suffix.lower() == ".zip":
+        files, refused = _list_archive(root)
+    else:
+        raise DataError(f"{where} is neither a folder nor a file that ends in .zip. Unpack other archives first.")
+    visible = {path: reference for path, reference in files.items() if not _is_hidden(path)}
+    if not visible:
+        raise DataError(f"{where} holds no files that can be read. Is it the folder that was meant?")
+    return Tree(root, visible, tuple(refused))
+
+
+def _is_hidden(path: PurePosixPath) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _list_archive(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
+    files: dict[PurePosixPath, str] = {}
+    refused: list[Refusal] = []
+    for entry in open_archive(root).infolist():
+        outside = why_outside(entry.filename)
+        if outside:
+            refused.append(Refusal(entry.filename, outside))
+        elif not entry.is_dir():
+            files[PurePosixPath(entry.filename)] = join_reference(root, entry.filename)
+    return files, refused
+
+
+def _list_folder(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
+    files: dict[PurePosixPath, str] = {}
+    refused: list[Refusal] = []
+    seen: set[tuple[int, int]] = set()
+
+    def refuse(error: OSError) -> None:
+        refused.append(Refusal(str(error.filename), f"cannot be listed: {error.strerror}"))
+
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=refuse):
+        try:
+            status = os.stat(folder)
+        except OSError as error:
+            refuse(error)
+            continue
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder) / name
+            files[PurePosixPath(path.relative_to(root).as_posix())] = str(path)
+    return files, refused
+
+
+def unique_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
+    """What each picture is called: its stem; its path without extension where stems repeat; else its path."""
+    names = {path: path.stem for path in paths}
+    for longer in (lambda path: str(path.with_suffix("")), str):
+        counts: dict[str, int] = {}
+        for name in names.values():
+            counts[name] = counts.get(name, 0) + 1
+        names = {path: name if counts[name] == 1 else longer(path) for path, name in names.items()}
+    return names

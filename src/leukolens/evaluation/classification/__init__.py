@@ -1,0 +1,1 @@
+"""Predicted classes beside true ones: metrics, calibration, comparison of runs, the report."""

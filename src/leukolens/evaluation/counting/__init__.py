@@ -1,0 +1,1 @@
+"""How well counts agree with counts: bias, limits of agreement, intraclass correlation."""

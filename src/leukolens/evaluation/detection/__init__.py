@@ -1,0 +1,1 @@
+"""Cells found beside cells that are there: matching, average precision, counts, the report."""

@@ -1,0 +1,195 @@
+"""Pictures and charts of a scan: every function draws numbers or pixels that were measured elsewhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from leukolens.core.pixels import Pixels
+from leukolens.explore.gate import Clusters
+from leukolens.explore.scan import CHANNELS, EXAMPLES_PER_CLASS, Example, Scan
+from leukolens.explore.tables import ClassCount, sum_counts
+from leukolens.quality.stain import find_stained
+from leukolens.reporting.charts import draw_counts, draw_grid, draw_lines, draw_points
+from leukolens.reporting.page import Picture
+
+_BIN = 4  # JPEG leaves combs in histograms of single grey levels
+_MOST_POINTS = 1500
+_OUTLINE = (0, 255, 0)
+_OUTLINE_SCALE = 2
+_ROW_PX = 880  # width that a row of pictures shares
+
+
+def show_class(name: str) -> str:
+    """A class as readers see it."""
+    return name.replace("_", " ")
+
+
+def draw_class_counts(counts: Sequence[ClassCount]) -> str:
+    """Images, and source fields where they are fewer, side by side."""
+    repeated = any(0 < count.groups < count.images for count in counts)
+    names = ("images", "source fields or slides") if repeated else ("images",)
+    rows = [(show_class(count.label), (count.images, count.groups)[: len(names)]) for count in counts]
+    title = "How many of each class: images, and what they were made from" if repeated else "How many of each class"
+    return draw_counts(rows, names, title, "each side has its own scale" if repeated else "number of images")
+
+
+def draw_examples(scan: Scan) -> str:
+    """A row of examples for each class."""
+    rows = [(name, [_address(example.pixels) for example in examples]) for name, examples in scan.examples.items()]
+    title = "Examples of each class, drawn at random with a fixed seed"
+    return draw_grid(rows, (), title, _cell(scan, EXAMPLES_PER_CLASS))
+
+
+def draw_intensities(scan: Scan) -> tuple[str, ...]:
+    """One chart for grey and each channel: the distribution of pixel values, a line for each class."""
+    charts = []
+    for index, channel in enumerate(CHANNELS):
+        lines = {show_class(name): _percentages(tally.histogram[index]) for name, tally in scan.tallies.items()}
+        charts.append(
+            draw_lines(lines, f"Pixel values by class: {channel}", "value, 0 dark, 255 bright", "% of the pixels")
+        )
+    return tuple(charts)
+
+
+def draw_grey_histograms(scan: Scan) -> tuple[str, ...]:
+    """Grey of all images together with and without the border's pixels, and of each class with them."""
+    inside = sum_counts(tally.histogram[0] for tally in scan.tallies.values())
+    border = sum_counts(tally.border[0] for tally in scan.tallies.values())
+    lines = {"whole images": _percentages(inside + border)}
+    if border.any():
+        lines["black border left out"] = _percentages(inside)
+    per_class = {
+        show_class(name): _percentages(tally.histogram[0] + tally.border[0]) for name, tally in scan.tallies.items()
+    }
+    labels = ("grey value, 0 black, 255 white", "% of the pixels")
+    return (
+        draw_lines(lines, "Grey values of all images together", *labels),
+        draw_lines(per_class, "Grey values by class, borders included", *labels),
+    )
+
+
+def _percentages(counts: NDArray[np.int64]) -> list[tuple[float, float]]:
+    binned = counts.reshape(-1, _BIN).sum(axis=1)
+    total = max(1, int(binned.sum()))
+    # Spread so that the first bin stands at 0 and the last at 255: at most 1.5 levels from its middle.
+    return [(255 * index / (len(binned) - 1), 100 * int(count) / total) for index, count in enumerate(binned)]
+
+
+def draw_threshold_masks(scan: Scan, chosen: Mapping[str, int | None]) -> str:
+    """One example of each class, and white what each threshold takes."""
+    known = {name: grey for name, grey in chosen.items() if grey is not None and "parts" not in name}
+    rows = []
+    for label, examples in scan.examples.items():
+        if examples:
+            grey = np.asarray(Image.fromarray(examples[0].pixels).convert("L"))
+            masks = [np.repeat(np.where(grey < limit, 255, 0)[..., None], 3, axis=2) for limit in known.values()]
+            rows.append((label, [_address(pixels.astype(np.uint8)) for pixels in (examples[0].pixels, *masks)]))
+    names = {"Otsu": "Otsu", "Otsu, border included": "Otsu+border"}
+    columns = [
+        "image",
+        *(f"below {name}" if name.isdigit() else f"{names[name]}: {grey}" for name, grey in known.items()),
+    ]
+    return draw_grid(rows, columns, "What lies below each threshold (white)", _cell(scan, len(known) + 1))
+
+
+def draw_mean_images(scan: Scan) -> str:
+    """Each class's mean image, an example, and the example less the whole dataset's mean image, grey for no change."""
+    images = sum(tally.images for tally in scan.tallies.values())
+    overall = np.sum([tally.total for tally in scan.tallies.values()], axis=0) / images
+    rows = [("all classes", [_address(_to_pixels(overall))])]
+    for label, tally in scan.tallies.items():
+        mean = tally.total / tally.images
+        pictures = [_to_pixels(mean), _to_pixels(_stretch(mean))]
+        for example in scan.examples[label][:1]:
+            small = reduce_picture(example.pixels, scan.size)
+            pictures += [small, _to_pixels(small - overall + 128)]
+        rows.append((label, [_address(picture) for picture in pictures]))
+    columns = ("mean image", "its contrast stretched", "one example", "example less mean of all")
+    return draw_grid(rows, columns, "Mean images, and background subtracted", _cell(scan, 5))
+
+
+def _stretch(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = mean.min(), mean.max()
+    stretched: NDArray[np.float64] = (mean - low) / max(float(high - low), 1e-9) * 255
+    return stretched
+
+
+def _to_pixels(values: NDArray[np.float64]) -> Pixels:
+    return np.clip(values + 0.5, 0, 255).astype(np.uint8)
+
+
+def draw_stained_content(scan: Scan, clusters: Clusters) -> tuple[str, str]:
+    """Amount against strength, one cloud for each class and one for each cluster, on the same sample of images."""
+    sample = np.random.default_rng(0).permutation(len(scan.rows))[:_MOST_POINTS]
+    by_class: dict[str, list[tuple[float, float]]] = {show_class(name): [] for name in scan.tallies}
+    by_cluster: dict[str, list[tuple[float, float]]] = {
+        f"cluster {index + 1}": [] for index in range(len(clusters.usual_piece))
+    }
+    for index in sample:
+        row = scan.rows[index]
+        point = (100 * row.stained, row.strength)
+        by_class[show_class(row.label)].append(point)
+        by_cluster[f"cluster {clusters.of_image[index] + 1}"].append(point)
+    labels = ("amount: bluish pixels, % of the image", "strength: log10(blue / red)")
+    note = f"a sample of {len(sample)} images" if len(sample) < len(scan.rows) else "every image"
+    return (
+        draw_points(by_class, f"Stained content by class, {note}", *labels),
+        draw_points(by_cluster, "The same images by cluster", *labels),
+    )
+
+
+def draw_gallery(
+    ids: Sequence[str], scan: Scan, pixels_of: Callable[[str], Pixels | None], mark: str, lines: Mapping[str, str]
+) -> tuple[Picture, ...]:
+    """Pictures with their bluish pixels outlined.
+
+    Args:
+        ids: Images to show.
+        scan: Where they were measured.
+        pixels_of: Reads an image again; None where that fails.
+        mark: Colour of the pictures' edges, see `Picture`.
+        lines: What to say below each.
+    """
+    labels = {row.id: row.label for row in scan.rows}
+    pictures = []
+    for name in ids:
+        pixels = pixels_of(name)
+        if pixels is not None:
+            outlined = outline_stained(pixels, scan.size)
+            pictures.append(Picture(outlined, show_class(labels[name]), (lines.get(name, ""), name), mark))
+    return tuple(pictures)
+
+
+def outline_stained(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """The image at twice the reduced size, its bluish pixels, as measured at the reduced size, outlined in green."""
+    mask = find_stained(reduce_picture(pixels, size)).mask
+    mask = mask.repeat(_OUTLINE_SCALE, axis=0).repeat(_OUTLINE_SCALE, axis=1)
+    shown = reduce_picture(pixels, (size[0] * _OUTLINE_SCALE, size[1] * _OUTLINE_SCALE)).copy()
+    shown[mask ^ ndimage.binary_erosion(mask)] = _OUTLINE
+    return shown
+
+
+def draw_quality_examples(blurred: Sequence[Example], sharp: Sequence[Example], scan: Scan) -> str:
+    """The images of lowest and highest focus."""
+    rows = [
+        (name, [_address(example.pixels) for example in part])
+        for name, part in (("lowest", blurred), ("highest", sharp))
+    ]
+    return draw_grid(rows, (), "Images of lowest and of highest focus", _cell(scan, EXAMPLES_PER_CLASS))
+
+
+def reduce_picture(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """An image at another size, each pixel the mean of those that it replaces, as the scan reduces."""
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
+
+
+def _address(pixels: Pixels) -> str:
+    return Picture(pixels, "").address
+
+
+def _cell(scan: Scan, columns: int) -> tuple[int, int]:
+    width = min(_ROW_PX // columns, 150)
+    return width, round(width * scan.size[1] / scan.size[0])

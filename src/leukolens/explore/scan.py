@@ -1,0 +1,338 @@
+"""One streaming pass over a dataset: a short row per image, sums per class, and a few examples.
+
+Images are decoded in threads and let go at once, so memory does not grow with the dataset beyond those rows. What the
+numbers mean is said in `tables`; this module only measures.
+"""
+
+import os
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.pixels import Pixels, Preparation
+from leukolens.core.results import Refusal
+from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.datasets.manifest import Record, read_cell
+from leukolens.quality.image import find_edges
+from leukolens.quality.stain import REDUCED_PX, Stained, find_stained
+
+CHANNELS = ("grey", "red", "green", "blue")
+UNLABELLED = "unlabelled"
+"""Stands as the class of images that have none."""
+
+EXAMPLES_PER_CLASS = 8
+SMALLEST_SHARE = 0.002
+"""Pieces below this share of the image are specks: a 360 px PBC frame's platelets start at about twice that."""
+
+_EXAMPLE_PX = 224
+_BLACK_BELOW = 8  # JPEG leaves a black border at up to about this
+_BORDER_FROM = 0.002  # share of the image; less is a dark speck at the edge
+_BLUR_PX = 2  # JPEG's soft edge of a border
+_BRIGHT_FROM = 250
+_FOCUS_PX = 512  # the middle of a large photograph says as much about its focus, in less time
+_BATCH, _BATCHES_AHEAD = 16, 3
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is kept of one image. Means, contrast and exposure leave a black border out.
+
+    Attributes:
+        id: Of the record.
+        label: Its class, or `unlabelled`.
+        group: What it must not be torn from: its source field, slide.
+        width: In pixels as decoded (of the cut-out, where a record is a boxed cell).
+        height: Likewise.
+        means: Mean grey, red, green, blue, 0..255.
+        contrast: Standard deviation of grey.
+        focus: Variance of the Laplacian of grey over the middle 512 px: low is blurred.
+        dark: Share of pixels below 8.
+        bright: Share of pixels from 250 up.
+        border: Share of the image that is black border, as turning an image leaves.
+        stained: Share of the image that is bluish.
+        strength: How bluish those pixels are, see `quality.stain`.
+        pieces: Areas of the separate bluish pieces as shares of the image, largest first, specks left out.
+        cut: The largest piece touches the image's edge.
+        boxed: Leukocytes that somebody marked with boxes in this image; None where nobody did.
+    """
+
+    id: str
+    label: str
+    group: str
+    width: int
+    height: int
+    means: tuple[float, ...]
+    contrast: float
+    focus: float
+    dark: float
+    bright: float
+    border: float
+    stained: float
+    strength: float
+    pieces: tuple[float, ...]
+    cut: bool
+    boxed: int | None = None
+
+
+@dataclass
+class Tally:
+    """Sums over the images of one class.
+
+    Attributes:
+        images: How many.
+        histogram: `(4, 256)`, pixels of each value in grey, red, green, blue; border left out.
+        border: The same of the border's pixels.
+        reduced: `(2, 256)` grey values of the reduced images: bluish pixels, others; border left out.
+        total: `(h, w, 3)` sum of the reduced images.
+    """
+
+    images: int
+    histogram: Counts
+    border: Counts
+    reduced: Counts
+    total: Counts
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image drawn to be shown, at most 224 px long."""
+
+    id: str
+    pixels: Pixels
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Everything that the pass brought home.
+
+    Attributes:
+        rows: One per readable image, in the dataset's order.
+        tallies: By class, in the order of the taxonomy, unlabelled last.
+        examples: By class, drawn by seed.
+        refused: Images that could not be read.
+        size: Width and height of the reduced images.
+    """
+
+    rows: tuple[Measured, ...]
+    tallies: dict[str, Tally]
+    examples: dict[str, tuple[Example, ...]]
+    refused: tuple[Refusal, ...]
+    size: tuple[int, int] = field(default=(REDUCED_PX, REDUCED_PX))
+
+
+@dataclass(frozen=True)
+class _Look:
+    row: Measured
+    histogram: Counts
+    border: Counts
+    reduced: Counts
+    small: Pixels
+    example: Pixels | None
+
+
+def class_of(record: Record) -> str:
+    """The record's class as this room calls it."""
+    return record.label or UNLABELLED
+
+
+def read_pixels(record: Record) -> Pixels:
+    """The image of a record, cut around its cell where it is about one.
+
+    Raises:
+        InputRefused: it cannot be read.
+    """
+    return read_cell(record, Preparation.cell_context).pixels
+
+
+def scan(records: Sequence[Record], report: Callable[[int], None] = lambda done: None, seed: int = 0) -> Scan:
+    """Reads every image once.
+
+    Args:
+        records: Of one dataset, fields already cut into cells.
+        report: Told how many more images are done.
+        seed: Of the drawing of examples.
+
+    Raises:
+        DataError: there are no images, or none can be read.
+    """
+    size = _reduced_size(records)
+    drawn = _draw_examples(records, seed)
+    tallies: dict[str, Tally] = {}
+    shown: dict[str, list[Example]] = defaultdict(list)
+    rows: list[Measured] = []
+    refused: list[Refusal] = []
+    for batch in _stream(records, lambda record: _look(record, size, record.id in drawn)):
+        for look in batch:
+            if isinstance(look, Refusal):
+                refused.append(look)
+                continue
+            rows.append(look.row)
+            if look.row.label not in tallies:
+                tallies[look.row.label] = _new_tally(size)
+            _add(tallies[look.row.label], look)
+            if look.example is not None:
+                shown[look.row.label].append(Example(look.row.id, look.example))
+        report(len(batch))
+    order = [name for name in (*CELL_CLASSES, UNLABELLED) if name in tallies]
+    examples = {name: tuple(shown[name]) for name in order}
+    return Scan(tuple(rows), {name: tallies[name] for name in order}, examples, tuple(refused), size)
+
+
+def _new_tally(size: tuple[int, int]) -> Tally:
+    wide = np.zeros((4, 256), np.int64)
+    return Tally(0, wide, wide.copy(), np.zeros((2, 256), np.int64), np.zeros((size[1], size[0], 3), np.int64))
+
+
+def _add(tally: Tally, look: _Look) -> None:
+    tally.images += 1
+    tally.histogram += look.histogram
+    tally.border += look.border
+    tally.reduced += look.reduced
+    tally.total += look.small
+
+
+def _reduced_size(records: Sequence[Record]) -> tuple[int, int]:
+    """One size for all, of the shape of the first image that can be read, so that images can be averaged."""
+    for record in records:
+        try:
+            height, width = read_pixels(record).shape[:2]
+        except InputRefused:
+            continue
+        scale = REDUCED_PX / max(height, width)
+        return max(8, round(width * scale)), max(8, round(height * scale))
+    raise DataError(
+        f"None of the {len(records)} images can be read. See `leukolens data info` for where they should be."
+    )
+
+
+def _draw_examples(records: Sequence[Record], seed: int) -> set[str]:
+    by_class: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        by_class[class_of(record)].append(record.id)
+    generator = np.random.default_rng(seed)
+    drawn: set[str] = set()
+    for ids in by_class.values():
+        drawn.update(generator.choice(np.array(ids, object), min(EXAMPLES_PER_CLASS, len(ids)), replace=False))
+    return drawn
+
+
+def _stream(records: Sequence[Record], look: Callable[[Record], _Look]) -> Iterator[list[_Look | Refusal]]:
+    """Batches in the order of the records; only a few are under way at a time."""
+
+    def look_at_all(batch: Sequence[Record]) -> list[_Look | Refusal]:
+        looks: list[_Look | Refusal] = []
+        for record in batch:
+            try:
+                looks.append(look(record))
+            except InputRefused as error:
+                looks.append(Refusal(record.id, str(error)))
+        return looks
+
+    processors = os.cpu_count() or 1
+    remaining = (records[start : start + _BATCH] for start in range(0, len(records), _BATCH))
+    with ThreadPoolExecutor(processors, "explore") as pool:
+        waiting: deque[Future[list[_Look | Refusal]]] = deque()
+        while True:
+            for batch in islice(remaining, _BATCHES_AHEAD * processors - len(waiting)):
+                waiting.append(pool.submit(look_at_all, batch))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+
+
+def _look(record: Record, size: tuple[int, int], wanted: bool) -> _Look:
+    pixels = read_pixels(record)
+    picture = Image.fromarray(pixels)
+    luma = picture.convert("L")
+    grey = np.asarray(luma)
+    whole = np.array([luma.histogram(), *np.reshape(picture.histogram(), (3, 256))], np.int64)
+    edge = _find_border(grey, int(whole[0, :_BLACK_BELOW].sum()))
+    border = np.zeros_like(whole)
+    if edge is not None:
+        planes = (grey[edge], *pixels[edge].T)
+        border = np.array([np.bincount(plane, minlength=256) for plane in planes], np.int64)
+    histogram = whole - border
+    reduced = picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    small = np.asarray(reduced)
+    stained = find_stained(small)
+    small_grey = np.asarray(reduced.convert("L"))
+    others = stained.ground & ~stained.mask
+    counts = [np.bincount(small_grey[part], minlength=256) for part in (stained.mask, others)]
+    pieces, cut = _list_pieces(stained)
+    pixels_left = max(1, int(histogram[0].sum()))
+    means = histogram @ np.arange(256) / pixels_left
+    row = Measured(
+        record.id,
+        class_of(record),
+        record.group,
+        pixels.shape[1],
+        pixels.shape[0],
+        tuple(float(mean) for mean in means),
+        float(np.sqrt(histogram[0] @ (np.arange(256) - means[0]) ** 2 / pixels_left)),
+        _measure_focus(grey, edge),
+        float(histogram[0, :_BLACK_BELOW].sum() / pixels_left),
+        float(histogram[0, _BRIGHT_FROM:].sum() / pixels_left),
+        float(border[0].sum() / grey.size),
+        stained.amount,
+        stained.strength,
+        pieces,
+        cut,
+        sum(box.kind == "leukocyte" for box in record.boxes) if record.boxes else None,
+    )
+    return _Look(row, histogram, border, np.array(counts, np.int64), small, _keep(picture) if wanted else None)
+
+
+def _list_pieces(stained: Stained) -> tuple[tuple[float, ...], bool]:
+    shares = stained.areas / stained.mask.size
+    pieces = tuple(float(share) for share in np.sort(shares)[::-1] if share >= SMALLEST_SHARE)
+    if not pieces:
+        return (), False
+    labels = stained.labels
+    edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return pieces, bool((edge == stained.areas.argmax() + 1).any())
+
+
+def _keep(picture: Image.Image) -> Pixels:
+    copy = picture.copy()
+    copy.thumbnail((_EXAMPLE_PX, _EXAMPLE_PX))
+    return np.asarray(copy)
+
+
+def _find_border(grey: Pixels, black: int) -> NDArray[np.bool_] | None:
+    """Black pixels that hang together with the image's edge, widened by JPEG's blur; None where there is no border."""
+    if black < _BORDER_FROM * grey.size:
+        return None
+    numbered, _ = ndimage.label(grey < _BLACK_BELOW)
+    at_edge = np.unique(np.concatenate([numbered[0], numbered[-1], numbered[:, 0], numbered[:, -1]]))
+    border = np.zeros(numbered.max() + 1, bool)
+    border[at_edge] = True
+    border[0] = False
+    mask = border[numbered]
+    if mask.sum() < _BORDER_FROM * grey.size:
+        return None
+    widened: NDArray[np.bool_] = ndimage.binary_dilation(mask, iterations=_BLUR_PX)
+    return widened
+
+
+def _measure_focus(grey: Pixels, edge: NDArray[np.bool_] | None) -> float:
+    top, left = (max(0, (side - _FOCUS_PX) // 2) for side in grey.shape)
+    window = (slice(top, top + _FOCUS_PX), slice(left, left + _FOCUS_PX))
+    part = grey[window].astype(np.int16)
+    if min(part.shape) < 3:
+        return 0.0
+    laplacian = find_edges(part)
+    if edge is not None:
+        # A border's edge is the sharpest line of an image, and says nothing about its focus.
+        inside = ~ndimage.binary_dilation(edge[window])[1:-1, 1:-1]
+        laplacian = laplacian[inside]
+    return float(laplacian.astype(np.float32).var()) if laplacian.size else 0.0

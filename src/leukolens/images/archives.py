@@ -1,0 +1,90 @@
+"""Zips as people send them, read without trust: nothing is ever unpacked to disk, no bomb goes off.
+
+`leukolens.images.decoding` reads pictures through it, `leukolens.datasets.tree` lists datasets. Handles stay open, a few per
+thread, because opening a zip of 17,000 members anew for each picture would cost more than decoding it.
+"""
+
+import os
+import re
+import threading
+import zipfile
+from collections import OrderedDict
+from pathlib import Path, PurePosixPath
+
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.files import show_name
+
+LARGEST_MEMBERS = 2_000_000
+_OPEN_ARCHIVES = 4
+_BOMB_RATIO = 200  # pictures hardly shrink; only blank uncompressed ones come near this
+_BOMB_BYTES = 64 << 20
+
+_opened = threading.local()
+
+
+def open_archive(path: Path) -> zipfile.ZipFile:
+    """A zip opened for reading, kept open for the calling thread.
+
+    Raises:
+        DataError: it is not a zip that we read, or has too many members.
+    """
+    kept: OrderedDict[tuple[int, str, int, int], zipfile.ZipFile] = _opened.__dict__.setdefault(
+        "archives", OrderedDict()
+    )
+    try:
+        status = path.stat()
+        # The process counts too: a forked one must not share its parent's file position.
+        key = (os.getpid(), str(path.absolute()), status.st_mtime_ns, status.st_size)
+        if key in kept:
+            kept.move_to_end(key)
+            return kept[key]
+        archive = zipfile.ZipFile(path)
+    except Exception as error:  # zipfile raises almost anything on hostile bytes; all of it means: no zip.
+        raise DataError(f"{show_name(str(path))} cannot be opened as a zip: {error}. Fetch it again.") from error
+    count = len(archive.infolist())
+    if count > LARGEST_MEMBERS:
+        archive.close()
+        raise DataError(f"{show_name(path.name)} has {count} members, more than {LARGEST_MEMBERS}: not opened.")
+    kept[key] = archive
+    while len(kept) > _OPEN_ARCHIVES:
+        kept.popitem(last=False)[1].close()
+    return archive
+
+
+def read_member(path: Path, member: str, largest: int) -> bytes:
+    """The bytes of one member.
+
+    Raises:
+        DataError: the zip cannot be opened.
+        InputRefused: no such member, its name points outside, or it unpacks to more than `largest` or than it says.
+    """
+    archive = open_archive(path)
+    outside = why_outside(member)
+    if outside:
+        raise InputRefused(outside)
+    try:
+        entry = archive.getinfo(member)
+    except KeyError as error:
+        raise InputRefused(f"is not in the zip {show_name(path.name)}.") from error
+    if entry.file_size > largest:
+        raise InputRefused(f"would unpack to {entry.file_size >> 20} MiB, more than {largest >> 20}.")
+    if entry.file_size > max(_BOMB_BYTES, _BOMB_RATIO * entry.compress_size):
+        raise InputRefused(
+            f"would unpack to {entry.file_size // max(entry.compress_size, 1)} times its size: a zip bomb."
+        )
+    try:
+        with archive.open(entry) as stream:
+            data = stream.read(entry.file_size + 1)
+    except Exception as error:  # as above: encrypted, damaged and unknown methods each raise their own.
+        raise InputRefused(f"cannot be unpacked from {show_name(path.name)}: {error}") from error
+    if len(data) != entry.file_size:
+        raise InputRefused("unpacks to another size than the zip says.")
+    return data
+
+
+def why_outside(member: str) -> str:
+    """Why a member's name points outside its zip; empty where it does not."""
+    name = PurePosixPath(member.replace("\\", "/"))
+    if name.is_absolute() or ".." in name.parts or re.match(r"[A-Za-z]:", member):
+        return "points outside its zip: refused."
+    return ""

@@ -1,0 +1,190 @@
+"""Untrusted bytes to pixels: every odd format read rightly or refused with a reason, before much memory is spent.
+
+An image reference is a file's path, or `archive.zip::member` for a picture inside a zip, which is never unpacked to
+disk. Resizing and cropping are `leukolens.core.pixels`.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import jpeg_factory
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.pixels import Pixels
+from leukolens.images.archives import read_member
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif")
+LARGEST_PIXELS = 200_000_000
+LARGEST_FILE_BYTES = 1 << 30
+_ZIP_REFERENCE = re.compile(r"(.*?\.zip)::(.*)", re.IGNORECASE | re.DOTALL)
+_ORIENTATION = 0x0112
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+def _open_heif(stream: io.BytesIO) -> ImageFile:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise InputRefused(
+            "is a HEIC photograph, which needs one more library: pip install 'leukolens[phone]'. Or let the phone save JPEG."
+        ) from error
+    image: ImageFile = HeifImageFile(stream)
+    return image
+
+
+# Formats are told by their first bytes and opened by their own readers, not by Image.open: that would try other
+# formats, and warns or raises at a limit of its own, far below ours.
+_READERS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), jpeg_factory),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImageFile),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImageFile),
+    (re.compile(rb"BM"), BmpImageFile),
+    (re.compile(rb".{4}ftyp(hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL), _open_heif),
+)
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """A picture as `(h, w, 3)` uint8 RGB, upright, and what was odd about it."""
+
+    pixels: Pixels
+    warnings: tuple[str, ...] = ()
+
+
+def split_reference(reference: str | Path) -> tuple[Path, str | None]:
+    """The file of a reference, and the member inside it where the file is a zip."""
+    found = _ZIP_REFERENCE.fullmatch(str(reference))
+    return (Path(found[1]), found[2]) if found else (Path(reference), None)
+
+
+def join_reference(archive: Path, member: str) -> str:
+    """The reference of a zip's member."""
+    return f"{archive}::{member}"
+
+
+def read_image(reference: str | Path) -> DecodedImage:
+    """Reads and decodes one picture.
+
+    Raises:
+        InputRefused: it cannot be read or is no picture that we take.
+    """
+    return decode_image(read_bytes(reference))
+
+
+def read_bytes(reference: str | Path, largest: int = LARGEST_FILE_BYTES) -> bytes:
+    """The bytes behind a reference.
+
+    Raises:
+        InputRefused: there is no such regular file or member, it is not readable, empty, or over `largest` bytes.
+    """
+    path, member = split_reference(reference)
+    try:
+        data = _read_file(path, largest) if member is None else read_member(path, member, largest)
+    except (OSError, DataError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputRefused(f"cannot be read: {why}") from error
+    if not data:
+        raise InputRefused("is empty: zero bytes. Copy it again from where it came from.")
+    return data
+
+
+def _read_file(path: Path, largest: int) -> bytes:
+    if not path.is_file():
+        raise InputRefused("is not a regular file." if path.exists() else "does not exist, or its link leads nowhere.")
+    with path.open("rb") as stream:
+        data = stream.read(largest + 1)
+    if len(data) > largest:
+        raise InputRefused(f"is over {largest >> 20} MiB, too large for a picture.")
+    return data
+
+
+def decode_image(data: bytes) -> DecodedImage:
+    """Decodes one picture: first frame, upright, 8-bit RGB over white.
+
+    Raises:
+        InputRefused: not a JPEG, PNG, WebP, TIFF, BMP or HEIC, damaged or truncated, or over 200 megapixels.
+    """
+    notes: list[str] = []
+    try:
+        with _open_picture(data) as image:
+            if getattr(image, "is_animated", False):
+                notes.append("more than one frame: only the first was read")
+            image.load()
+            pixels = _convert_to_rgb(_turn_upright(image, notes), notes)
+    except InputRefused:
+        raise
+    except MemoryError as error:
+        raise InputRefused("needs more memory than there is. Cut it into fields.") from error
+    except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes; all of it means: damaged.
+        raise InputRefused(f"is damaged or cut short: {error}") from error
+    return DecodedImage(pixels, tuple(notes))
+
+
+def measure_image(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels that a picture has once decoded, from its header alone.
+
+    Raises:
+        InputRefused: as `decode_image`, as far as the header tells.
+    """
+    try:
+        with _open_picture(data) as image:
+            width, height = image.size
+            sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+    except InputRefused:
+        raise
+    except Exception as error:  # as in decode_image.
+        raise InputRefused(f"is damaged or cut short: {error}") from error
+    return (height, width) if sideways else (width, height)
+
+
+def _open_picture(data: bytes) -> ImageFile:
+    reader = next((reader for start, reader in _READERS if start.match(data)), None)
+    if reader is None:
+        raise InputRefused("is not a picture that we read: expected JPEG, PNG, WebP, TIFF, BMP or HEIC.")
+    image = reader(io.BytesIO(data))
+    width, height = image.size
+    if width * height > LARGEST_PIXELS:
+        limit = LARGEST_PIXELS // 1_000_000
+        raise InputRefused(f"has {width} x {height} pixels, more than {limit} megapixels. Cut it into fields.")
+    return image
+
+
+def _turn_upright(image: Image.Image, notes: list[str]) -> Image.Image:
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # a camera's broken EXIF block must not cost the picture.
+        notes.append("its EXIF block is damaged: taken as upright")
+    return image
+
+
+def _convert_to_rgb(image: Image.Image, notes: list[str]) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scale_grey(image, notes)
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _scale_grey(image: Image.Image, notes: list[str]) -> Pixels:
+    values = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+    highest = float(values.max(initial=0))
+    if image.mode != "F" and highest > 255:
+        top = 65535.0
+    else:
+        # Programs for measuring save 8-bit numbers, or shares of one, in wide files.
+        top = 1.0 if image.mode == "F" and highest <= 1 else 255.0 if highest <= 255 else 65535.0
+        notes.append(f"a wide grey file with values up to {highest:g}: {top:g} was taken as white")
+    grey = np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)

@@ -1,0 +1,82 @@
+"""A bundle as a classifier: prepared images in, calibrated probabilities out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.card import Card, read_card
+from leukolens.core.card_fields import CLASSIFIER
+from leukolens.core.errors import BundleError
+from leukolens.core.pixels import Pixels, normalise_batch
+from leukolens.inference.bundles import find_bundle, list_bundles
+from leukolens.inference.session import Session
+
+DEFAULT_BUNDLE = "pbc"
+"""The bundle used where none is named."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model with its card, in its folder."""
+
+    folder: Path
+    card: Card
+
+
+@dataclass(frozen=True)
+class ClassifierOutput:
+    """What a model says of `n` images.
+
+    Attributes:
+        logits: `(n, k)` float32, as the model gives them.
+        probabilities: `(n, k)` float64, softmax of the logits over the card's temperature.
+    """
+
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+
+
+class Classifier:
+    """Runs a bundle's model."""
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
+
+        Raises:
+            BundleError: the model is not what the card says.
+        """
+        self.card = bundle.card
+        self._session = Session(bundle.folder, bundle.card, threads)
+
+    def classify_batch(self, batch: Pixels) -> ClassifierOutput:
+        """Names `n` cells.
+
+        Args:
+            batch: `(n, height_px, width_px, 3)` uint8 RGB, prepared as the card says.
+
+        Raises:
+            BundleError: the model gives numbers that are none.
+        """
+        logits = self._session.run(normalise_batch(batch, self.card.preparation))
+        if not np.isfinite(logits).all():
+            raise BundleError(f"The model of {self.card.name} gives numbers that are not finite: do not use it.")
+        scaled = logits.astype(np.float64) / self.card.temperature
+        shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return ClassifierOutput(logits, shares / shares.sum(axis=1, keepdims=True))
+
+
+def bundle_names() -> dict[str, Path]:
+    """The classifiers' bundles that come with LeukoLens and those in the home folder, by name."""
+    return list_bundles(CLASSIFIER)
+
+
+def load_bundle(name_or_folder: str | Path | None = None) -> Bundle:
+    """A bundle by name or folder; the default one where nothing is named.
+
+    Raises:
+        BundleError: there is none, it is a detector's, or its card and files do not hold together.
+    """
+    folder = find_bundle(DEFAULT_BUNDLE if name_or_folder is None else name_or_folder, CLASSIFIER)
+    return Bundle(folder, read_card(folder))

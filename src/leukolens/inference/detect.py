@@ -1,0 +1,44 @@
+"""Fields of a dataset through a finder of cells, beside the boxes that are known: what `leukolens evaluate` judges."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from leukolens.core.errors import InputRefused
+from leukolens.core.results import Box, DetectedField, Refusal
+from leukolens.datasets.manifest import Record
+from leukolens.datasets.splits import unite_groups
+from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField
+from leukolens.images.decoding import read_image
+from leukolens.inference.detector import Detector, DetectorBundle
+
+Truth = tuple[tuple[Box, ...], tuple[Box, ...]]
+"""The cells of a field that are there, and the doubtful ones."""
+
+
+def find_in_records(
+    records: Sequence[Record], bundle: DetectorBundle, report: Callable[[int], None] = lambda done: None
+) -> tuple[dict[str, DetectedField], tuple[Refusal, ...]]:
+    """Finds the cells of each field, by its id, down to `LEAST_SCORE`; and the fields that could not be read."""
+    finder = Detector(bundle)
+    found: dict[str, DetectedField] = {}
+    refused = []
+    for done, record in enumerate(records, start=1):
+        try:
+            found[record.id] = finder.find_cells(read_image(record.image).pixels, least_score=LEAST_SCORE)
+        except InputRefused as error:
+            refused.append(Refusal(record.id, str(error)))
+        report(done)
+    return found, tuple(refused)
+
+
+def pair_with_truth(
+    records: Sequence[Record], found: Mapping[str, DetectedField], truths: Mapping[str, Truth]
+) -> list[JudgedField]:
+    """Each field that was read and whose cells are known, photographs of one place in one group."""
+    groups = unite_groups(records)
+    return [
+        JudgedField(
+            record.id, groups[record.id], truths[record.id][0], found[record.id].detections, truths[record.id][1]
+        )
+        for record in records
+        if record.id in found and record.id in truths
+    ]

@@ -1,0 +1,224 @@
+"""A bundle as a finder of cells: a field photograph in, boxes of leukocytes, red cells and platelets out.
+
+Fields of any size and magnification: they are brought to the scale that the network knows, by the given pixel size or
+by their own red cells, and cut into tiles. Called by `leukolens.analysis`; names no leukocyte, counts nothing.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.card_fields import DETECTOR
+from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, read_detector_card
+from leukolens.core.errors import BundleError, InputRefused, UsageError
+from leukolens.core.pixels import Pixels, normalise_colours, resize_window
+from leukolens.core.results import Box, DetectedField, Detection
+from leukolens.inference.bundles import find_bundle, list_bundles
+from leukolens.inference.decoding import Finds, decode_maps, drop_repeats, join_finds, lift_cut, lift_scores
+from leukolens.inference.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
+from leukolens.inference.session import INPUT_NAME, open_bundle_model
+from leukolens.inference.tiles import Span, Tile, lay_tiles
+
+DEFAULT_DETECTOR = "cells"
+"""The detector used where none is named."""
+
+CENTRES_NAME, SIDES_NAME = "centres", "sides"
+REMNANTS_NAME = "remnants"
+"""Output of a model that tells smudge cells: `(n, 1, h, w)` logits on the grid of the centres."""
+
+_TILE_CELLS = 12
+"""Red cells along a tile: larger ones waste less on their margins, but 17 took 400 MB, too much beside a scan of 300."""
+_MARGIN_CELLS = 2
+"""Red cells along a margin: a monocyte, up to three and a half wide, is whole in the tile that holds its centre."""
+_LARGEST_PIXEL_UM = 2.0
+_CORRECTIONS = 2
+
+
+@dataclass(frozen=True)
+class DetectorBundle:
+    """A detector's model with its card, in its folder."""
+
+    folder: Path
+    card: DetectorCard
+
+
+def detector_names() -> dict[str, Path]:
+    """The detectors' bundles that come with LeukoLens and those in the home folder, by name."""
+    return list_bundles(DETECTOR)
+
+
+def load_detector(name_or_folder: str | Path | None = None) -> DetectorBundle:
+    """A detector's bundle by name or folder; the default one where nothing is named.
+
+    Raises:
+        BundleError: there is none, it is a classifier's, or its card and files do not hold together.
+    """
+    folder = find_bundle(DEFAULT_DETECTOR if name_or_folder is None else name_or_folder, DETECTOR)
+    return DetectorBundle(folder, read_detector_card(folder))
+
+
+class Detector:
+    """Runs a detector's bundle."""
+
+    def __init__(self, bundle: DetectorBundle, threads: int | None = None) -> None:
+        """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
+
+        Raises:
+            BundleError: the model is not what the card says.
+        """
+        self.card = bundle.card
+        self._counted = np.array([bundle.card.score_thresholds[kind] for kind in bundle.card.kinds])
+        self._cut_gains = np.array([bundle.card.cut_gains.get(kind, 0.0) for kind in bundle.card.kinds])
+        self._outputs = [
+            CENTRES_NAME,
+            SIDES_NAME,
+            *([REMNANTS_NAME] if bundle.card.smudge_threshold is not None else []),
+        ]
+        self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
+        self._check()
+
+    def find_cells(
+        self, field: Pixels, pixel_size_um: float | None = None, least_score: float | None = None
+    ) -> DetectedField:
+        """Finds the cells of a field.
+
+        Args:
+            field: `(h, w, 3)` uint8 RGB, of any size.
+            pixel_size_um: Micrometres a pixel, where known; else the scale is taken from the red cells.
+            least_score: Report finds down to this score, 0..1; without it those that the card's thresholds count.
+
+        Raises:
+            InputRefused: that is no picture.
+            UsageError: no microscope has such pixels.
+            BundleError: the model gives numbers that are none.
+        """
+        if field.ndim != 3 or field.shape[2] != 3 or field.dtype != np.uint8 or min(field.shape) < 1:
+            raise InputRefused(f"A field is (h, w, 3) uint8; received {field.shape} {field.dtype}.")
+        least = self._counted if least_score is None else np.full(len(self._counted), float(least_score))
+        # Under its own threshold a find still competes: what is rather a platelet, if hardly one, is no leukocyte.
+        competing = np.full(len(least), min(least.min(), self._counted.min()))
+        whole = (0, 0, field.shape[1], field.shape[0])
+        if pixel_size_um is None:
+            finds, measured = self._find_at_own_scale(field, competing)
+            pixel_size_um = None if measured is None else RED_CELL_UM / measured
+            origin = "unknown" if measured is None else "red cells"
+        else:
+            if not 0 < pixel_size_um <= _LARGEST_PIXEL_UM:
+                raise UsageError(
+                    f"A pixel size is above 0 and at most {_LARGEST_PIXEL_UM:g} micrometres; received {pixel_size_um:g}."
+                )
+            finds = self._look(field, whole, RED_CELL_UM / pixel_size_um, competing)
+            measured = measure_red_cells(finds, whole, self.card) or RED_CELL_UM / pixel_size_um
+            origin = "given"
+        detections = _list_detections(finds.pick(finds.scores >= least[finds.kinds]), self.card.kinds)
+        return DetectedField(detections, measured, pixel_size_um, origin)
+
+    def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[Finds, float | None]:
+        """Finds, and the diameter of the red cells among them; None where too few were seen."""
+        # A window cuts cells everywhere, so in it counts what would count at a border.
+        counted_if_cut = lift_scores(self._counted, -self._cut_gains)
+        whole = (0, 0, field.shape[1], field.shape[0])
+        diameter = guess_diameter(
+            (field.shape[0], field.shape[1]),
+            lambda window, supposed: self._look(field, window, supposed, counted_if_cut),
+            self.card,
+        )
+        for _ in range(1 + _CORRECTIONS):
+            finds = self._look(field, whole, diameter, least)
+            measured = measure_red_cells(finds, whole, self.card)
+            if measured is None or abs(measured / diameter - 1) <= SCALE_TOLERANCE:
+                break
+            diameter = measured
+        return finds, measured
+
+    def _look(self, field: Pixels, window: Window, diameter_px: float, least: NDArray[np.float64]) -> Finds:
+        """Finds in a window of the field, in the field's pixels, were its red cells `diameter_px` wide."""
+        x0, y0, x1, y1 = window
+        part = field[y0:y1, x0:x1]
+        scale = self.card.red_cell_px / diameter_px
+        size = (max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale)))
+        side = math.ceil(_TILE_CELLS * self.card.red_cell_px / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX
+        margin = math.ceil(_MARGIN_CELLS * self.card.red_cell_px)
+        tiles = lay_tiles(size, side, margin, INPUT_MULTIPLE_PX)
+        # A part's border is not the field's.
+        gains = self._cut_gains if part.shape == field.shape else np.zeros(len(least))
+        before = lift_scores(least, -gains)  # what a cut cell must score to reach `least`
+        # One tile after another: on processors a batch is no faster, and memory stays flat.
+        found = join_finds([self._look_at_tile(part, size, tile, before) for tile in tiles])
+        found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
+        # Only now: what is rather a red cell is no leukocyte at the border either.
+        found = lift_cut(found, size, gains, least)
+        found = found.widen(np.array([self.card.box_scales.get(kind, 1.0) for kind in self.card.kinds]))
+        found = found.place(np.array([(x1 - x0) / size[1], (y1 - y0) / size[0]]), np.array([x0, y0], float))
+        found = replace(found, boxes=found.boxes.clip((x0, y0, x0, y0), (x1, y1, x1, y1)))
+        return found.pick(np.asarray((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)))
+
+    def _look_at_tile(self, part: Pixels, size: tuple[int, int], tile: Tile, least: NDArray[np.float64]) -> Finds:
+        """Finds whose centre lies in the tile's core, in pixels of the part resized to `size`."""
+        rows, columns = tile.rows, tile.columns
+        height, width = min(rows.stop, size[0]) - rows.start, min(columns.stop, size[1]) - columns.start
+        to_x, to_y = part.shape[1] / size[1], part.shape[0] / size[0]
+        window = (
+            columns.start * to_x,
+            rows.start * to_y,
+            min((columns.start + width) * to_x, part.shape[1]),
+            min((rows.start + height) * to_y, part.shape[0]),
+        )
+        pixels = resize_window(part, window, (height, width))
+        inputs = normalise_colours(pixels[None], self.card.mean, self.card.std)
+        # Beyond the field lies what lies beyond every border for the network, zeros: a mirror would make whole cells
+        # of cut ones.
+        beyond = (rows.stop - rows.start - height, columns.stop - columns.start - width)
+        inputs = np.pad(inputs, ((0, 0), (0, 0), (0, beyond[0]), (0, beyond[1])))
+        centres, sides, *remnants = self._run(inputs)
+        finds = decode_maps(centres[0], sides[0], self.card.stride, least, *(part[0] for part in remnants))
+        finds = finds.place(np.ones(2), np.array([columns.start, rows.start], float))
+        # A cell cut by the field's border may have its middle beyond it.
+        middle = finds.centres.clip(0, (size[1], size[0]))
+        # One step of the grid more than the core, since two tiles may see one centre a little apart: repeats go later.
+        slack = self.card.stride
+        return finds.pick(_is_within(middle[:, 0], columns, slack) & _is_within(middle[:, 1], rows, slack))
+
+    def _run(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        answers: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT_NAME: inputs})
+        if not all(np.isfinite(answer).all() for answer in answers):
+            raise BundleError(f"The model of {self.card.name} gives numbers that are not finite: do not use it.")
+        return answers
+
+    def _check(self) -> None:
+        """Runs the model on a small picture that is not square, and compares the answer with the card."""
+        inputs = {value.name: list(value.shape) for value in self._session.get_inputs()}
+        outputs = {output.name for output in self._session.get_outputs()}
+        if list(inputs) != [INPUT_NAME] or not set(self._outputs) <= outputs:
+            raise BundleError(
+                f"A detector with this card takes {INPUT_NAME!r} and gives {', '.join(map(repr, self._outputs))}; the model "
+                f"of {self.card.name} takes {sorted(inputs)} and gives {sorted(outputs)}."
+            )
+        height, width = 2 * INPUT_MULTIPLE_PX, 3 * INPUT_MULTIPLE_PX
+        try:
+            shapes = [answer.shape for answer in self._run(np.zeros((1, 3, height, width), np.float32))]
+        except BundleError:
+            raise
+        except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
+            raise BundleError(f"The model of {self.card.name} does not run: {error}") from error
+        grid = (height // self.card.stride, width // self.card.stride)
+        expected = [(1, channels, *grid) for channels in (len(self.card.kinds), 4, 1)[: len(shapes)]]
+        if shapes != expected:
+            raise BundleError(
+                f"The card of {self.card.name} promises maps of shapes {expected} for a picture of {height} x {width}; "
+                f"the model gives {shapes}."
+            )
+
+
+def _is_within(positions: NDArray[np.float64], span: Span, slack: int) -> NDArray[np.bool_]:
+    return np.asarray((positions >= span.core_start - slack) & (positions <= span.core_stop + slack))
+
+
+def _list_detections(finds: Finds, kinds: tuple[str, ...]) -> tuple[Detection, ...]:
+    rows = zip(finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), finds.smudges.tolist(), strict=True)
+    return tuple(
+        Detection(Box(x0, y0, x1, y1, kinds[kind]), score, smudge) for (x0, y0, x1, y1), score, kind, smudge in rows
+    )

@@ -1,1 +1,0 @@
-"""Floor 2: bundles on ONNX Runtime; arrays in, arrays out. No files but the bundle's own."""

@@ -1,0 +1,211 @@
+"""Fields to counts: find every cell, name each leukocyte, set apart what cannot be counted. `ll.count` stands here.
+
+One field is in memory at a time; of those before it only cells and a thumbnail are kept. Files are written by
+`leukolens.smear.files`, intervals made by `leukolens.smear.differential`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from leukolens.core.errors import InputRefused
+from leukolens.core.overlaps import stack_corners
+from leukolens.core.pixels import Pixels, crop_cell, prepare_image
+from leukolens.core.results import Box, DetectedField, Detection, FieldCell, FieldResult, Refusal, SmearResult
+from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
+from leukolens.images.decoding import DecodedImage, read_image
+from leukolens.inference.borders import are_cut
+from leukolens.inference.classifier import Bundle, Classifier, load_bundle
+from leukolens.inference.classify import Source, check_array, gather_sources
+from leukolens.inference.detector import Detector, DetectorBundle, load_detector
+from leukolens.inference.judge import judge_cell, rule_out_platelet
+from leukolens.inference.look import look_at
+from leukolens.inference.subject import is_cut, is_no_platelet, standard_box
+from leukolens.quality.field import judge_field
+from leukolens.quality.stain import shows_nucleus
+from leukolens.smear.border import weigh_classes
+from leukolens.smear.differential import count_kinds, make_differential
+from leukolens.smear.overlap import Sight, pair_cells, remember_field
+from leukolens.smear.ranges import ReferenceRanges
+
+_MOST_SHARED = 0.25
+"""A leukocyte whose box shares more of its area than this with another's lies in a clump."""
+
+
+@dataclass(frozen=True)
+class CountSettings:
+    """What the caller knows of a smear.
+
+    Attributes:
+        name: Of the smear.
+        pixel_size_um: Micrometres a pixel; None to go by the red cells.
+        leukocytes_per_liter: From a counter or chamber; None where unknown.
+        ranges: Reference ranges for this patient; None for no flags.
+        factors: The site's own factor by kind, which turns cells per field into cells per microlitre.
+    """
+
+    name: str = "smear"
+    pixel_size_um: float | None = None
+    leukocytes_per_liter: float | None = None
+    ranges: ReferenceRanges | None = None
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+
+def count(
+    fields: Source | Iterable[Source],
+    settings: CountSettings | None = None,
+    bundle: str | Path | Bundle | None = None,
+    detector: str | Path | DetectorBundle | None = None,
+) -> SmearResult:
+    """Counts the cells of one smear.
+
+    Args:
+        fields: Paths of files or folders, or arrays `(h, w, 3)` uint8 RGB; one or many.
+        settings: What is known of the smear.
+        bundle: The classifier: name, folder or opened bundle; the default one where nothing is named.
+        detector: The finder of cells, likewise.
+
+    Raises:
+        BundleError: a bundle does not hold together.
+    """
+    namer = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
+    finder = detector if isinstance(detector, DetectorBundle) else load_detector(detector)
+    sources, refused = gather_sources(fields)
+    result = count_smear(sources, namer, finder, settings or CountSettings())
+    return dataclasses.replace(result, refused=(*refused, *result.refused))
+
+
+def count_smear(
+    sources: Sequence[Source],
+    bundle: Bundle,
+    detector: DetectorBundle,
+    settings: CountSettings,
+    report: Callable[[int], None] = lambda done: None,
+) -> SmearResult:
+    """Counts the cells of all fields together; `report` is told how many are done."""
+    finder, namer = Detector(detector), Classifier(bundle)
+    fields: list[FieldResult] = []
+    sights: list[Sight] = []
+    refused: list[Refusal] = []
+    for number, source in enumerate(sources):
+        name = f"array {number}" if isinstance(source, np.ndarray) else str(source)
+        try:
+            decoded = DecodedImage(check_array(source)) if isinstance(source, np.ndarray) else read_image(source)
+        except InputRefused as error:
+            refused.append(Refusal(name, str(error)))
+        else:
+            fields.append(count_field(name, decoded, finder, namer, settings.pixel_size_um))
+            sights.append(remember_field(decoded.pixels, [cell.box for cell in fields[-1].cells]))
+        report(number + 1)
+    fields = _set_repeats_apart(fields, sights)
+    usable = [item for item in fields if item.usable]
+    cells = [cell for item in usable for cell in item.cells]
+    return SmearResult(
+        name=settings.name,
+        fields=tuple(fields),
+        refused=tuple(refused),
+        differential=make_differential(
+            cells,
+            bundle.card.confusion,
+            settings.leukocytes_per_liter,
+            settings.ranges,
+            bundle.card.classes,
+            weigh_classes(usable),
+        ),
+        kinds=count_kinds(usable, settings.factors),
+        classes=bundle.card.classes,
+        classifier=bundle.card.name,
+        detector=detector.card.name,
+    )
+
+
+def count_field(
+    name: str, decoded: DecodedImage, finder: Detector, namer: Classifier, pixel_size_um: float | None
+) -> FieldResult:
+    """Finds and names the cells of one field; what the eyepiece leaves black is not looked at."""
+    look = look_at(decoded.pixels, finder, pixel_size_um)
+    seen, detected = look.seen, look.detected
+    named = _name_leukocytes(seen, detected, namer, finder.card.smudge_threshold)
+    cells = tuple(
+        dataclasses.replace(cell, box=look.place(cell.box))
+        for cell in (*named, *_keep_others(seen, detected.detections))
+    )
+    return FieldResult(
+        name=name,
+        height_px=decoded.pixels.shape[0],
+        width_px=decoded.pixels.shape[1],
+        cells=cells,
+        red_cell_px=detected.red_cell_px,
+        pixel_size_um=detected.pixel_size_um,
+        scale_origin=detected.scale_origin,
+        advice=judge_field(seen, detected),
+        warnings=decoded.warnings,
+        seen=(look.left, look.top, look.left + seen.shape[1], look.top + seen.shape[0]),
+    )
+
+
+def _name_leukocytes(
+    seen: Pixels, detected: DetectedField, namer: Classifier, smudge_threshold: float | None
+) -> list[FieldCell]:
+    found = [item for item in detected.detections if item.box.kind == "leukocyte"]
+    if not found:
+        return []
+    preparation = namer.card.preparation
+    boxes = [standard_box(item.box, detected.pixel_size_um) for item in found]
+    windows = [prepare_image(crop_cell(seen, box, preparation.cell_context), preparation) for box in boxes]
+    cells = []
+    for item, row in zip(found, namer.classify_batch(np.stack(windows)).probabilities, strict=True):
+        if is_no_platelet(item.box, detected.pixel_size_um):
+            row = rule_out_platelet(row, namer.card.classes)
+        call = judge_cell("", row, namer.card)
+        status, reason = _set_apart(item.box, [other.box for other in found if other is not item], seen)
+        if not status and not shows_nucleus(seen, item.box):
+            status, reason = "review", "no stained nucleus is seen in it"
+        if not status and smudge_threshold is not None and item.smudge >= smudge_threshold:
+            status, reason = "smudge", "looks burst: stain without a whole cell around it"
+        if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
+            status, reason = "review", f"found as a leukocyte, but named a {call.label}"
+        box = dataclasses.replace(item.box, label=call.label)
+        cells.append(FieldCell(box, item.score, call.probability, row, status or call.status, reason or call.reason))
+    return cells
+
+
+def _keep_others(seen: Pixels, detections: Sequence[Detection]) -> list[FieldCell]:
+    others = [item for item in detections if item.box.kind != "leukocyte"]
+    cells = []
+    for item, cut in zip(others, are_cut(stack_corners([item.box for item in others]), *seen.shape[:2]), strict=True):
+        status, reason = ("cut", "lies on the field's border") if cut else ("accepted", "")
+        cells.append(FieldCell(item.box, item.score, item.score, np.empty(0), status, reason))
+    return cells
+
+
+def _set_apart(box: Box, others: Sequence[Box], seen: Pixels) -> tuple[str, str]:
+    """Why a leukocyte cannot be counted wherever it is, as status and reason; nothing where it can."""
+    if is_cut(box, *seen.shape[:2]):
+        return "cut", "lies on the field's border"
+    area = (box.x1 - box.x0) * (box.y1 - box.y0)
+    for other in others:
+        width = min(box.x1, other.x1) - max(box.x0, other.x0)
+        height = min(box.y1, other.y1) - max(box.y0, other.y0)
+        if width > 0 and height > 0 and width * height > _MOST_SHARED * area:
+            return "clumped", "overlaps another leukocyte"
+    return "", ""
+
+
+def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -> list[FieldResult]:
+    """The same fields, a cell of a later one that an earlier usable one shows whole marked `repeated`."""
+    done: list[FieldResult] = []
+    for number, current in enumerate(fields):
+        cells = list(current.cells)
+        for earlier, sight in zip(done, sights[:number], strict=True):
+            if not (earlier.usable and current.usable):
+                continue
+            for there, here in pair_cells(sight, sights[number]):
+                if earlier.cells[there].status != "cut" and cells[here].status not in ("cut", "repeated"):
+                    reason = f"counted in {Path(earlier.name).name}, which shows the same place"
+                    cells[here] = dataclasses.replace(cells[here], status="repeated", reason=reason)
+        done.append(dataclasses.replace(current, cells=tuple(cells)))
+    return done

@@ -1,0 +1,220 @@
+"""Cells to counts: the differential of a smear with its intervals, and how many cells of each kind its fields hold.
+
+Takes cells that were found, named and judged; finds, names and draws nothing. Every interval says its method. Called
+by `analysis.count`; reports and files show what comes out.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukolens.core.confusion import Confusion
+from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
+from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Reference, Share
+from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLASSES
+from leukolens.smear.correction import correct_shares, find_obstacle, find_strangeness
+from leukolens.smear.multinomial import simultaneous_intervals
+from leukolens.smear.ranges import ReferenceRanges
+
+GOALS = (100, 200, 400)
+"""Cells that a manual differential counts: the least, the usual, and CLSI's H20 for comparing methods."""
+
+_ERYTHROBLAST = "erythroblast"
+_PLATELET = "platelet"
+_COUNTED_IN_FIELDS = ("accepted", "review")
+
+
+@dataclass(frozen=True)
+class _Corrected:
+    percent: float
+    interval: Interval
+
+
+def make_differential(
+    cells: Iterable[FieldCell],
+    confusion: Confusion | None,
+    leukocytes_per_liter: float | None,
+    ranges: ReferenceRanges | None,
+    classes: Sequence[str] = CELL_CLASSES,
+    stand_for: Mapping[str, float] | None = None,
+) -> Differential:
+    """The differential of a smear.
+
+    Args:
+        cells: Of its usable fields; those that the finder took for leukocytes are looked at, whatever their status.
+        confusion: The classifier's, from its card; None where it does not say.
+        leukocytes_per_liter: From a counter or a chamber, nucleated red cells among them; None where not known.
+        ranges: For this person; None where not known.
+        classes: That the classifier can name; a confusion knows them better.
+        stand_for: By class, how many cells of the smear stand behind one that the border did not cut; None for one.
+    """
+    found = [cell for cell in cells if cell.box.kind == "leukocyte"]
+    labels = confusion.labels if confusion else tuple(classes)
+    members = [name for name in LEUKOCYTE_CLASSES if name in labels]
+    statuses = Counter(cell.status for cell in found)
+    named = Counter(cell.box.label for cell in found if cell.status == "accepted")
+    counts = [named[name] for name in members]
+    leukocytes, erythroblasts = sum(counts), named[_ERYTHROBLAST]
+    per_100, without = None, None
+    if leukocytes and _ERYTHROBLAST in labels:
+        ratio = ratio_interval(erythroblasts, leukocytes)
+        per_100 = (100 * erythroblasts / leukocytes, _scale(ratio, 100))
+        if leukocytes_per_liter is not None:
+            without = leukocytes_per_liter / (1 + per_100[0] / 100)
+    corrected: dict[str, _Corrected] = {}
+    why_not, unlike = "the bundle's card does not say how the classifier errs", ""
+    if confusion is not None:
+        looked_at = [cell for cell in found if cell.status in _COUNTED_IN_FIELDS]
+        # What the classifier calls a platelet is so for it, also where the finder's word against it left it to be reviewed.
+        unsure = sum(cell.status == "review" and cell.box.label != _PLATELET for cell in looked_at)
+        why_not = unlike = find_strangeness(unsure, len(looked_at), confusion)
+        if not unlike:
+            called = Counter(cell.box.label for cell in looked_at)
+            calls = np.array([called[name] for name in confusion.labels], np.int64)
+            corrected, why_not = _correct(calls, confusion, members, stand_for or {})
+    per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
+    shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
+    return Differential(
+        shares=tuple(_judge(_add_per_liter(share, per_liter), ranges, bool(unlike)) for share in shares),
+        leukocytes=leukocytes,
+        apart={status: count for status, count in sorted(statuses.items()) if status != "accepted"},
+        erythroblasts=erythroblasts,
+        erythroblasts_per_100=per_100,
+        leukocytes_per_liter=leukocytes_per_liter,
+        corrected_leukocytes_per_liter=without,
+        neutrophil_lymphocyte_ratio=_compare(named["neutrophil"], named["lymphocyte"]),
+        progress=tuple((goal, max(0, goal - leukocytes)) for goal in GOALS),
+        why_not_corrected=why_not,
+        unlike=unlike,
+    )
+
+
+def count_kinds(fields: Iterable[FieldResult], factors: Mapping[str, float]) -> tuple[KindCount, ...]:
+    """How many cells of each kind the usable fields hold; nothing where no field is usable.
+
+    A cell counts under the kind that its name, once accepted, makes it; nucleated red cells then under none. Unsure
+    ones are cells all the same; those that are cut, clumped, burst or repeated are not counted.
+
+    Args:
+        fields: Of one smear.
+        factors: By kind, the site's own: cells per microlitre of blood for one cell a field.
+    """
+    usable = [field for field in fields if field.usable]
+    if not usable:
+        return ()
+    each = [Counter(_kind_of(cell) for cell in field.cells if cell.status in _COUNTED_IN_FIELDS) for field in usable]
+    found = []
+    for kind in DETECTED_KINDS:
+        counts = [counter[kind] for counter in each]
+        mean, interval = sum(counts) / len(counts), mean_interval(counts)
+        factor, estimate = factors.get(kind), ""
+        if factor is not None:
+            low, high = interval.low * factor, interval.high * factor
+            estimate = (
+                f"about {mean * factor:,.0f} ({low:,.0f} to {high:,.0f}) per microlitre by the site's factor {factor:g}"
+            )
+        found.append(KindCount(kind, sum(counts), (mean, interval), estimate))
+    return tuple(found)
+
+
+def _kind_of(cell: FieldCell) -> str:
+    if cell.status == "accepted" and cell.box.label == _PLATELET:
+        return _PLATELET
+    if cell.status == "accepted" and cell.box.label == _ERYTHROBLAST:
+        return _ERYTHROBLAST
+    return cell.box.kind
+
+
+def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str, _Corrected]) -> list[Share]:
+    total = sum(counts.values())
+    together = simultaneous_intervals(list(counts.values()))
+    shares = []
+    for (label, count), simultaneous in zip(counts.items(), together, strict=True):
+        better = corrected.get(label)
+        all_cells = total + unsure
+        shares.append(
+            Share(
+                label=label,
+                count=count,
+                percent=100 * count / total if total else 0.0,
+                interval=_scale(wilson_interval(count, total), 100),
+                simultaneous=_scale(simultaneous, 100),
+                corrected=better.percent if better else None,
+                corrected_interval=better.interval if better else None,
+                if_unsure=(100 * count / all_cells, 100 * (count + unsure) / all_cells) if total else (0.0, 100.0),
+            )
+        )
+    return shares
+
+
+def _correct(
+    calls: NDArray[np.int64], confusion: Confusion, members: Sequence[str], stand_for: Mapping[str, float]
+) -> tuple[dict[str, _Corrected], str]:
+    """Corrected shares by class, or none and why."""
+    if not any(calls[confusion.labels.index(name)] for name in members):
+        return {}, "no leukocyte was counted"
+    if obstacle := find_obstacle(confusion):
+        return {}, obstacle
+    corrected = correct_shares(calls[None], confusion, members, stand_for)
+    told = f"of {confusion.counts.sum()} validation cells, unsure calls counted too"
+    if any(number > 1 for number in stand_for.values()):
+        told += ", with what the border cuts of large cells allowed for"
+    methods = (f"score interval through the confusion {told}", f"Clopper-Pearson through the confusion {told}")
+    return {
+        label: _Corrected(
+            100 * float(corrected.shares[0, place]),
+            Interval(
+                100 * float(corrected.low[0, place]),
+                100 * float(corrected.high[0, place]),
+                methods[bool(corrected.exact[0, place])],
+            ),
+        )
+        for place, label in enumerate(members)
+    }, ""
+
+
+def _add_per_liter(share: Share, leukocytes: float | None) -> Share:
+    if leukocytes is None:
+        return share
+    method = f"{share.interval.method} of the share; the leukocyte count taken as exact"
+    ends = Interval(share.interval.low * leukocytes / 100, share.interval.high * leukocytes / 100, method)
+    return replace(share, per_liter=(share.percent * leukocytes / 100, ends))
+
+
+def _judge(share: Share, ranges: ReferenceRanges | None, unlike: bool) -> Share:
+    """Sets the flag: only where what was counted and what stands behind it both lie outside, on the same side.
+
+    Never where the cells are unlike those that the classifier was judged on.
+
+    Counts per litre are judged where they are known, for a share can be high because another is low.
+    """
+    if ranges is None:
+        return share
+    source = f"{ranges.name}; {ranges.source}"
+    if share.per_liter is not None and share.label in ranges.per_liter:
+        reference = Reference(*ranges.per_liter[share.label], True, source)
+        scale = share.per_liter[1].high / share.interval.high  # the upper end of a share is never 0
+        judged = [(share.per_liter[1].low, share.per_liter[1].high)]
+    elif share.label in ranges.percent:
+        reference, scale = Reference(*ranges.percent[share.label], False, source), 1.0
+        judged = [(share.interval.low, share.interval.high)]
+    else:
+        return share
+    if share.corrected_interval is not None:
+        judged.append((share.corrected_interval.low * scale, share.corrected_interval.high * scale))
+    below, above = (all(end < reference.low for _, end in judged), all(end > reference.high for end, _ in judged))
+    flag = "" if unlike else "low" if below else "high" if above else ""
+    return replace(share, flag=flag, reference=reference)
+
+
+def _compare(neutrophils: int, lymphocytes: int) -> tuple[float, Interval] | None:
+    if not lymphocytes:
+        return None
+    return neutrophils / lymphocytes, ratio_interval(neutrophils, lymphocytes)
+
+
+def _scale(interval: Interval, factor: float) -> Interval:
+    return Interval(interval.low * factor, interval.high * factor, interval.method)

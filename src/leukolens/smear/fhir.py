@@ -1,0 +1,228 @@
+"""A smear's counts as a FHIR R4 DiagnosticReport, one JSON object with everything it speaks of inside it.
+
+Written by hand as plain dictionaries, so that the light install can write it; the tests check it against the models of
+`fhir.resources`. `leukolens.smear.files` calls it. It names no patient and no order, since LeukoLens knows
+neither: whoever files the report adds them.
+
+Which codes, and why. LOINC tells counts by machine ("Automated count": flow or impedance of a tube of blood) from counts
+by eye ("Manual count") and from counts whose method is left open. LeukoLens reads a smear as the eye does and counts as
+a machine does, so that neither method is true of it: every code here is the one without a method, from the panel 69738-3
+(differential, method unspecified), and `Observation.method` says in words what was done. Hence not 770-8 (neutrophils,
+automated) and not 58410-2 (automated blood count), which would pass a smear off as an analyser's figure.
+
+Where the interval stands. R4's Observation has no place of its own for an interval of confidence. `referenceRange` means
+what healthy people have, so it may not hold one, and receivers drop extensions that they do not know. The interval is
+therefore a component with a `valueRange`, named in words, as is the share after the classifier's known errors.
+"""
+
+from html import escape
+from importlib.metadata import version
+from typing import Any
+
+from leukolens.core.intervals import Interval
+from leukolens.core.results import Differential, Share, SmearResult
+from leukolens.reporting.page import CAUTION
+
+Resource = dict[str, Any]
+
+LOINC = "http://loinc.org"
+UCUM = "http://unitsofmeasure.org"
+_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+
+_PANEL = ("69738-3", "Differential panel, method unspecified - Blood")
+_PERCENT = {
+    "neutrophil": ("26511-6", "Neutrophils/100 leukocytes in Blood"),
+    "eosinophil": ("26450-7", "Eosinophils/100 leukocytes in Blood"),
+    "basophil": ("30180-4", "Basophils/100 leukocytes in Blood"),
+    "lymphocyte": ("26478-8", "Lymphocytes/100 leukocytes in Blood"),
+    "monocyte": ("26485-3", "Monocytes/100 leukocytes in Blood"),
+    "immature_granulocyte": ("38518-7", "Immature granulocytes/100 leukocytes in Blood"),
+}
+_PER_VOLUME = {
+    "neutrophil": ("26499-4", "Neutrophils [#/volume] in Blood"),
+    "eosinophil": ("26449-9", "Eosinophils [#/volume] in Blood"),
+    "basophil": ("26444-0", "Basophils [#/volume] in Blood"),
+    "lymphocyte": ("26474-7", "Lymphocytes [#/volume] in Blood"),
+    "monocyte": ("26484-6", "Monocytes [#/volume] in Blood"),
+    "immature_granulocyte": ("51584-1", "Immature granulocytes [#/volume] in Blood"),
+}
+_LEUKOCYTES = ("26464-8", "Leukocytes [#/volume] in Blood")
+_CORRECTED_LEUKOCYTES = ("12227-5", "Leukocytes [#/volume] corrected for nucleated erythrocytes in Blood")
+_ERYTHROBLASTS = ("19048-8", "Nucleated erythrocytes/100 leukocytes [Ratio] in Blood")
+
+_METHOD = "Image analysis of photographed fields of a stained smear by LeukoLens"
+_FLAGS = {"high": ("H", "High"), "low": ("L", "Low")}
+_PER_100 = ("per 100 leukocytes", "/100{WBCs}")
+_GIGA_PER_LITER = ("10*9/L", "10*9/L")
+
+
+def describe_smear(result: SmearResult, issued: str) -> Resource:
+    """The DiagnosticReport of a smear, with its observations, device and specimen contained.
+
+    Args:
+        result: Of the smear.
+        issued: When the report was made, ISO 8601 with its zone.
+    """
+    observations = _describe_differential(result.differential)
+    for number, observation in enumerate(observations):
+        observation["id"] = f"observation-{number + 1}"
+    conclusion = _conclude(result)
+    return {
+        "resourceType": "DiagnosticReport",
+        "text": {
+            "status": "generated",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{escape(_plain(result.name))}</p><p>{escape(conclusion)}</p></div>',
+        },
+        "contained": [_describe_device(result), _describe_specimen(result.name), *observations],
+        "status": "preliminary",
+        "category": [{"coding": [{"system": f"{_TERMINOLOGY}/v2-0074", "code": "HM", "display": "Hematology"}]}],
+        "code": _code(_PANEL),
+        "issued": issued,
+        "specimen": [{"reference": "#specimen"}],
+        "result": [{"reference": f"#{observation['id']}"} for observation in observations],
+        "conclusion": conclusion,
+    }
+
+
+def _describe_differential(differential: Differential) -> list[Resource]:
+    observations = [_describe_share(share, differential.leukocytes) for share in differential.shares]
+    observations += [
+        _describe_volume(share, share.per_liter) for share in differential.shares if share.per_liter is not None
+    ]
+    if differential.leukocytes_per_liter is not None:
+        given = _observe(_LEUKOCYTES, differential.leukocytes_per_liter / 1e9, _GIGA_PER_LITER)
+        given["method"] = {"text": "Given by the user of LeukoLens, not measured on the smear"}
+        observations.append(given)
+    if differential.corrected_leukocytes_per_liter is not None:
+        corrected = differential.corrected_leukocytes_per_liter / 1e9
+        observations.append(_observe(_CORRECTED_LEUKOCYTES, corrected, _GIGA_PER_LITER))
+    if differential.erythroblasts_per_100 is not None:
+        value, interval = differential.erythroblasts_per_100
+        erythroblasts = _observe(_ERYTHROBLASTS, value, _PER_100)
+        count = _count("Nucleated red cells counted", differential.erythroblasts)
+        erythroblasts["component"] = [count, _interval("95 % interval", interval, _PER_100)]
+        observations.append(erythroblasts)
+    if differential.neutrophil_lymphocyte_ratio is not None:
+        value, interval = differential.neutrophil_lymphocyte_ratio
+        ratio = _observe("Neutrophil to lymphocyte ratio", value, ("", "1"))
+        ratio["component"] = [_interval("95 % interval", interval, ("", "1"))]
+        observations.append(ratio)
+    return observations
+
+
+def _describe_share(share: Share, leukocytes: int) -> Resource:
+    observation = _observe(_PERCENT[share.label], share.percent if leukocytes else None, ("%", "%"))
+    observation["component"] = [_count("Cells counted", share.count), _count("Leukocytes counted", leukocytes)]
+    if leukocytes:
+        observation["component"] += [
+            _interval("95 % interval", share.interval, ("%", "%")),
+            _interval("95 % interval", share.simultaneous, ("%", "%")),
+        ]
+    if share.corrected is not None:
+        value = _quantity(share.corrected, ("%", "%"))
+        name = "After the known errors of the classifier"
+        observation["component"].append({"code": {"text": name}, "valueQuantity": value})
+    if share.corrected_interval is not None:
+        name = "95 % interval after the known errors of the classifier"
+        observation["component"].append(_interval(name, share.corrected_interval, ("%", "%")))
+    if not _is_judged_by_volume(share):
+        _judge(observation, share)
+    return observation
+
+
+def _is_judged_by_volume(share: Share) -> bool:
+    """Whether a share's flag and reference are of its cells per litre."""
+    return share.reference is not None and share.reference.per_liter
+
+
+def _judge(observation: Resource, share: Share) -> None:
+    if share.flag:
+        code, display = _FLAGS[share.flag]
+        system = f"{_TERMINOLOGY}/v3-ObservationInterpretation"
+        words = f"{display}: the whole interval lies outside the reference range"
+        coding = {"system": system, "code": code, "display": display}
+        observation["interpretation"] = [{"coding": [coding], "text": words}]
+    if share.reference:
+        observation["referenceRange"] = [{"text": _plain(str(share.reference))}]
+
+
+def _describe_volume(share: Share, per_liter: tuple[float, Interval]) -> Resource:
+    value, interval = per_liter
+    observation = _observe(_PER_VOLUME[share.label], value / 1e9, _GIGA_PER_LITER)
+    scaled = Interval(interval.low / 1e9, interval.high / 1e9, interval.method)
+    observation["component"] = [_interval("95 % interval", scaled, _GIGA_PER_LITER)]
+    if _is_judged_by_volume(share):
+        _judge(observation, share)
+    return observation
+
+
+def _observe(code: tuple[str, str] | str, value: float | None, unit: tuple[str, str]) -> Resource:
+    """An Observation; without a value it says that too little was counted to tell one."""
+    observation: Resource = {
+        "resourceType": "Observation",
+        "status": "preliminary",
+        "category": [{"coding": [{"system": f"{_TERMINOLOGY}/observation-category", "code": "laboratory"}]}],
+        "code": {"text": code} if isinstance(code, str) else _code(code),
+        "method": {"text": _METHOD},
+        "specimen": {"reference": "#specimen"},
+        "device": {"reference": "#device"},
+    }
+    if value is None:
+        coding = {"system": f"{_TERMINOLOGY}/data-absent-reason", "code": "not-performed", "display": "Not Performed"}
+        observation["dataAbsentReason"] = {"coding": [coding], "text": "No leukocyte was counted"}
+    else:
+        observation["valueQuantity"] = _quantity(value, unit)
+    return observation
+
+
+def _code(code: tuple[str, str]) -> Resource:
+    return {"coding": [{"system": LOINC, "code": code[0], "display": code[1]}], "text": code[1]}
+
+
+def _quantity(value: float, unit: tuple[str, str]) -> Resource:
+    quantity = {"value": round(value, 4), "unit": unit[0], "system": UCUM, "code": unit[1]}
+    return {key: item for key, item in quantity.items() if item != ""}
+
+
+def _count(name: str, count: int) -> Resource:
+    return {"code": {"text": name}, "valueInteger": count}
+
+
+def _interval(name: str, interval: Interval, unit: tuple[str, str]) -> Resource:
+    span = {"low": _quantity(interval.low, unit), "high": _quantity(interval.high, unit)}
+    return {"code": {"text": f"{name} ({interval.method})"}, "valueRange": span}
+
+
+def _describe_device(result: SmearResult) -> Resource:
+    models = f"Cells found by the model {_plain(result.detector)}, named by the model {_plain(result.classifier)}."
+    return {
+        "resourceType": "Device",
+        "id": "device",
+        "deviceName": [{"name": "LeukoLens", "type": "user-friendly-name"}],
+        "version": [{"value": version("leukolens")}],
+        "note": [{"text": f"{models} {CAUTION}"}],
+    }
+
+
+def _describe_specimen(name: str) -> Resource:
+    identifier = [{"value": _plain(name)}]
+    return {"resourceType": "Specimen", "id": "specimen", "identifier": identifier, "type": {"text": "Blood smear"}}
+
+
+def _conclude(result: SmearResult) -> str:
+    differential, usable = result.differential, sum(field.usable for field in result.fields)
+    apart = sum(differential.apart.values())
+    flags = [f"{share.label.replace('_', ' ')} {share.flag}" for share in differential.shares if share.flag]
+    return (
+        f"{differential.leukocytes} leukocytes counted on {usable} of {len(result.fields)} photographed fields; "
+        f"{apart} found but not counted. "
+        + (f"Rely on no class: {differential.unlike}. " if differential.unlike else "")
+        + (f"Outside the reference range with the whole interval: {', '.join(flags)}. " if flags else "")
+        + f"Preliminary: made by a program, confirmed by nobody. {CAUTION}"
+    )
+
+
+def _plain(text: str) -> str:
+    """Text as JSON and XHTML may hold it: no control characters, no halves of characters; never empty."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    return kept or "unnamed"

@@ -1,0 +1,186 @@
+"""The pictures of a smear's report: every leukocyte at one physical scale, by class, and every field with its cells.
+
+Nothing of a field's picture is kept but what the page may show, so that a long smear takes little memory. Called by
+`leukolens.smear.files`, which has the pictures, and `leukolens.smear.report`, which has the page.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from leukolens.core.files import show_name
+from leukolens.core.pixels import Pixels, resize_window
+from leukolens.core.results import FieldCell, FieldResult, SmearResult
+from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.inference.judge import UNSURE
+from leukolens.reporting.page import Picture, Section
+from leukolens.reporting.plates import Plate, draw_plate
+from leukolens.smear.overlay import name_call, outline_cells
+
+CROP_UM = 24.0
+"""Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
+
+CROP_PX = 112
+MOST_CROPS = 60
+"""Of one class; a smear of thousands would make a page that no old laptop opens."""
+
+MOST_PLATES = 200
+"""Fields shown; the others are in the folder `overlay`."""
+
+_MOST_PIXELS = 80_000_000
+_MOST_PLATE_PIXELS = 1_200_000
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """What the report keeps of a field's picture, which is then let go.
+
+    Attributes:
+        field: The result it belongs to.
+        drawing: SVG with outlines; empty where the picture is gone or is not shown.
+        crops: A picture `(CROP_PX, CROP_PX, 3)` uint8 RGB of each leukocyte, by its place in the field's cells.
+        gone: Why there is no picture; empty otherwise.
+    """
+
+    field: FieldResult
+    drawing: str
+    crops: dict[int, Pixels]
+    gone: str = ""
+
+
+def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> FieldView:
+    """Draws a field for the report, and cuts out its leukocytes at one physical scale.
+
+    Args:
+        field: The result.
+        pixels: Its picture, `(h, w, 3)` uint8 RGB.
+        number: Its place in the smear, from 0.
+        fields: How many the smear has: the more, the smaller each is drawn.
+    """
+    drawing = ""
+    if number < MOST_PLATES:
+        most = min(_MOST_PLATE_PIXELS, _MOST_PIXELS // min(fields, MOST_PLATES))
+        drawing = draw_plate(pixels, outline_cells(field.cells), f"Field {number + 1} with its cells outlined", most)
+    crops = {
+        index: _cut_crop(pixels, cell, field)
+        for index, cell in enumerate(field.cells)
+        if cell.box.kind == "leukocyte" and field.usable
+    }
+    return FieldView(field, drawing, crops)
+
+
+def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
+    """A square around a cell; grey beyond the field's border, where a mirror image would show cells that are not there."""
+    box = cell.box
+    side = CROP_UM / field.pixel_size_um if field.pixel_size_um else 2 * max(box.x1 - box.x0, box.y1 - box.y0)
+    side = min(max(8.0, side), 4.0 * max(pixels.shape[:2]))
+    left, top = (box.x0 + box.x1 - side) / 2, (box.y0 + box.y1 - side) / 2
+    scale = CROP_PX / side
+    height, width = pixels.shape[:2]
+    x0, y0, x1, y1 = max(0.0, left), max(0.0, top), min(width, left + side), min(height, top + side)
+    canvas = Image.new("RGB", (CROP_PX, CROP_PX), "#d9dde2")
+    size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
+    if x1 - x0 >= 1 and y1 - y0 >= 1:
+        piece = resize_window(pixels, (x0, y0, x1, y1), (size[1], size[0]))
+        canvas.paste(Image.fromarray(piece), (round((x0 - left) * scale), round((y0 - top) * scale)))
+    return np.asarray(canvas)
+
+
+def show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Section]:
+    """A gallery for each class that was called, the least sure cells first; the first of them says the scale."""
+    text = [_say_scale(views)]
+    for label in (name for name in CELL_CLASSES if name in result.classes):
+        shown = [
+            item for item in _gather(views) if item[0].box.label == label and item[0].status in ("accepted", "review")
+        ]
+        if not shown:
+            continue
+        shown.sort(key=lambda item: (item[0].status == "accepted", item[0].probability))
+        unsure = sum(cell.status == "review" for cell, _, _ in shown)
+        title = f"{label.replace('_', ' ').capitalize()}: {len(shown) - unsure} accepted"
+        if len(shown) > MOST_CROPS:
+            text.append(f"The {MOST_CROPS} least sure are shown; all stand in cells.csv.")
+        pictures = tuple(_show_cell(*item, result.classes) for item in shown[:MOST_CROPS])
+        yield Section(title + (f", {unsure} unsure" if unsure else ""), tuple(text), pictures=pictures, small=True)
+        text = []
+
+
+def _say_scale(views: Sequence[FieldView]) -> str:
+    unknown = sum(not view.field.pixel_size_um for view in views)
+    if unknown == len(views):
+        return "Unsure cells first. The scale is not known: each picture is twice as wide as its cell."
+    known = f"Unsure cells first. Each picture is {CROP_UM:g} µm wide"
+    return known + (f", but for {unknown} fields of unknown scale." if unknown else ".")
+
+
+def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str]) -> Picture:
+    lines = [f"field {number}"]
+    if cell.status == "review":
+        lines = ["unsure", *_say_doubt(cell, classes), *lines]
+    mark = "unsure" if cell.status == "review" else ""
+    spoken = f"{name_call(cell)} of field {number}"
+    return Picture(crop, _say_sure(cell.probability), tuple(lines), mark, spoken=spoken)
+
+
+def _say_sure(probability: float) -> str:
+    return "over 99%" if probability >= 0.995 else f"{probability:.0%}"
+
+
+def _say_doubt(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
+    """What it may be instead; where it is for review for another reason than its class, that reason."""
+    if not cell.reason.startswith(UNSURE):
+        yield cell.reason
+    elif len(cell.probabilities) == len(classes) > 1:
+        second = int(np.argsort(cell.probabilities)[-2])
+        yield f"or {classes[second].replace('_', ' ')} {cell.probabilities[second]:.0%}"
+
+
+def show_apart(views: Sequence[FieldView]) -> Section | None:
+    """A gallery of the leukocytes that were found but not counted; None where there is none."""
+    shown = [item for item in _gather(views) if item[0].status not in ("accepted", "review")]
+    if not shown:
+        return None
+    shown.sort(key=lambda item: item[0].status)
+    pictures = tuple(
+        Picture(crop, name_call(cell), (cell.reason, f"field {number}"), "bad")
+        for cell, number, crop in shown[:MOST_CROPS]
+    )
+    text = ["Found, but not counted: their class cannot be told, or they were counted already."]
+    if len(shown) > MOST_CROPS:
+        text.append(f"{MOST_CROPS} of {len(shown)} are shown; all stand in cells.csv.")
+    return Section(f"Set apart: {len(shown)}", tuple(text), pictures=pictures, small=True)
+
+
+def _gather(views: Sequence[FieldView]) -> Iterator[tuple[FieldCell, int, Pixels]]:
+    """Every leukocyte with the number of its field, from 1, and its picture."""
+    for number, view in enumerate(views, start=1):
+        for index, crop in view.crops.items():
+            yield view.field.cells[index], number, crop
+
+
+def show_fields(views: Sequence[FieldView]) -> Section | None:
+    """Every field with its cells outlined, to be enlarged; None where there is none."""
+    plates = []
+    for number, view in enumerate(views[:MOST_PLATES], start=1):
+        field = view.field
+        lines = [f"{advice.fault}: {advice.action}" for advice in field.advice]
+        lines += [view.gone] if view.gone else []
+        lines += [] if field.usable else ["Not counted."]
+        title = f"Field {number}: {last_part(field.name)}"
+        plates.append(Plate(title, view.drawing, tuple(lines), f"field-{number}"))
+    if not plates:
+        return None
+    text = [
+        "Colour says what a cell is. Whole line: counted; dashed: unsure; dotted: set apart. Thin grey: red cells; thin black: platelets.",
+        "The pictures are reduced and compressed to keep this page light; judge cells on the originals.",
+    ]
+    if len(views) > MOST_PLATES:
+        text.append(f"The first {MOST_PLATES} of {len(views)} fields are shown; all are in the folder overlay.")
+    return Section("Every field with its cells", tuple(text), plates=tuple(plates))
+
+
+def last_part(name: str) -> str:
+    """The file name of a field's path, as one printable line."""
+    return show_name(name.replace("\\", "/").rstrip("/").rpartition("/")[2] or name)

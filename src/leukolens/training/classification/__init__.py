@@ -1,0 +1,1 @@
+"""The classification task: a recipe and named cells in, a run and a bundle out."""

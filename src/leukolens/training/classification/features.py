@@ -1,0 +1,68 @@
+"""Features of a network that stands still, computed once for a set of cells and kept under the home folder."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from leukolens.core.files import hash_bytes, write_atomically
+from leukolens.core.pixels import Preparation, normalise_batch
+from leukolens.training.cache import keep_path
+from leukolens.training.classification.tensors import CellArray
+
+_BATCH = 64
+
+
+def keep_features(
+    network: nn.Module, cells: CellArray, preparation: Preparation, report: Callable[[str, int, int], None]
+) -> CellArray:
+    """The last feature maps of prepared cells, as a cell array of `(n, c, h', w')` float16.
+
+    Args:
+        network: A network of the catalogue with the weights that will stand still.
+        cells: Prepared images.
+        preparation: How they are normalised.
+        report: Progress.
+    """
+    path = keep_path(f"features-{_key(network, cells, preparation)}.npy")
+    if not path.is_file():
+        with write_atomically(path) as temporary:
+            _compute(network, cells, preparation, str(temporary), report)
+    return CellArray(np.load(path, mmap_mode="r", allow_pickle=False), cells.records, cells.refused)
+
+
+def _key(network: nn.Module, cells: CellArray, preparation: Preparation) -> str:
+    weights = [value.detach().cpu().contiguous().numpy().tobytes() for value in network.state_dict().values()]
+    ids = "\n".join(record.id for record in cells.records)
+    background = b"" if preparation.background is None else preparation.background.tobytes()
+    told = (ids + repr(preparation)).encode("utf-8", "surrogatepass")
+    return hash_bytes(*weights, told, background)[:32]
+
+
+def _compute(
+    network: nn.Module,
+    cells: CellArray,
+    preparation: Preparation,
+    place: str,
+    report: Callable[[str, int, int], None],
+) -> None:
+    seeing: nn.Module = network.eval()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    seeing.to(device)
+    array = None
+    count = len(cells.records)
+    for start in range(0, count, _BATCH):
+        stop = min(start + _BATCH, count)
+        inputs = torch.from_numpy(normalise_batch(cells.images[start:stop], preparation)).to(device)
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
+            found = seeing.forward_features(inputs.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+        # Half precision, as the maps are large; clipped, since float16 ends at 65,504.
+        maps = found.float().clamp(-6e4, 6e4).cpu().numpy().astype(np.float16)
+        if array is None:
+            array = np.lib.format.open_memmap(place, mode="w+", dtype=np.float16, shape=(count, *maps.shape[1:]))
+        array[start:stop] = maps
+        report("features", stop, count)
+    if array is not None:
+        array.flush()
+    seeing.to("cpu")

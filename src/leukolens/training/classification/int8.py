@@ -1,0 +1,128 @@
+"""A bundle in 8-bit integers: a quarter of the size, faster on old processors, and judged anew.
+
+Quantised after training with scales from training images (static, weights per channel; Jacob et al. 2018). Temperature
+and threshold are fitted again on validation, since rounding moves the logits.
+"""
+
+import dataclasses
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from leukolens.core.card import Card, write_card
+from leukolens.core.confusion import count_confusion
+from leukolens.core.files import hash_file, write_atomically
+from leukolens.core.pixels import Pixels, Preparation, normalise_batch
+from leukolens.evaluation.classification.calibration import calibrate, to_probabilities
+from leukolens.inference.classifier import Bundle, Classifier
+
+CALIBRATION_IMAGES = 200
+"""Training images from which the ranges of activations are taken."""
+
+_BATCH = 20
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What rounding cost on validation."""
+
+    images: int
+    same_labels: int
+    accuracy_before: float
+    accuracy_after: float
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.same_labels} of {self.images} validation labels as in float32; "
+            f"accuracy {self.accuracy_before:.4f} before, {self.accuracy_after:.4f} after"
+        )
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]  # untyped in ONNX Runtime
+    """Hands prepared images to the quantiser, a batch at a time."""
+
+    def __init__(self, images: Pixels, preparation: Preparation) -> None:
+        self._batches = iter(
+            normalise_batch(images[start : start + _BATCH], preparation) for start in range(0, len(images), _BATCH)
+        )
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        batch = next(self._batches, None)
+        return None if batch is None else {"image": batch}
+
+
+def quantise_model(model: Path, out: Path, images: Pixels, preparation: Preparation) -> None:
+    """Writes `out`, the model in 8-bit integers.
+
+    Args:
+        model: An ONNX model in float32, as `export_bundle` writes it.
+        out: The file to write.
+        images: `(n, h, w, 3)` uint8 training images, prepared.
+        preparation: How they are normalised.
+    """
+    with tempfile.TemporaryDirectory() as scratch, write_atomically(out) as temporary:
+        ready = Path(scratch) / "ready.onnx"
+        quant_pre_process(model, ready, skip_symbolic_shape=True)
+        quantize_static(
+            ready,
+            temporary,
+            _Calibration(images, preparation),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+
+
+def quantise_bundle(
+    bundle: Bundle, learned: Pixels, chosen_on: Pixels, truths: NDArray[np.integer]
+) -> tuple[Card, Agreement]:
+    """Turns a float32 bundle into one of 8-bit integers, in its own folder.
+
+    Args:
+        bundle: What `export_bundle` wrote.
+        learned: `(n, h, w, 3)` uint8 prepared training images, for the ranges.
+        chosen_on: `(m, h, w, 3)` uint8 prepared validation images, for temperature and threshold.
+        truths: `(m,)` their class numbers.
+    """
+    before = _logits(bundle, chosen_on)
+    quantise_model(bundle.folder / "model.onnx", bundle.folder / "model.onnx", learned, bundle.card.preparation)
+    files = bundle.card.files | {"model.onnx": hash_file(bundle.folder / "model.onnx")}
+    card = dataclasses.replace(bundle.card, files=files)
+    after = _logits(Bundle(bundle.folder, card), chosen_on)
+    called = after.argmax(axis=1)
+    agreement = Agreement(
+        len(truths),
+        int((called == before.argmax(axis=1)).sum()),
+        float((before.argmax(axis=1) == truths).mean()),
+        float((called == truths).mean()),
+    )
+    found = calibrate(after, truths)
+    sure = to_probabilities(after, found.temperature).max(axis=1)
+    names = bundle.card.classes
+    confusion = count_confusion(
+        names, [names[truth] for truth in truths], [names[label] for label in called], list(sure >= found.threshold)
+    )
+    validation = found.validation | {
+        "precision": "8-bit integers, quantised after training",
+        "confusion": confusion.to_fields(),
+    }
+    card = dataclasses.replace(
+        card, temperature=found.temperature, accept_threshold=found.threshold, validation=validation
+    )
+    write_card(bundle.folder, card)
+    return card, agreement
+
+
+def _logits(bundle: Bundle, images: Pixels) -> NDArray[np.float64]:
+    classifier = Classifier(bundle)
+    parts = [
+        classifier.classify_batch(images[start : start + _BATCH]).logits for start in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float64)

@@ -1,0 +1,252 @@
+"""Each source reads its own tiny tree, as a folder and as a zip."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from leukolens.core.errors import DataError
+from leukolens.core.results import Box
+from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.sources import ORIGINS, SOURCES, read_source
+
+Tree = dict[str, str | bytes]
+
+
+def png(width: int = 20, height: int = 10) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (width, height), "pink").save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(params=["folder", "zip"])
+def plant(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Tree], Path]:
+    def write(tree: Tree) -> Path:
+        data = {name: content.encode() if isinstance(content, str) else content for name, content in tree.items()}
+        if request.param == "zip":
+            with zipfile.ZipFile(tmp_path / "given.zip", "w") as archive:
+                for name, content in data.items():
+                    archive.writestr(name, content)
+            return tmp_path / "given.zip"
+        for name, content in data.items():
+            path = tmp_path / "given" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return tmp_path / "given"
+
+    return write
+
+
+def by_id(manifest: Manifest) -> dict[str, Record]:
+    return {record.id: record for record in manifest.records}
+
+
+def reasons(manifest: Manifest) -> dict[str, str]:
+    return {refusal.image: refusal.why for refusal in manifest.refused}
+
+
+Plant = Callable[[Tree], Path]
+
+
+def test_folder(plant: Plant) -> None:
+    names = ["TRAIN/Neutrophils/a.png", "TRAIN/1_EOSINOPHIL/slide 3/b.png", "val/band/c.png", "smudge/d.png", "e.png"]
+    manifest = read_source("mine", plant({name: png() for name in names} | {"TRAIN/notes.txt": "x"}))
+    assert manifest.name == "mine"
+    records = by_id(manifest)
+    assert {name: (r.label, r.sub_label, r.original_label, r.part, r.group) for name, r in records.items()} == {
+        "a": ("neutrophil", None, "Neutrophils", "train", "a"),
+        "b": ("eosinophil", None, "1_EOSINOPHIL", "train", "b"),
+        "c": ("neutrophil", "band", "band", "validation", "c"),
+    }
+    assert set(reasons(manifest)) == {"smudge/d.png", "e.png"}
+
+
+def test_pbc(plant: Plant) -> None:
+    names = [
+        "neutrophil/BNE_1.jpg",
+        "neutrophil/SNE_2.jpg",
+        "ig/PMY_3.jpg",
+        "ig/IG_4.jpg",
+        "eosinophil/EO_246684.jpg",
+        "eosinophil/EO_409717.jpg",
+        "eosinophil/BNE_9.jpg",
+    ]
+    records = by_id(read_source("pbc", plant({f"PBC_dataset_normal_DIB/{name}": png() for name in names})))
+    assert [records[name].sub_label for name in ("BNE_1", "SNE_2", "PMY_3", "IG_4", "BNE_9")] == [
+        "band",
+        "segmented",
+        "promyelocyte",
+        None,
+        None,  # its folder says eosinophil
+    ]
+    assert records["EO_246684"].group == records["EO_409717"].group
+    assert records["BNE_1"].group == "BNE_1"
+    assert records["IG_4"].label == "immature_granulocyte"
+
+
+@pytest.mark.parametrize("top", ["", "dataset2-master/dataset2-master/images/"])
+def test_kaggle(top: str, plant: Plant) -> None:
+    names = [
+        "TEST/EOSINOPHIL/_0_2183",
+        "TEST/EOSINOPHIL/_0_9763",
+        "TRAIN/MONOCYTE/_6_3666",
+        "TEST_SIMPLE/EOSINOPHIL/_0_5239",
+    ]
+    tree: Tree = {f"{top}{name}.jpeg": png() for name in names} | {
+        "dataset-master/JPEGImages/BloodImage_00000.jpg": png()
+    }
+    manifest = read_source("kaggle", plant(tree))
+    assert {name: (r.group, r.part, r.label) for name, r in by_id(manifest).items()} == {
+        "TEST/EOSINOPHIL/_0_2183": ("BloodImage_00387", "test", "eosinophil"),
+        "TEST/EOSINOPHIL/_0_9763": ("BloodImage_00204", "test", "eosinophil"),
+        "TRAIN/MONOCYTE/_6_3666": ("unmapped/TRAIN/MONOCYTE/_6_3666", "train", "monocyte"),
+    }
+    assert {doubt.image: doubt.why.split(": ")[0] for doubt in manifest.doubts} == {
+        "TEST/EOSINOPHIL/_0_9763": "its source field is unsure",
+        "TRAIN/MONOCYTE/_6_3666": "its source field is unknown",
+    }
+    assert set(reasons(manifest)) == {"TEST_SIMPLE/EOSINOPHIL/_0_5239", "dataset-master"}
+
+
+def voc(*boxes: tuple[str, int, int, int, int]) -> str:
+    parts = [
+        f"<object><name>{n}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax></bndbox></object>"
+        for n, a, b, c, d in boxes
+    ]
+    return f"<annotation>{''.join(parts)}</annotation>"
+
+
+WBC, RBC = ("WBC", 1, 2, 8, 9), ("RBC", 10, 2, 14, 6)
+
+
+def test_bccd(plant: Plant) -> None:
+    top = "BCCD_Dataset/BCCD"
+    tree: Tree = {f"{top}/JPEGImages/BloodImage_0000{number}.jpg": png() for number in range(5)}
+    tree |= {
+        f"{top}/Annotations/BloodImage_00000.xml": voc(WBC, RBC, ("Platelets", 15, 0, 18, 3)),
+        f"{top}/Annotations/BloodImage_00001.xml": voc(RBC, ("RBC", 5, 5, 5, 7), ("Dirt", 1, 1, 3, 3)),
+        f"{top}/Annotations/BloodImage_00002.xml": "<annotation><object>",
+        f"{top}/Annotations/BloodImage_00003.xml": '<!DOCTYPE a [<!ENTITY b "bbbb">]><annotation>&b;</annotation>',
+        f"{top}/ImageSets/Main/train.txt": "BloodImage_00000\nBloodImage_00001\n",
+        f"{top}/ImageSets/Main/val.txt": "BloodImage_00002\nBloodImage_00099\n",
+        f"{top}/ImageSets/Main/trainval.txt": "BloodImage_00003\n",
+    }
+    manifest = read_source("bccd", plant(tree))
+    records = by_id(manifest)
+    assert records["BloodImage_00000"].boxes == (
+        Box(1, 2, 8, 9, "leukocyte"),
+        Box(10, 2, 14, 6, "red_cell"),
+        Box(15, 0, 18, 3, "platelet", "platelet"),
+    )
+    assert [records[f"BloodImage_0000{number}"].part for number in range(5)] == ["train", "train", "validation", "", ""]
+    assert len(records["BloodImage_00001"].boxes) == 1
+    whys = [(refusal.image[-2:], refusal.why) for refusal in manifest.refused]
+    for image, what in (
+        ("01", "no area"),
+        ("01", "called 'Dirt'"),
+        ("02", "not XML"),
+        ("03", "entities"),
+        ("04", "no annotation"),
+        ("99", "no picture"),
+    ):
+        assert any(image == number and what in why for number, why in whys), what
+
+
+def test_kaggle_fields(plant: Plant) -> None:
+    top = "dataset-master/dataset-master"
+    rows = {
+        0: "NEUTROPHIL",
+        1: '"NEUTROPHIL, EOSINOPHIL"',
+        2: '"EOSINOPHIL, EOSINOPHIL"',
+        3: "MONOCYTE",
+        4: "",
+        9: "LYMPHOCYTE",
+    }
+    tree: Tree = {
+        f"{top}/labels.csv": ",Image,Category\n" + "".join(f",{number},{word}\n" for number, word in rows.items())
+    }
+    for number, boxes in enumerate([(WBC, RBC), (WBC, WBC), (WBC, WBC), (WBC, WBC), (WBC,), (WBC,)]):
+        tree[f"{top}/JPEGImages/BloodImage_0000{number}.jpg"] = png()
+        tree[f"{top}/Annotations/BloodImage_0000{number}.xml"] = voc(*boxes)
+    manifest = read_source("kaggle-fields", plant(tree))
+    cells = manifest.cells().labelled().records
+    assert [(cell.id, cell.label, cell.group) for cell in cells] == [
+        ("BloodImage_00000#0", "neutrophil", "BloodImage_00000"),
+        ("BloodImage_00002#0", "eosinophil", "BloodImage_00002"),
+        ("BloodImage_00002#1", "eosinophil", "BloodImage_00002"),
+    ]
+    # Of these Kaggle's TEST holds copies of the second, by our map.
+    assert [record.part for record in manifest.records[:3]] == ["train", "test", "train"]
+    why = reasons(manifest)
+    for number, what in (
+        (1, "which is which"),
+        (3, "names 1 leukocytes"),
+        (4, "no class"),
+        (5, "does not name it"),
+        (9, "no picture"),
+    ):
+        assert what in why[f"BloodImage_0000{number}"]
+
+
+def test_chula(plant: Plant) -> None:
+    tree: Tree = {
+        f"WBC_Samples/train/images/{stem}.webp": png(100, 50)
+        for stem in ("N-5Bb_0001", "E-8_0002", "HF-M-8_0003", "M-8_0004", "odd")
+    }
+    lines = {
+        "N-5Bb_0001": "0 0.5 0.5 0.2 0.4\n\n",
+        "E-8_0002": "3 0.5 0.5 0.2 0.4\n",
+        "HF-M-8_0003": "4 0.1 0.1 0.1 0.1\nx y\n7 .5 .5 .1 .1",
+        "odd": "1 .5 .5 .1 .1",
+        "M-8_0009": "4 .5 .5 .1 .1",
+    }
+    tree |= {f"WBC_Samples/train/labels/{stem}.txt": text for stem, text in lines.items()}
+    manifest = read_source("chula", plant(tree))
+    records = by_id(manifest)
+    assert {name: record.group for name, record in records.items()} == {
+        "N-5Bb_0001": "slide 5B",
+        "E-8_0002": "slide 8",
+        "HF-M-8_0003": "slide 8",
+        "odd": "odd",
+    }
+    box = records["N-5Bb_0001"].boxes[0]
+    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((40, 15, 60, 35))
+    assert (box.kind, box.label) == ("leukocyte", "neutrophil")
+    assert {doubt.image for doubt in manifest.doubts} == {"E-8_0002", "odd"}
+    assert records["E-8_0002"].boxes[0].label == "lymphocyte"  # kept as the dataset says
+    why = [(refusal.image, refusal.why) for refusal in manifest.refused]
+    assert ("M-8_0004", "has no label file of its name") in why
+    assert any("M-8_0009.txt" in image and "without a picture" in what for image, what in why)
+    assert sum(image == "HF-M-8_0003" for image, _ in why) == 2  # a line that does not read, an unknown number
+
+
+def test_txl(plant: Plant) -> None:
+    known = "0184a270-648e-5e6d-bc61-a9e8f7b0f6e4"  # uuid5 of MO_2733.jpg
+    tree: Tree = {f"TXL_PBC/images/val/{stem}.webp": png() for stem in (known, "another")}
+    tree |= {
+        f"TXL_PBC/labels/val/{stem}.txt": "0 .5 .5 .2 .2\n1 .2 .2 .1 .1\n2 .8 .8 .1 .1\n" for stem in (known, "another")
+    }
+    records = by_id(read_source("txl", plant(tree)))
+    assert {name: record.group for name, record in records.items()} == {known: "MO_2733", "another": "another"}
+    assert [(box.kind, box.label) for box in records[known].boxes] == [
+        ("leukocyte", None),
+        ("red_cell", None),
+        ("platelet", "platelet"),
+    ]
+    assert records[known].part == "validation"
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name not in ("folder", "pbc")])
+def test_another_tree_is_said_to_be_another(name: str, plant: Plant) -> None:
+    with pytest.raises(DataError, match="as it came"):
+        read_source(name, plant({"neutrophil/a.png": png()}))
+
+
+def test_each_public_source_names_its_home() -> None:
+    assert set(ORIGINS) == set(SOURCES) - {"folder"}
+    for origin in ORIGINS.values():
+        assert origin.home.startswith("https://") and origin.licence and origin.credit
+        assert origin.download or origin.kaggle

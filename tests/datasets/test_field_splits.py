@@ -1,0 +1,95 @@
+"""The split that a finder of cells is trained by."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from leukolens.core.errors import DataError
+from leukolens.core.results import Box
+from leukolens.datasets.field_splits import join_datasets, list_judged_groups, split_fields
+from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.maps import list_same_fields, name_field, read_map
+from leukolens.datasets.sources import read_source
+from leukolens.datasets.splits import unite_groups
+
+BOX = (Box(0, 0, 9, 9, "red_cell"),)
+
+
+def field(number: int, part: str = "train", source: str = "bccd") -> Record:
+    name = name_field(str(number))
+    return Record(name, f"{name}.jpg", None, "", source, name, part, boxes=BOX)
+
+
+def bccd(count: int = 411) -> Manifest:
+    """All numbers of BCCD and Kaggle's originals; every fifth is on the test list."""
+    return Manifest("bccd", tuple(field(n, "test" if n % 5 == 0 else "train") for n in range(count)))
+
+
+def chula() -> Manifest:
+    frames = [
+        Record(f"E-{slide}_{n}", "x", None, "", "chula", f"slide {slide}", boxes=BOX)
+        for slide in range(14)
+        for n in range(6)
+    ]
+    return Manifest("chula", tuple(frames))
+
+
+def test_nothing_judged_is_learned_from_or_chosen_on() -> None:
+    split = split_fields([bccd(), chula()])
+    assert not split.leaky
+    used = set(split.parts["train"]) | set(split.parts["validation"])
+    assert set(split.parts["test"]) == {record.id for record in bccd().records if record.part == "test"}
+    sources = {row["source_blood_image"] for row in read_map("kaggle-source-map.csv") if row["file"].startswith("TEST")}
+    judged = {name_field(number) for number in sources if number}
+    assert len(judged) == 71
+    banned = judged | set(split.parts["test"])
+    assert not used & banned
+    for a, b in list_same_fields():
+        assert a not in banned or b not in used
+        assert b not in banned or a not in used
+    assert used | set(split.parts["test"]) | set(split.left_out) == {
+        record.id for manifest in (bccd(), chula()) for record in manifest.records
+    }
+
+
+def test_slides_and_photographs_of_one_field_stay_together_and_each_dataset_is_on_both_sides() -> None:
+    datasets = [bccd(), chula()]
+    split = split_fields(datasets)
+    group_of = unite_groups(join_datasets(datasets).records)
+    train, validation = ({group_of[i] for i in split.parts[part]} for part in ("train", "validation"))
+    assert not train & validation
+    for start, expected in (("BloodImage", 0.15), ("E-", 0.15)):
+        counts = [sum(i.startswith(start) for i in split.parts[part]) for part in ("train", "validation")]
+        assert counts[1] / sum(counts) == pytest.approx(expected, abs=0.06)
+    assert split_fields(datasets).hash == split.hash != split_fields(datasets, seed=1).hash
+
+
+def test_another_photograph_of_a_judged_field_is_left_out_by_its_own_name() -> None:
+    judged = list_judged_groups()
+    twins = [pair for pair in list_same_fields() if any(name in judged for name in pair)]
+    assert twins
+    split = split_fields([bccd()])
+    for name in twins[0]:
+        assert name in split.left_out or name in split.parts["test"]
+
+
+def test_what_has_no_terms_or_no_box_or_a_name_twice_is_not_used() -> None:
+    pbc = Record("uuid", "x", None, "", "txl", "BA_1", boxes=BOX)
+    others = tuple(dataclasses.replace(pbc, id=f"uuid{n}", group=f"BA_{n}") for n in range(9))
+    raabin = Record("strange", "x", None, "", "txl", "strange", boxes=BOX)
+    empty = dataclasses.replace(pbc, id="empty", boxes=())
+    split = split_fields([Manifest("txl", (pbc, *others, raabin, empty))])
+    assert "Raabin" in split.left_out["strange"] and "no box" in split.left_out["empty"]
+    with pytest.raises(DataError, match="Name each once"):
+        split_fields([bccd(), bccd()])
+
+
+@pytest.mark.real
+def test_the_real_datasets_are_split_without_a_leak(real_data: Path) -> None:
+    zips = {"bccd": "bccd.zip", "txl": "txl-pbc-part.zip", "chula": "chula-wbc.zip"}
+    manifests = [read_source(name, real_data / file) for name, file in zips.items()]
+    split = split_fields(manifests)
+    assert not split.leaky and len(split.parts["test"]) == 72
+    counts = [sum(split.part_of(record.id) != "" for record in manifest.records) for manifest in manifests]
+    assert counts == [72 + 215, 500, 488]

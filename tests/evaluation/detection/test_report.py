@@ -1,0 +1,91 @@
+"""The report on a finder: fields drawn by hand, boxes shaken and dropped at random."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leukolens.core.errors import DataError
+from leukolens.core.files import read_rows
+from leukolens.core.results import Box, Detection
+from leukolens.core.taxonomy import DETECTED_KINDS
+from leukolens.evaluation.classification.metrics import Provenance
+from leukolens.evaluation.detection.matching import JudgedField
+from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence, measure_finder
+from leukolens.evaluation.detection.report import write_detection_report
+
+SIZES = {"leukocyte": 60, "red_cell": 40, "platelet": 14}
+THRESHOLDS = dict.fromkeys(DETECTED_KINDS, 0.4)
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    """Eight fields; the careless truth lacks half of the red cells, every seventh careful box is doubtful."""
+    generator = np.random.default_rng(0)
+    raw, anew = [], []
+    for number in range(8):
+        boxes, finds = [], []
+        for place in range(12):
+            kind = "leukocyte" if place == 0 else "platelet" if place == 1 else "red_cell"
+            x, y = 80 * (place % 4) + 5, 80 * (place // 4) + 5
+            boxes.append(Box(x, y, x + SIZES[kind], y + SIZES[kind], kind))
+            shaken = generator.normal(0, 0.04 * SIZES[kind], 2)
+            if generator.random() < 0.9:
+                moved = (x + shaken[0], y + shaken[1])
+                far = Box(*moved, moved[0] + SIZES[kind], moved[1] + SIZES[kind], kind)
+                finds.append(Detection(far, float(generator.uniform(0.3, 1))))
+        finds.append(Detection(Box(250, 170, 290, 210, "red_cell"), 0.6))
+        name = f"field <{number}>"
+        careless = [box for index, box in enumerate(boxes) if index < 2 or index % 2]
+        raw.append(JudgedField(name, name, tuple(careless), tuple(finds)))
+        doubtful = tuple(boxes[6::7])
+        sure = tuple(box for box in boxes if box not in doubtful)
+        anew.append(JudgedField(name, name, sure, tuple(finds), doubtful))
+    provenance = Provenance("toy", "discs", "test")
+    return Evidence({RAW: raw, RELABELLED: anew}, RELABELLED, THRESHOLDS, provenance, 1, Counter({"red cells": 8}))
+
+
+def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidence: Evidence, tmp_path: Path) -> None:
+    metrics = measure_finder(evidence, draws=40)
+    report = write_detection_report(tmp_path, evidence, metrics, lambda name: np.full((260, 330, 3), 200, np.uint8))
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    assert list(metrics["truths"]) == ["relabelled", "relabelled_sure", "raw"]
+    anew, sure, raw = (metrics["truths"][name]["per_kind"]["red_cell"] for name in metrics["truths"])
+    assert (anew["true"], sure["true"], raw["true"]) == (80, 72, 40)
+    assert raw["precision"] < 0.6 < anew["precision"]
+    counting = metrics["truths"]["relabelled"]["counting"]["red_cell"]
+    assert (counting["counted"], counting["true"]) == (anew["counted"], 80)
+    rows = [row for row in read_rows(tmp_path / "detections.csv") if row["kind"] == "red_cell"]
+    counted = [row for row in rows if row["counted"] == "True"]
+    assert len(counted) == anew["counted"]
+    assert sum(row["relabelled"] == "cell" for row in counted) == anew["hits"]
+    assert sum(row["raw"] == "cell" for row in counted) == raw["hits"]
+    whose = metrics["errors_against_raw"]["red_cell"]["false find"]
+    assert sum(whose.values()) == raw["counted"] - raw["hits"]
+    assert whose["the truth's"] > whose["the finder's"] > 0
+    page = report.read_text()
+    assert "field &lt;0&gt;" in page and "<0>" not in page
+    assert (tmp_path / "agreement-red_cell.svg").is_file()
+    errors = read_rows(tmp_path / "errors.csv")
+    assert sum(row["truth"] == "raw" and row["whose"] == "the truth's" for row in errors) > 0
+
+
+def test_one_truth_and_no_pictures_make_a_report_too(evidence: Evidence, tmp_path: Path) -> None:
+    alone = Evidence({RAW: evidence.fields[RAW]}, RAW, THRESHOLDS, Provenance("toy", "discs", "all", True, "planted"))
+    metrics = measure_finder(alone, draws=20)
+    assert metrics["errors_against_raw"] == {}
+    page = write_detection_report(tmp_path, alone, metrics, lambda name: None).read_text()
+    assert "THIS SPLIT LEAKS" in page and "no picture at hand" in page
+
+
+def test_only_what_the_truth_knows_is_judged() -> None:
+    finds = (Detection(Box(0, 0, 10, 10, "leukocyte"), 0.9), Detection(Box(20, 0, 30, 10, "red_cell"), 0.9))
+    field = JudgedField("a", "a", (Box(0, 0, 10, 10, "leukocyte"),), finds)
+    metrics = measure_finder(Evidence({RAW: [field]}, RAW, THRESHOLDS, Provenance()), draws=5)
+    assert list(metrics["truths"][RAW]["per_kind"]) == ["leukocyte"]
+    assert metrics["truths"][RAW]["map50"] == 1.0
+    nothing = JudgedField("a", "a", (), finds)
+    with pytest.raises(DataError, match="No field"):
+        measure_finder(Evidence({RAW: [nothing]}, RAW, THRESHOLDS, Provenance()), draws=5)

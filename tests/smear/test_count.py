@@ -1,0 +1,185 @@
+"""Fields to counts, with a finder of discs and a namer of colours whose answers are known."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leukolens.core.pixels import Pixels
+from leukolens.core.results import Advice, Box, DetectedField, SmearResult
+from leukolens.inference import look
+from leukolens.inference.detector import Detector, load_detector
+from leukolens.smear import count as room
+from leukolens.smear.count import CountSettings, count
+
+RED = 48
+
+
+@pytest.fixture(autouse=True)
+def good_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discs are no blood, which the gate would rightly say."""
+    monkeypatch.setattr(room, "judge_field", lambda pixels, detected: ())
+
+
+def disc(x: float, y: float, wide: float = RED, kind: str = "red_cell") -> Box:
+    return Box(x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2, kind)
+
+
+def red_cells(left: int = 0, top: int = 0) -> list[Box]:
+    return [disc(60 + 90 * i - left, 70 + 90 * j - top) for j in range(5) for i in range(8)]
+
+
+def shuffled(seed: int) -> list[Box]:
+    generator = np.random.default_rng(seed)
+    return [
+        disc(60 + 90 * i + dx, 70 + 90 * j + dy)
+        for j in range(5)
+        for i in range(8)
+        for dx, dy in [generator.integers(-12, 13, 2)]
+    ]
+
+
+class Bench:
+    def __init__(self, toy_finder: Any, detector: Path, bundle: Path) -> None:
+        self.draw, self.detector, self.bundle = toy_finder.draw_discs, detector, bundle
+
+    def count(self, *fields: Pixels, **known: Any) -> SmearResult:
+        return count(list(fields), CountSettings(**known), self.bundle, self.detector)
+
+
+@pytest.fixture
+def bench(toy_finder: Any, toy_detector: Path, toy_bundle: Path) -> Bench:
+    return Bench(toy_finder, toy_detector, toy_bundle)
+
+
+def test_every_cell_is_counted_once_under_its_kind(bench: Bench) -> None:
+    boxes = shuffled(0)
+    boxes[11] = disc(330, 160, 66, "leukocyte")
+    boxes[20] = disc(420, 250, 20, "platelet")
+    result = bench.count(bench.draw((480, 780), boxes), name="S1")
+    (field,) = result.fields
+    kinds = [cell.box.kind for cell in field.cells]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == {"leukocyte": 1, "red_cell": 38, "platelet": 1}
+    assert {item.kind: item.count for item in result.kinds} == {"leukocyte": 1, "red_cell": 38, "platelet": 1}
+    (white,) = [cell for cell in field.cells if cell.box.kind == "leukocyte"]
+    assert white.box.label in result.classes and len(white.probabilities) == len(result.classes)
+    assert white.status in ("accepted", "review")
+    assert field.scale_origin == "red cells" and field.red_cell_px == pytest.approx(RED, rel=0.15)
+    assert result.name == "S1"
+
+
+@pytest.mark.parametrize(("threshold", "status"), [(0.7, "smudge"), (0.9, "review"), (None, "review")])
+def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, threshold: float | None, status: str
+) -> None:
+    find_cells = Detector.find_cells
+
+    def find_burst(self: Detector, *given: Any) -> DetectedField:
+        found = find_cells(self, *given)
+        burst = tuple(dataclasses.replace(item, smudge=0.8) for item in found.detections)
+        return dataclasses.replace(found, detections=burst)
+
+    boxes = shuffled(0)
+    boxes[11] = disc(330, 160, 66, "leukocyte")
+    field = bench.draw((480, 780), boxes)
+    detector = load_detector(bench.detector)
+    finder = Detector(detector)
+    finder.card = dataclasses.replace(detector.card, smudge_threshold=threshold)
+    monkeypatch.setattr(room, "Detector", lambda bundle: finder)
+    monkeypatch.setattr(Detector, "find_cells", find_burst)
+    monkeypatch.setattr(room, "shows_nucleus", lambda field, box: True)
+    result = bench.count(field)
+    (cell,) = [cell for cell in result.fields[0].cells if cell.box.kind == "leukocyte"]
+    assert cell.status == status and ("burst" in cell.reason) == (status == "smudge")
+    assert result.differential.apart.get("smudge", 0) == (status == "smudge")
+    assert {cell.status for cell in result.fields[0].cells if cell.box.kind == "red_cell"} <= {"accepted", "cut"}
+
+
+def test_cells_on_the_border_and_in_clumps_are_set_apart(bench: Bench) -> None:
+    boxes = shuffled(1)
+    boxes[0] = disc(10, 70, 66, "leukocyte")
+    result = bench.count(bench.draw((480, 780), boxes))
+    (cell,) = [cell for cell in result.fields[0].cells if cell.box.kind == "leukocyte"]
+    assert (cell.status, cell.reason) == ("cut", "lies on the field's border")
+    assert result.differential.leukocytes == 0
+    assert result.differential.apart["cut"] == 1
+
+
+def test_a_leukocyte_without_a_stained_nucleus_is_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = shuffled(0)
+    boxes[11] = disc(330, 160, 66, "leukocyte")
+    monkeypatch.setattr(room, "shows_nucleus", lambda field, box: False)
+    (white,) = [
+        cell for cell in bench.count(bench.draw((480, 780), boxes)).fields[0].cells if cell.box.kind == "leukocyte"
+    ]
+    assert (white.status, white.reason) == ("review", "no stained nucleus is seen in it")
+
+
+def test_a_clump_is_two_boxes_that_share_much() -> None:
+    seen = np.zeros((400, 400, 3), np.uint8)
+    one, near, far = disc(200, 200, 60), disc(225, 215, 60), disc(255, 200, 60)
+    assert room._set_apart(one, [near], seen)[0] == "clumped"
+    assert room._set_apart(one, [far], seen)[0] == ""
+
+
+def test_a_cell_seen_in_two_overlapping_fields_counts_once(bench: Bench) -> None:
+    boxes = shuffled(2)
+    boxes[11] = disc(330, 160, 66, "leukocyte")
+    wide = bench.draw((480, 780), boxes)
+    left, right = wide[:, :600], wide[:, 180:]
+    result = bench.count(left, right)
+    whites = [cell.status for field in result.fields for cell in field.cells if cell.box.kind == "leukocyte"]
+    assert len(whites) == 2 and whites[1] == "repeated" and whites[0] != "repeated"
+    reasons = {cell.reason for cell in result.fields[1].cells if cell.status == "repeated"}
+    assert reasons == {"counted in array 0, which shows the same place"}
+    once = {(round(c.box.x0 + 180 * k), round(c.box.y0)) for k, f in enumerate(result.fields) for c in f.cells}
+    counted = sum(item.count for item in result.kinds)
+    assert abs(counted - 40) <= 2 < len(once)  # two columns stand on the cuts
+
+
+def test_a_cell_that_was_cut_in_one_field_counts_where_it_is_whole(bench: Bench) -> None:
+    boxes = shuffled(3)
+    boxes[13] = disc(510, 160, 66, "leukocyte")
+    wide = bench.draw((480, 780), boxes)
+    result = bench.count(wide[:, :525], wide[:, 150:])
+    whites = [cell.status for field in result.fields for cell in field.cells if cell.box.kind == "leukocyte"]
+    assert whites[0] == "cut" and whites[1] in ("accepted", "review")
+
+
+def test_boxes_lie_in_the_photograph_where_the_eyepiece_is_cut_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = np.zeros((700, 1000, 3), np.uint8)
+    picture[100:580, 150:930] = bench.draw((480, 780), shuffled(4))
+    monkeypatch.setattr(look, "find_view", lambda pixels: Box(150, 100, 930, 580, "view"))
+    (field,) = bench.count(picture).fields
+    boxes = sorted((cell.box for cell in field.cells), key=lambda box: (box.y0, box.x0))
+    assert len(boxes) == 40
+    assert min(box.x0 for box in boxes) > 150 and max(box.y1 for box in boxes) < 580
+    assert (field.height_px, field.width_px) == (700, 1000)
+
+
+def test_a_field_that_may_not_be_counted_stays_out_and_is_shown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Advice("out of focus", "Refocus.", stops=True)
+    bad = bench.draw((480, 780), red_cells())
+    good = bench.draw((480, 780), shuffled(5))
+    monkeypatch.setattr(room, "judge_field", lambda pixels, detected: (stop,) if (pixels == bad).all() else ())
+    result = bench.count(bad, good)
+    assert [field.usable for field in result.fields] == [False, True]
+    assert {item.kind: item.count for item in result.kinds}["red_cell"] == 40
+    assert "repeated" not in {cell.status for field in result.fields for cell in field.cells}
+
+
+def test_what_cannot_be_read_is_refused_and_the_rest_goes_on(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "note.jpg").write_text("no picture")
+    good = bench.draw((480, 780), shuffled(6))
+    settings = CountSettings()
+    result = count([tmp_path / "note.jpg", np.zeros((9, 9), np.uint8), good], settings, bench.bundle, bench.detector)
+    assert len(result.fields) == 1 and len(result.refused) == 2
+
+
+def test_nothing_to_count_is_no_error(bench: Bench) -> None:
+    result = bench.count(np.full((200, 300, 3), 255, np.uint8))
+    assert result.fields[0].cells == () and result.differential.leukocytes == 0
