@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Advice, Box, FieldCell, FieldResult, Refusal, SmearResult
+from leukolens.core.results import Advice, Box, FieldCell, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.datasets.synthetic import SyntheticField, draw_field, draw_slide
 from leukolens.inference.classifier import load_bundle
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.ranges import read_ranges
+from leukolens.smear.results import FieldResult, SmearResult
 
 PIXEL_UM = 0.13
 REASONS = {

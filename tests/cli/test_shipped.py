@@ -32,7 +32,7 @@ def test_the_shipped_bundle_is_what_its_card_says(pbc: Manifest) -> None:
     assert split.hash == bundle.card.training["split_hash"] and not split.leaky
     chosen = split.parts["test"][::17]
     predictions, refused = predict_records(pbc.select(chosen).records, bundle, load_detector())
-    right = sum(call.label == truth for call, truth in zip(predictions.calls, predictions.truths, strict=True))
+    right = sum(call.label == truth for call, truth in zip(predictions.items, predictions.truths, strict=True))
     # 201 cells at an accuracy of .985 or more: under 190 right would happen less than once in a million tries.
     assert not refused and len(chosen) == 201 and right >= 190
 

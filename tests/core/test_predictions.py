@@ -5,13 +5,13 @@ import pytest
 
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions, read_predictions, write_predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Prediction
 
 CLASSES = ("neutrophil", "platelet")
 CALLS = (
-    CellCall("a b.png", "neutrophil", 0.75, np.array([0.75, 0.25]), "accepted"),
-    CellCall("=new\nline\udcff.png", "platelet", 0.5, np.array([0.5, 0.5]), "review", 'unsure, "very"'),
-    CellCall("blank.png", "", 0.0, np.empty(0), "rejected", "no cell"),
+    Prediction("a b.png", "neutrophil", 0.75, np.array([0.75, 0.25]), "accepted"),
+    Prediction("=new\nline\udcff.png", "platelet", 0.5, np.array([0.5, 0.5]), "review", 'unsure, "very"'),
+    Prediction("blank.png", "", 0.0, np.empty(0), "rejected", "no cell"),
 )
 
 
@@ -20,7 +20,7 @@ def test_predictions_survive_a_round_trip(tmp_path: Path) -> None:
     write_predictions(tmp_path / "p.csv", before)
     after = read_predictions(tmp_path / "p.csv")
     assert (after.classes, after.truths, after.groups) == (before.classes, before.truths, before.groups)
-    for one, other in zip(after.calls, before.calls, strict=True):
+    for one, other in zip(after.items, before.items, strict=True):
         assert (one.image, one.label, one.status, one.reason) == (other.image, other.label, other.status, other.reason)
     np.testing.assert_allclose(after.probabilities, before.probabilities)
     assert before.to_csv() == (tmp_path / "p.csv").read_text()

@@ -9,7 +9,7 @@ import pytest
 
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import Box, CellCall
+from leukolens.core.results import Box, Prediction
 from leukolens.explore.gate import (
     NONE,
     ONE,
@@ -79,7 +79,7 @@ def test_verdicts_beside_counted_leukocytes() -> None:
 
 def predictions_of(labels: list[str], probabilities: list[float], truths: tuple[str, ...] = ()) -> Predictions:
     calls = tuple(
-        CellCall(f"i{n}", label, p, np.array([p, 1 - p]), "accepted" if p > 0.7 else "review")
+        Prediction(f"i{n}", label, p, np.array([p, 1 - p]), "accepted" if p > 0.7 else "review")
         for n, (label, p) in enumerate(zip(labels, probabilities, strict=True))
     )
     return Predictions(("monocyte", "basophil"), calls, truths)

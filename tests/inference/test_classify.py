@@ -8,7 +8,7 @@ from PIL import Image
 
 from leukolens.core.errors import UsageError
 from leukolens.core.pixels import Preparation, crop_cell
-from leukolens.core.results import Advice, Box, CellCall
+from leukolens.core.results import Advice, Box, Prediction
 from leukolens.datasets.manifest import Record
 from leukolens.inference import classify as room
 from leukolens.inference import look
@@ -34,10 +34,10 @@ def test_arrays_and_files_get_the_same_calls_in_order(toy_bundle: Path, tmp_path
         Image.fromarray(draw(label)).save(paths[-1])
     from_files = classify(paths, toy_bundle, whole=True)
     from_arrays = classify([draw(label) for label in labels], toy_bundle, whole=True)
-    assert [call.label for call in from_files.calls] == labels == [call.label for call in from_arrays.calls]
-    assert [call.image for call in from_files.calls] == [str(path) for path in paths]
+    assert [call.label for call in from_files.items] == labels == [call.label for call in from_arrays.items]
+    assert [call.image for call in from_files.items] == [str(path) for path in paths]
     assert from_files.to_pandas()["label"].tolist() == labels
-    np.testing.assert_allclose(from_files.calls[0].probabilities, from_arrays.calls[0].probabilities)
+    np.testing.assert_allclose(from_files.items[0].probabilities, from_arrays.items[0].probabilities)
 
 
 def test_what_cannot_be_read_is_refused_and_the_rest_goes_on(toy_bundle: Path, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_what_cannot_be_read_is_refused_and_the_rest_goes_on(toy_bundle: Path, t
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "empty.png").touch()
     result = classify([tmp_path, tmp_path / "missing.png"], toy_bundle, whole=True)
-    assert [call.image for call in result.calls] == [str(good)]
+    assert [call.image for call in result.items] == [str(good)]
     assert {Path(refusal.image).name for refusal in result.refused} == {"text.jpg", "empty.png", "missing.png"}
 
 
@@ -55,7 +55,7 @@ def test_doubt_is_said(toy_bundle: Path) -> None:
     half = draw("basophil")
     half[:, :, 0] = 230
     tiny = draw("basophil", 12)
-    sure, doubt, blank, small = classify([draw("basophil"), half, grey, tiny], toy_bundle, whole=True).calls
+    sure, doubt, blank, small = classify([draw("basophil"), half, grey, tiny], toy_bundle, whole=True).items
     assert (sure.status, doubt.status, blank.status, small.status) == ("accepted", "review", "rejected", "rejected")
     assert "below 0.900" in doubt.reason and "one colour" in blank.reason and "pixels" in small.reason
     assert blank.label == "" and len(blank.probabilities) == 0
@@ -64,7 +64,7 @@ def test_doubt_is_said(toy_bundle: Path) -> None:
 def test_a_wrong_array_is_refused(toy_bundle: Path) -> None:
     result = classify([np.zeros((8, 8), np.uint8), draw("lymphocyte")], toy_bundle, whole=True)
     assert len(result.refused) == 1 and "(8, 8)" in result.refused[0].why
-    assert result.calls[0].label == "lymphocyte"
+    assert result.items[0].label == "lymphocyte"
 
 
 def test_a_field_is_judged_by_its_cell(toy_bundle: Path, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_field_is_judged_by_its_cell(toy_bundle: Path, tmp_path: Path) -> None
     record = Record("field#0", str(path), "lymphocyte", "", "t", "slide 1", cell=cell)
     gone = Record("gone", str(tmp_path / "gone.png"), "lymphocyte", "", "t", "slide 1")
     predictions, refused = predict_records([record, gone], load_bundle(toy_bundle), None)
-    assert predictions.calls[0].status == "rejected"  # the crop is plain green: one colour
+    assert predictions.items[0].status == "rejected"  # the crop is plain green: one colour
     assert predictions.groups == ("slide 1",) and predictions.truths == ("lymphocyte",)
     assert [refusal.image for refusal in refused] == ["gone"]
 
@@ -88,14 +88,14 @@ def test_the_cell_that_a_picture_is_about_is_found_and_cut(
     red_cells = [Box(x - 24, y - 24, x + 24, y + 24, "red_cell") for x, y in grid if (x, y) != (330, 240)]
     cell = Box(330 - 33, 240 - 33, 330 + 33, 240 + 33, "leukocyte")
     field = toy_finder.draw_discs((480, 640), [*red_cells, cell])
-    found, whole = (classify(field, toy_bundle, toy_detector, whole=whole).calls[0] for whole in (False, True))
+    found, whole = (classify(field, toy_bundle, toy_detector, whole=whole).items[0] for whole in (False, True))
     assert found.box and whole.box is None
     middle = ((found.box.x0 + found.box.x1) / 2, (found.box.y0 + found.box.y1) / 2)
     assert middle == pytest.approx((330, 240), abs=4)
     shown = crop_cell(field, found.box, Preparation.cell_context)
     assert len(shown) == pytest.approx(4.45 * 48, rel=0.1)
-    np.testing.assert_allclose(found.probabilities, classify(shown, toy_bundle, whole=True).calls[0].probabilities)
-    empty = classify(toy_finder.draw_discs((480, 640), red_cells), toy_bundle, toy_detector).calls[0]
+    np.testing.assert_allclose(found.probabilities, classify(shown, toy_bundle, whole=True).items[0].probabilities)
+    empty = classify(toy_finder.draw_discs((480, 640), red_cells), toy_bundle, toy_detector).items[0]
     assert (empty.status, empty.box) == ("review", None) and "no leukocyte" in empty.reason
 
 
@@ -104,7 +104,7 @@ def test_what_stops_a_field_sends_a_picture_to_review(
 ) -> None:
     stop = Advice("not a stained blood film", "Photograph one.", stops=True)
     monkeypatch.setattr(room, "judge_field", lambda pixels, detected: (stop, Advice("a little pale", "Stain longer.")))
-    (call,) = classify(draw("basophil", 64), toy_bundle, toy_detector).calls
+    (call,) = classify(draw("basophil", 64), toy_bundle, toy_detector).items
     assert call.status == "review" and call.reason.startswith("not a stained blood film")
     assert "pale" not in call.reason and call.label == "basophil"
 
@@ -114,9 +114,9 @@ def test_a_box_lies_in_the_photograph_where_the_eyepiece_is_cut_away(
 ) -> None:
     field = toy_finder.draw_discs((480, 640), [Box(60, 40, 126, 106, "leukocyte")])
     framed = np.pad(field, ((100, 50), (150, 20), (0, 0)))
-    (plain,) = classify(field, toy_bundle, toy_detector).calls
-    monkeypatch.setattr(look, "find_view", lambda pixels: Box(150, 100, 790, 580, "view"))
-    (moved,) = classify(framed, toy_bundle, toy_detector).calls
+    (plain,) = classify(field, toy_bundle, toy_detector).items
+    monkeypatch.setattr(look, "find_view", lambda pixels: (150, 100, 790, 580))
+    (moved,) = classify(framed, toy_bundle, toy_detector).items
     assert plain.box and moved.box
     assert (moved.box.x0 - plain.box.x0, moved.box.y1 - plain.box.y1) == pytest.approx((150, 100))
 
@@ -132,7 +132,7 @@ def test_results_come_while_later_images_are_still_unread(toy_bundle: Path) -> N
 
     stream = classify_images(endless(), load_bundle(toy_bundle), None)
     for _ in range(3 * BATCH_SIZE):
-        assert isinstance(next(stream), CellCall)
+        assert isinstance(next(stream), Prediction)
     assert read <= 8 * BATCH_SIZE
     stream.close()
 

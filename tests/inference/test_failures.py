@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from leukolens.core.pixels import Preparation
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Prediction
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic import write_cells
 from leukolens.datasets.tree import open_tree
@@ -35,7 +35,7 @@ def judged(cells: list[Path], folder: Path, groups: int) -> tuple[Predictions, d
         picture.save(folder / f"{name}.png")
         group = f"g{index % groups}" if groups else name
         records[name] = Record(name, str(folder / f"{name}.png"), "neutrophil", "", "toy", group)
-        calls.append(CellCall(name, CLASSES[index < 10], 0.9, np.array([0.5, 0.5]), "accepted"))
+        calls.append(Prediction(name, CLASSES[index < 10], 0.9, np.array([0.5, 0.5]), "accepted"))
         truths.append("neutrophil")
     groups_of = tuple(record.group for record in records.values())
     return Predictions(CLASSES, tuple(calls), tuple(truths), groups_of), records

@@ -49,11 +49,12 @@ def test_the_window_lies_in_the_disc_and_is_large(
     for _ in range(turns):  # a quarter turn to the left takes (x, y) to (y, width - x)
         x, y = y, (WIDTH if _ % 2 == 0 else HEIGHT) - x
     view = find_view(pixels)
-    assert view is not None and view.kind == "view"
-    assert 0 <= view.x0 < view.x1 <= pixels.shape[1] and 0 <= view.y0 < view.y1 <= pixels.shape[0]
-    corners = [np.hypot(a - x, b - y) for a in (view.x0, view.x1) for b in (view.y0, view.y1)]
+    assert view is not None
+    x0, y0, x1, y1 = view
+    assert 0 <= x0 < x1 <= pixels.shape[1] and 0 <= y0 < y1 <= pixels.shape[0]
+    corners = [np.hypot(a - x, b - y) for a in (x0, x1) for b in (y0, y1)]
     assert max(corners) <= radius * (1 - aslant / 2) + 4
-    area = (view.x1 - view.x0) * (view.y1 - view.y0)
+    area = (x1 - x0) * (y1 - y0)
     assert area >= least_share * min(np.pi * radius**2, WIDTH * HEIGHT)
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from leukolens.core.confusion import Confusion
-from leukolens.core.results import Box, FieldCell, FieldResult
+from leukolens.core.results import Box, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.inference.subject import is_cut
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import make_differential
+from leukolens.smear.results import FieldResult
 
 SIZES = {"monocyte": 130.0, "lymphocyte": 70.0}
 SURE = Confusion(CELL_CLASSES, np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 8), np.int64))

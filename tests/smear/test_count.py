@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Advice, Box, DetectedField, SmearResult
+from leukolens.core.results import Advice, Box, DetectedField
 from leukolens.inference import look
 from leukolens.inference.detector import Detector, load_detector
 from leukolens.smear import count as room
 from leukolens.smear.count import CountSettings, count
+from leukolens.smear.results import SmearResult
 
 RED = 48
 
@@ -153,7 +154,7 @@ def test_boxes_lie_in_the_photograph_where_the_eyepiece_is_cut_away(
 ) -> None:
     picture = np.zeros((700, 1000, 3), np.uint8)
     picture[100:580, 150:930] = bench.draw((480, 780), shuffled(4))
-    monkeypatch.setattr(look, "find_view", lambda pixels: Box(150, 100, 930, 580, "view"))
+    monkeypatch.setattr(look, "find_view", lambda pixels: (150, 100, 930, 580))
     (field,) = bench.count(picture).fields
     boxes = sorted((cell.box for cell in field.cells), key=lambda box: (box.y0, box.x0))
     assert len(boxes) == 40

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from leukolens.core.results import SmearResult
 from leukolens.smear.differential import make_differential
 from leukolens.smear.fhir import describe_smear
 from leukolens.smear.ranges import ReferenceRanges
+from leukolens.smear.results import SmearResult
 
 NOW = "2026-01-02T03:04:05+00:00"
 

@@ -14,10 +14,10 @@ from PIL import Image
 
 from leukolens.core.errors import InputRefused
 from leukolens.core.files import read_rows
-from leukolens.core.results import SmearResult
 from leukolens.inference.classifier import load_bundle
 from leukolens.smear.differential import make_differential
 from leukolens.smear.files import CELL_COLUMNS, SHARE_COLUMNS, name_safely, write_smear
+from leukolens.smear.results import SmearResult
 
 HOSTILE = ("=2+2 <b>.jpg", "a/same.png", "b/SAME.png", "line\nbreak \udcff/../x.tif")
 

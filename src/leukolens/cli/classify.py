@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from leukolens.cli.main import FAILED, SOME_REFUSED
+from leukolens.core.results import CellStatus
 
 if TYPE_CHECKING:
-    from leukolens.core.results import CellCall, Refusal
+    from leukolens.core.results import Prediction, Refusal
     from leukolens.inference.classifier import Bundle
 
 
@@ -70,7 +71,7 @@ def command(
     click.echo(f"bundle: {bundle.card.name}; {found}; {len(sources)} images", err=True)
     tally: Counter[str] = Counter()
 
-    def calls() -> "Iterator[CellCall]":
+    def calls() -> "Iterator[Prediction]":
         with click.progressbar(
             classify_images(sources, bundle, detector), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
         ) as results:
@@ -98,7 +99,7 @@ def command(
     ctx.exit(SOME_REFUSED if refused else 0)
 
 
-def _write(calls: "Iterator[CellCall]", bundle: "Bundle", out: Path | None, as_json: bool) -> None:
+def _write(calls: "Iterator[Prediction]", bundle: "Bundle", out: Path | None, as_json: bool) -> None:
     """Streams the calls: memory stays flat, and a killed run leaves no file."""
     from leukolens.core.files import format_rows, write_atomically
     from leukolens.core.predictions import Predictions
@@ -119,11 +120,11 @@ def _write(calls: "Iterator[CellCall]", bundle: "Bundle", out: Path | None, as_j
         stream.writelines(lines)
 
 
-def _note(call: "CellCall", tally: Counter[str]) -> None:
+def _note(call: "Prediction", tally: Counter[str]) -> None:
     tally["done"] += 1
-    if call.status != "rejected":
+    if call.status != CellStatus.REJECTED:
         tally["named"] += 1
-        tally["unsure"] += call.status == "review"
+        tally["unsure"] += call.status == CellStatus.REVIEW
 
 
 def _warn_if_unlike(tally: Counter[str], bundle: "Bundle") -> None:
@@ -140,7 +141,7 @@ def _after(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _describe(call: "CellCall", bundle: "Bundle") -> dict[str, object]:
+def _describe(call: "Prediction", bundle: "Bundle") -> dict[str, object]:
     from leukolens.core.files import show_name
 
     shares = dict(zip(bundle.card.classes, (round(float(value), 6) for value in call.probabilities), strict=False))

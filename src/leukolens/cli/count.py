@@ -11,8 +11,8 @@ import click
 from leukolens.cli.main import FAILED, SOME_REFUSED
 
 if TYPE_CHECKING:
-    from leukolens.core.results import SmearResult
     from leukolens.smear.ranges import ReferenceRanges
+    from leukolens.smear.results import SmearResult
 
 
 class _Positive(click.FloatRange):

@@ -72,9 +72,10 @@ def command(
 def _read_truth(path: Path) -> "dict[str, list[Box]]":
     from leukolens.core.files import read_rows
     from leukolens.core.results import Box
+    from leukolens.core.taxonomy import CellKind
 
     boxes: dict[str, list[Box]] = {}
     for row in read_rows(path):
         x0, y0, x1, y1 = (float(row[side]) for side in ("x0", "y0", "x1", "y1"))
-        boxes.setdefault(row["field"], []).append(Box(x0, y0, x1, y1, row["kind"], row["label"] or None))
+        boxes.setdefault(row["field"], []).append(Box(x0, y0, x1, y1, CellKind(row["kind"]), row["label"] or None))
     return boxes

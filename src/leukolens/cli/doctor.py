@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukolens.cli.main import FAILED
+from leukolens.core.taxonomy import CellKind
 
 if TYPE_CHECKING:
     from leukolens.core.card import Card
@@ -84,7 +85,7 @@ def _test_namer() -> tuple[int, int]:
 
     bundle = load_bundle()
     cells = [draw_cell(name, np.random.default_rng(7)) for name in bundle.card.classes]
-    calls = classify(cells, bundle).calls
+    calls = classify(cells, bundle).items
     right = sum(call.label == name for call, name in zip(calls, bundle.card.classes, strict=True))
     return right, len(cells)
 
@@ -99,8 +100,8 @@ def _test_finder() -> tuple[int, int]:
     from leukolens.inference.detector import Detector, load_detector
 
     field = draw_field(np.random.default_rng(7), leukocytes=("neutrophil", "lymphocyte", "monocyte"))
-    drawn = [Box(c.x0, c.y0, c.x1, c.y1, c.kind) for c in field.cells if c.kind == "leukocyte"]
+    drawn = [Box(c.x0, c.y0, c.x1, c.y1, CellKind(c.kind)) for c in field.cells if c.kind == CellKind.LEUKOCYTE]
     detected = Detector(load_detector()).find_cells(field.image)
-    found = [item.box for item in detected.detections if item.box.kind == "leukocyte"]
+    found = [item.box for item in detected.detections if item.box.kind == CellKind.LEUKOCYTE]
     overlaps = measure_overlaps(stack_corners(drawn)[:, None], stack_corners(found)[None])
     return int((overlaps > 0.5).any(axis=1).sum()), len(drawn)

@@ -110,7 +110,7 @@ def _find_reasons(model: str | None, cells: "Manifest", predictions: "Prediction
     """Reasons and maps of what the model saw: where a cell was found, that cell."""
     from leukolens.inference.failures import find_reasons
 
-    seen = {call.image: call.box for call in predictions.calls}
+    seen = {call.image: call.box for call in predictions.items}
     records = {
         record.id: dataclasses.replace(record, cell=seen.get(record.id, record.cell)) for record in cells.records
     }

@@ -45,7 +45,7 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
         seen = scan(records, bar.update)
     pictures = find_pictures(records)
     with click.progressbar(
-        length=len(predictions.calls) if predictions else 0, hidden=not shown, file=sys.stderr
+        length=len(predictions.items) if predictions else 0, hidden=not shown, file=sys.stderr
     ) as bar:
         gate = build_gate(
             seen, predictions, lambda judged: find_doubtful(seen.rows, judged, pictures, load_detector(), bar.update)

@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 
 from leukolens.core.errors import DataError
 from leukolens.core.files import format_rows, read_rows, write_rows
-from leukolens.core.results import CellCall
+from leukolens.core.results import CellStatus, Prediction
 from leukolens.core.taxonomy import CELL_CLASSES
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Calls on many cells with what is known of their truth.
+    """Predictions on many cells, and what is known of their ground truth.
 
     Attributes:
         classes: `k` class names, the columns of the probabilities.
-        calls: `n` calls, in order.
+        items: `n` predictions, in order.
         truths: `n` class names, empty where unknown; or empty.
         groups: `n` names of what must not be torn apart (source field, slide), empty where unknown; or empty.
     """
 
     classes: tuple[str, ...]
-    calls: tuple[CellCall, ...]
+    items: tuple[Prediction, ...]
     truths: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
@@ -36,7 +36,7 @@ class Predictions:
     def probabilities(self) -> NDArray[np.float64]:
         """`(n, k)` calibrated probabilities; rows of rejected calls are NaN."""
         blank = np.full(len(self.classes), np.nan)
-        rows = [call.probabilities if len(call.probabilities) else blank for call in self.calls]
+        rows = [call.probabilities if len(call.probabilities) else blank for call in self.items]
         return np.stack(rows) if rows else np.empty((0, len(self.classes)))
 
     def header(self) -> list[str]:
@@ -47,7 +47,7 @@ class Predictions:
     def rows(self) -> list[list[object]]:
         """The file's rows, probabilities to six decimals."""
         rows: list[list[object]] = []
-        for index, call in enumerate(self.calls):
+        for index, call in enumerate(self.items):
             values = [f"{value:.6f}" for value in call.probabilities] or [""] * len(self.classes)
             row: list[object] = [call.image, call.label, f"{call.probability:.6f}", call.status, call.reason, *values]
             row += [column[index] for column in (self.truths, self.groups) if column]
@@ -88,7 +88,7 @@ def _column(rows: Sequence[dict[str, str]], name: str) -> tuple[str, ...]:
     return tuple(row[name] for row in rows) if name in rows[0] else ()
 
 
-def _read_call(path: Path, number: int, row: dict[str, str], classes: tuple[str, ...]) -> CellCall:
+def _read_call(path: Path, number: int, row: dict[str, str], classes: tuple[str, ...]) -> Prediction:
     try:
         texts = [row[f"p_{name}"] for name in classes]
         values = np.array([float(text) for text in texts]) if all(texts) else np.empty(0)
@@ -97,5 +97,12 @@ def _read_call(path: Path, number: int, row: dict[str, str], classes: tuple[str,
         raise DataError(f"{path}, line {number}: {error}. Expected probabilities as numbers from 0 to 1.") from error
     if len(values) and (not np.isfinite(values).all() or values.min() < 0 or abs(values.sum() - 1) > 1e-3):
         raise DataError(f"{path}, line {number}: the probabilities sum to {values.sum():.4f}, expected 1.")
-    status = row.get("status") or "accepted"
-    return CellCall(row["image"], row["label"], probability, values, status, row.get("reason", ""))
+    status = _read_status(path, number, row.get("status", ""))
+    return Prediction(row["image"], row["label"], probability, values, status, row.get("reason", ""))
+
+
+def _read_status(path: Path, number: int, text: str) -> CellStatus:
+    try:
+        return CellStatus(text or CellStatus.ACCEPTED)
+    except ValueError as error:
+        raise DataError(f"{path}, line {number}: status {text!r}. Expected accepted, review or rejected.") from error

@@ -1,36 +1,85 @@
 """The frozen results that rooms hand to one another: boxes, calls on cells, fields, smears, and what became of an input."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.intervals import Interval
+from leukolens.core.taxonomy import CellKind
 
 
 @dataclass(frozen=True)
 class Box:
     """Where a cell lies in its field, in pixels of the field as decoded; `x1` and `y1` are exclusive.
 
-    `kind` is `leukocyte`, `red_cell` or `platelet`; `label` is a class of the taxonomy where one is known.
+    `label` is a class of the taxonomy where one is known.
     """
 
     x0: float
     y0: float
     x1: float
     y1: float
-    kind: str
+    kind: CellKind
     label: str | None = None
+
+    @property
+    def width(self) -> float:
+        """In pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Its x and y, in pixels."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    @property
+    def xyxy(self) -> NDArray[np.float64]:
+        """`(4,)`: x0, y0, x1, y1."""
+        return np.array([self.x0, self.y0, self.x1, self.y1], np.float64)
+
+    def shift(self, x: float, y: float) -> "Box":
+        """The same box, moved right and down by so many pixels."""
+        return replace(self, x0=self.x0 + x, y0=self.y0 + y, x1=self.x1 + x, y1=self.y1 + y)
 
     def widen(self, factor: float) -> "Box":
         """The same cell's, its width and height times the factor, about its middle."""
-        x, y = (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
-        across, down = factor * (self.x1 - self.x0) / 2, factor * (self.y1 - self.y0) / 2
+        x, y = self.centre
+        across, down = factor * self.width / 2, factor * self.height / 2
         return replace(self, x0=x - across, y0=y - down, x1=x + across, y1=y + down)
 
 
+class CellStatus(StrEnum):
+    """What becomes of a cell or an image; only `accepted` cells are counted."""
+
+    ACCEPTED = "accepted"
+    """The calibrated probability reaches the card's threshold, and nothing else speaks against it."""
+    REVIEW = "review"
+    """A person has to look: the reason says why."""
+    REJECTED = "rejected"
+    """An image that shows no cell or cannot be used; never a cell of a field."""
+    CUT = "cut"
+    """A cell of a field that lies on the field's border."""
+    CLUMPED = "clumped"
+    """A leukocyte that overlaps another one."""
+    SMUDGE = "smudge"
+    """A leukocyte that looks burst."""
+    REPEATED = "repeated"
+    """A cell that was counted in another field, which shows the same place."""
+
+
 @dataclass(frozen=True)
-class CellCall:
+class Prediction:
     """What LeukoLens says of one cell.
 
     Attributes:
@@ -38,7 +87,7 @@ class CellCall:
         label: The most probable class, empty when rejected before it was named.
         probability: Calibrated probability of `label`, 0..1.
         probabilities: One per class of the bundle, `(k,)` float64 summing to 1; empty when never named.
-        status: `accepted`, `review` or `rejected`.
+        status: `ACCEPTED`, `REVIEW` or `REJECTED`.
         reason: Why it is not accepted, in plain words; empty otherwise.
         warnings: What was odd about the input though it could be read.
         box: Where the input was cut; None where it was taken whole.
@@ -48,7 +97,7 @@ class CellCall:
     label: str
     probability: float
     probabilities: NDArray[np.float64]
-    status: str
+    status: CellStatus
     reason: str = ""
     warnings: tuple[str, ...] = ()
     box: Box | None = None
@@ -94,14 +143,6 @@ class DetectedField:
     scale_origin: str
 
 
-CELL_STATUSES = ("accepted", "review", "cut", "clumped", "smudge", "repeated", "rejected")
-"""What becomes of a cell that was found.
-
-Only `accepted` ones are counted; `review` is unsure, `cut` lies on the field's border, `clumped` cannot be told from its
-neighbours, `smudge` has burst, `repeated` was counted in an overlapping field, `rejected` is none of the classes asked for.
-"""
-
-
 @dataclass(frozen=True)
 class FieldCell:
     """One cell of a field.
@@ -111,7 +152,7 @@ class FieldCell:
         score: How sure the finder is that a cell of this kind is there, 0..1.
         probability: Calibrated probability of the class; the score where cells of this kind are not named.
         probabilities: One per class of the classifier, `(k,)` float64; empty where it was not asked.
-        status: One of `CELL_STATUSES`.
+        status: Counted, for review, or why it is set apart.
         reason: Why it is not accepted, in plain words; empty otherwise.
     """
 
@@ -119,7 +160,7 @@ class FieldCell:
     score: float
     probability: float
     probabilities: NDArray[np.float64]
-    status: str
+    status: CellStatus
     reason: str = ""
 
 
@@ -133,172 +174,3 @@ class Advice:
     fault: str
     action: str
     stops: bool = False
-
-
-@dataclass(frozen=True)
-class FieldResult:
-    """One field of a smear.
-
-    Attributes:
-        name: Name of the input.
-        height_px: Of the field as decoded.
-        width_px: Likewise.
-        cells: Every cell found, counted or not.
-        red_cell_px: Diameter of its red cells; None where unknown.
-        pixel_size_um: Micrometres a pixel; None where unknown.
-        scale_origin: `given`, `red cells` or `unknown`.
-        advice: What is wrong with the picture; with one that stops, the field is left out of the smear's counts.
-        warnings: What was odd about the file though it could be read.
-        seen: Left, top, right and bottom of what was looked at, in pixels, where an eyepiece leaves black around it.
-    """
-
-    name: str
-    height_px: int
-    width_px: int
-    cells: tuple[FieldCell, ...]
-    red_cell_px: float | None
-    pixel_size_um: float | None
-    scale_origin: str
-    advice: tuple[Advice, ...] = ()
-    warnings: tuple[str, ...] = ()
-    seen: tuple[int, int, int, int] | None = None
-
-    @property
-    def usable(self) -> bool:
-        """Whether its cells may be counted."""
-        return not any(item.stops for item in self.advice)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The range that a healthy person's value lies in.
-
-    Attributes:
-        low: Its lower end, in percent, or in cells per litre.
-        high: Its upper end.
-        per_liter: Whether it is of cells per litre.
-        source: Which table it stands in, and where that has it from.
-    """
-
-    low: float
-    high: float
-    per_liter: bool
-    source: str
-
-    @property
-    def words(self) -> str:
-        """The range with its unit."""
-        if self.per_liter:
-            return f"{self.low / 1e9:g} to {self.high / 1e9:g} x 10^9 per litre"
-        return f"{self.low:g} to {self.high:g} %"
-
-    def __str__(self) -> str:
-        """The range with its source."""
-        return f"{self.words} ({self.source})"
-
-
-@dataclass(frozen=True)
-class Share:
-    """One class of a differential; all shares are percent of the leukocytes counted.
-
-    Attributes:
-        label: The class.
-        count: Cells counted as it.
-        percent: Their share.
-        interval: 95 % interval of that share alone, what the count says before the classifier's errors.
-        simultaneous: Interval which holds for all classes at once with 95 %.
-        corrected: Share after the classifier's known errors; None where they are not known or plainly do not hold here.
-        corrected_interval: 95 % interval of that.
-        if_unsure: Least and greatest share if all unsure cells were of one class.
-        per_liter: Cells of the class per litre, with its interval; None where the leukocyte count is not given.
-        flag: `low` or `high` where the whole interval, and the corrected one if any, lie outside the reference range.
-        reference: The range; None where there is none.
-    """
-
-    label: str
-    count: int
-    percent: float
-    interval: Interval
-    simultaneous: Interval
-    corrected: float | None
-    corrected_interval: Interval | None
-    if_unsure: tuple[float, float]
-    per_liter: tuple[float, Interval] | None = None
-    flag: str = ""
-    reference: Reference | None = None
-
-
-@dataclass(frozen=True)
-class Differential:
-    """A differential count.
-
-    Attributes:
-        shares: One per leukocyte class that the classifier can name.
-        leukocytes: Cells counted: the denominator.
-        apart: Leukocytes found but not counted, by status.
-        erythroblasts: Nucleated red cells accepted.
-        erythroblasts_per_100: Per 100 leukocytes with its interval; None where no leukocyte was counted, or the
-            classifier cannot name an erythroblast.
-        leukocytes_per_liter: As given by the caller.
-        corrected_leukocytes_per_liter: Without the nucleated red cells that a counter takes for leukocytes; None
-            where one of the two is not known.
-        neutrophil_lymphocyte_ratio: With its interval; None where no lymphocyte was counted.
-        progress: Cells counted against the usual goals, `(goal, missing)`.
-        why_not_corrected: Why no share is corrected, in plain words; empty where they are.
-        unlike: Why the cells seem unlike those that the classifier was judged on; then no name can be relied on, nothing is
-            corrected and nothing flagged. Empty where they do not.
-    """
-
-    shares: tuple[Share, ...]
-    leukocytes: int
-    apart: dict[str, int]
-    erythroblasts: int
-    erythroblasts_per_100: tuple[float, Interval] | None
-    leukocytes_per_liter: float | None
-    corrected_leukocytes_per_liter: float | None
-    neutrophil_lymphocyte_ratio: tuple[float, Interval] | None
-    progress: tuple[tuple[int, int], ...]
-    why_not_corrected: str = ""
-    unlike: str = ""
-
-
-@dataclass(frozen=True)
-class KindCount:
-    """How many cells of one kind the usable fields hold.
-
-    Attributes:
-        kind: One of the taxonomy's detected kinds.
-        count: In all usable fields.
-        per_field: Mean per field with its interval over fields.
-        estimate: What the site's factor makes of it, in words with its unit; empty without a factor.
-    """
-
-    kind: str
-    count: int
-    per_field: tuple[float, Interval]
-    estimate: str = ""
-
-
-@dataclass(frozen=True)
-class SmearResult:
-    """What was found in the fields of one smear.
-
-    Attributes:
-        name: Of the smear.
-        fields: In the order given.
-        refused: Inputs that could not be read, and why.
-        differential: Of all usable fields.
-        kinds: Counts of each kind.
-        classes: Classes that the classifier can name.
-        classifier: Name of its bundle.
-        detector: Name of the finder's bundle.
-    """
-
-    name: str
-    fields: tuple[FieldResult, ...]
-    refused: tuple[Refusal, ...]
-    differential: Differential
-    kinds: tuple[KindCount, ...]
-    classes: tuple[str, ...]
-    classifier: str
-    detector: str

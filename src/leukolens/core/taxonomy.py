@@ -6,6 +6,7 @@ alone uses (PBC's file prefixes, Chula's numbers) stand with that dataset's sour
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 CELL_CLASSES = (
     "neutrophil",
@@ -22,8 +23,17 @@ CELL_CLASSES = (
 LEUKOCYTE_CLASSES = CELL_CLASSES[:6]
 """The classes whose percentages make a differential."""
 
-DETECTED_KINDS = ("leukocyte", "red_cell", "platelet")
-"""What a finder of cells tells apart before the cells are named; erythroblasts count as leukocytes until named."""
+
+class CellKind(StrEnum):
+    """What a detector tells apart before the classifier is asked; an erythroblast is a leukocyte until then."""
+
+    LEUKOCYTE = "leukocyte"
+    RED_CELL = "red_cell"
+    PLATELET = "platelet"
+
+
+DETECTED_KINDS = tuple(CellKind)
+"""The kinds in the order that every card and table uses."""
 
 
 @dataclass(frozen=True)

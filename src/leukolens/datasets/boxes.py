@@ -11,9 +11,10 @@ from xml.etree import ElementTree
 
 from leukolens.core.errors import InputRefused
 from leukolens.core.results import Box
+from leukolens.core.taxonomy import CellKind
 
 # What a dataset's word or number for a box means: a kind of cell, and a class where that is known.
-Kind = tuple[str, str | None]
+Kind = tuple[CellKind, str | None]
 
 
 def parse_voc(text: str, kinds: Mapping[str, Kind]) -> tuple[list[Box], list[str]]:
@@ -75,4 +76,4 @@ def _add_box(word: str, corners: list[str], kinds: Mapping[str, Kind], boxes: li
 
 def name_leukocytes(boxes: list[Box], label: str) -> list[Box]:
     """The same boxes, each leukocyte given a class."""
-    return [replace(box, label=label) if box.kind == "leukocyte" else box for box in boxes]
+    return [replace(box, label=label) if box.kind == CellKind.LEUKOCYTE else box for box in boxes]

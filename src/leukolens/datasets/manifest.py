@@ -17,7 +17,7 @@ from leukolens.core.errors import DataError, InputRefused, UsageError
 from leukolens.core.files import hash_bytes, home_folder, read_rows, show_name, write_rows
 from leukolens.core.pixels import Pixels, Preparation, crop_cell
 from leukolens.core.results import Box, Refusal
-from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS
+from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, CellKind
 from leukolens.images.decoding import DecodedImage, read_image, split_reference
 
 UNMAPPED = "unmapped/"
@@ -77,7 +77,7 @@ class Manifest:
     def hash(self) -> str:
         """SHA-256 over what decides a result: ids, labels, groups, boxes; not where the files lie."""
         rows = sorted(
-            json.dumps([record.id, record.label, record.group, str(record.cell), len(record.boxes)])
+            json.dumps([record.id, record.label, record.group, _spell_box(record.cell), len(record.boxes)])
             for record in self.records
         )
         return hash_bytes("\n".join(rows).encode("utf-8", "surrogatepass"))
@@ -86,7 +86,7 @@ class Manifest:
         """One record per labelled leukocyte box where fields have such boxes; other records as they are."""
         records: list[Record] = []
         for record in self.records:
-            named = [box for box in record.boxes if box.label is not None and box.kind == "leukocyte"]
+            named = [box for box in record.boxes if box.label is not None and box.kind == CellKind.LEUKOCYTE]
             if record.cell is not None or not named:
                 records.append(record)
                 continue
@@ -112,6 +112,14 @@ class Manifest:
                 f"{len(missing)} images are not in the dataset {self.name}, {show_name(missing[0])} first. Is it the dataset that the split was made for?"
             )
         return replace(self, records=tuple(by_id[name] for name in wanted))
+
+
+def _spell_box(box: Box | None) -> str:
+    """A box as hashes of manifests have always spelt it: what a split was made for must not change with our classes."""
+    if box is None:
+        return "None"
+    corners = ", ".join(f"{name}={getattr(box, name)}" for name in ("x0", "y0", "x1", "y1"))
+    return f"Box({corners}, kind={str(box.kind)!r}, label={box.label!r})"
 
 
 def read_cell(record: Record, context: float) -> DecodedImage:
@@ -274,4 +282,4 @@ def _parse_box(fields: dict[str, object]) -> Box:
         raise ValueError(f"box {fields!r}, expected x0 < x1, y0 < y1 and a kind of {', '.join(DETECTED_KINDS)}")
     if label is not None and label not in CELL_CLASSES:
         raise ValueError(f"box label {label!r}, expected one of {', '.join(CELL_CLASSES)}")
-    return Box(numbers[0], numbers[1], numbers[2], numbers[3], kind, None if label is None else str(label))
+    return Box(numbers[0], numbers[1], numbers[2], numbers[3], CellKind(kind), None if label is None else str(label))

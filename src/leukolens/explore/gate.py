@@ -19,6 +19,7 @@ from leukolens.core.errors import DataError
 from leukolens.core.intervals import Interval, wilson_interval
 from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
+from leukolens.core.results import CellStatus
 from leukolens.explore.scan import Measured
 from leukolens.inference.detector import Detector, DetectorBundle
 from leukolens.inference.subject import find_subject
@@ -173,18 +174,18 @@ def match_predictions(predictions: Predictions, rows: Sequence[Measured]) -> Jud
         DataError: not one prediction is of an image of the dataset with a known class.
     """
     number = {row.id: index for index, row in enumerate(rows)}
-    truths = predictions.truths or ("",) * len(predictions.calls)
+    truths = predictions.truths or ("",) * len(predictions.items)
     found = []
-    for call, truth in zip(predictions.calls, truths, strict=True):
+    for call, truth in zip(predictions.items, truths, strict=True):
         index = number.get(call.image)
         if index is None or not call.label:
             continue
         known = truth or rows[index].label
         if known in predictions.classes:
-            found.append((index, call.label != known, call.probability, call.status == "accepted", call.label))
+            found.append((index, call.label != known, call.probability, call.status == CellStatus.ACCEPTED, call.label))
     if not found:
         raise DataError(
-            f"None of the {len(predictions.calls)} predictions is of a labelled image of this dataset. Were they made on another one?"
+            f"None of the {len(predictions.items)} predictions is of a labelled image of this dataset. Were they made on another one?"
         )
     row, wrong, probability, accepted, called = zip(*found, strict=True)
     return Judged(np.array(row), np.array(wrong), np.array(probability), np.array(accepted), called)

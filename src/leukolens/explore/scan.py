@@ -19,7 +19,7 @@ from scipy import ndimage
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.pixels import Pixels, Preparation
 from leukolens.core.results import Refusal
-from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.datasets.manifest import Record, read_cell
 from leukolens.quality.image import find_edges
 from leukolens.quality.stain import REDUCED_PX, Stained, find_stained
@@ -287,7 +287,7 @@ def _look(record: Record, size: tuple[int, int], wanted: bool) -> _Look:
         stained.strength,
         pieces,
         cut,
-        sum(box.kind == "leukocyte" for box in record.boxes) if record.boxes else None,
+        sum(box.kind == CellKind.LEUKOCYTE for box in record.boxes) if record.boxes else None,
     )
     return _Look(row, histogram, border, np.array(counts, np.int64), small, _keep(picture) if wanted else None)
 

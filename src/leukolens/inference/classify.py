@@ -21,7 +21,7 @@ from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import Box, CellCall, Refusal
+from leukolens.core.results import Box, Prediction, Refusal
 from leukolens.datasets.manifest import Record
 from leukolens.images.decoding import IMAGE_SUFFIXES, DecodedImage, read_image
 from leukolens.inference.classifier import Bundle, Classifier, load_bundle
@@ -60,13 +60,13 @@ class Calls:
     """What became of a list of images.
 
     Attributes:
-        calls: One per readable image, in order.
+        items: One per readable image, in order.
         refused: Images that could not be read, and why.
         bundle: Name of the bundle that was asked.
         classes: Its classes.
     """
 
-    calls: tuple[CellCall, ...]
+    items: tuple[Prediction, ...]
     refused: tuple[Refusal, ...]
     bundle: str
     classes: tuple[str, ...]
@@ -81,7 +81,7 @@ class Calls:
             import pandas  # type: ignore[import-untyped]
         except ImportError as error:
             raise UsageError("to_pandas() needs pandas: pip install pandas.") from error
-        predictions = Predictions(self.classes, self.calls)
+        predictions = Predictions(self.classes, self.items)
         return pandas.DataFrame(predictions.rows(), columns=predictions.header())
 
 
@@ -106,7 +106,7 @@ def classify(
     finder = None if whole else detector if isinstance(detector, DetectorBundle) else load_detector(detector)
     sources, refused = gather_sources(images)
     results = list(classify_images(sources, opened, finder))
-    calls = tuple(result for result in results if isinstance(result, CellCall))
+    calls = tuple(result for result in results if isinstance(result, Prediction))
     refused += [result for result in results if isinstance(result, Refusal)]
     return Calls(calls, tuple(refused), opened.card.name, opened.card.classes)
 
@@ -127,7 +127,7 @@ def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list
 
 def classify_images(
     sources: Iterable[Source], bundle: Bundle, detector: DetectorBundle | None
-) -> Iterator[CellCall | Refusal]:
+) -> Iterator[Prediction | Refusal]:
     """Calls and refusals in the order of the sources, as they become ready; without a detector, of images as they are."""
 
     def describe(index: int, source: Source) -> _Picture:
@@ -163,7 +163,9 @@ def predict_records(
     return Predictions(bundle.card.classes, tuple(calls), truths, groups), tuple(refused)
 
 
-def _run(pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle | None) -> Iterator[CellCall | Refusal]:
+def _run(
+    pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle | None
+) -> Iterator[Prediction | Refusal]:
     """One worker per processor takes small batches all the way: decode, find, cut, run on one thread, judge.
 
     Measured on two processors, this leaves less idle than decoding beside a model that spreads over both.
@@ -173,11 +175,11 @@ def _run(pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle 
     finder = Detector(detector, threads=1) if detector is not None else None
     remaining = iter(pictures)
 
-    def call_batch(batch: list[_Picture]) -> list[CellCall | Refusal]:
+    def call_batch(batch: list[_Picture]) -> list[Prediction | Refusal]:
         return list(_call([_prepare(picture, bundle.card, finder) for picture in batch], classifier))
 
     with ThreadPoolExecutor(processors, "classify") as pool:
-        waiting: deque[Future[list[CellCall | Refusal]]] = deque()
+        waiting: deque[Future[list[Prediction | Refusal]]] = deque()
         while True:
             while len(waiting) < _BATCHES_AHEAD * processors and (batch := list(islice(remaining, BATCH_SIZE))):
                 waiting.append(pool.submit(call_batch, batch))
@@ -206,7 +208,7 @@ def _prepare(picture: _Picture, card: Card, finder: Detector | None) -> _Prepare
     return _Prepared(picture.name, shown, fault, subject, decoded.warnings)
 
 
-def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterator[CellCall | Refusal]:
+def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterator[Prediction | Refusal]:
     shown = [item.pixels for item in prepared if isinstance(item, _Prepared) and item.pixels is not None]
     rows = iter(classifier.classify_batch(np.stack(shown)).probabilities if shown else ())
     for item in prepared:

@@ -60,12 +60,12 @@ def find_reasons(predictions: Predictions, records: Mapping[str, Record], mapper
         mapper: Draws maps; None where there is no model at hand.
     """
     window = mapper.preparation if mapper else None
-    wanted = [records[call.image] for call in predictions.calls if call.image in records]
+    wanted = [records[call.image] for call in predictions.items if call.image in records]
     qualities = measure_records(wanted, window)
     findings = Findings(FAULTS, _name_faults(predictions, records, qualities))
     if mapper is None:
         return findings
-    called = {call.image: call.label for call in predictions.calls}
+    called = {call.image: call.label for call in predictions.items}
 
     def heat_of(name: str) -> tuple[Pixels, NDArray[np.float32]] | None:
         if name not in records or not called.get(name):
@@ -106,7 +106,7 @@ def _name_faults(
     fold_of = {group: index % _FOLDS for index, group in enumerate(groups)}
     judged = [
         (call.image, truth, call.label == truth)
-        for call, truth in zip(predictions.calls, predictions.truths, strict=True)
+        for call, truth in zip(predictions.items, predictions.truths, strict=True)
         if call.image in qualities
     ]
     faults = {}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from leukolens.core.card import Card
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import CellCall
+from leukolens.core.results import CellStatus, Prediction
 
 SMALLEST_SIDE_PX = 24
 """Below this a cell's nucleus is a few pixels wide, and no class can be seen."""
@@ -31,14 +31,14 @@ def find_fault(image: Pixels) -> str:
     return ""
 
 
-def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnings: tuple[str, ...] = ()) -> CellCall:
+def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnings: tuple[str, ...] = ()) -> Prediction:
     """The call on one cell by the card's threshold."""
     best = int(probabilities.argmax())
     probability = float(probabilities[best])
     if probability >= card.accept_threshold:
-        return CellCall(name, card.classes[best], probability, probabilities, "accepted", "", warnings)
+        return Prediction(name, card.classes[best], probability, probabilities, CellStatus.ACCEPTED, "", warnings)
     reason = f"{UNSURE} {card.accept_threshold:.3f}"
-    return CellCall(name, card.classes[best], probability, probabilities, "review", reason, warnings)
+    return Prediction(name, card.classes[best], probability, probabilities, CellStatus.REVIEW, reason, warnings)
 
 
 def rule_out_platelet(probabilities: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.float64]:
@@ -47,11 +47,11 @@ def rule_out_platelet(probabilities: NDArray[np.float64], classes: Sequence[str]
     return np.asarray(left / left.sum()) if left.sum() > 0 else probabilities
 
 
-def doubt_call(call: CellCall, doubt: str) -> CellCall:
+def doubt_call(call: Prediction, doubt: str) -> Prediction:
     """The same call, for a person to look at."""
-    return replace(call, status="review", reason="; ".join(filter(None, (doubt, call.reason))))
+    return replace(call, status=CellStatus.REVIEW, reason="; ".join(filter(None, (doubt, call.reason))))
 
 
-def reject_image(name: str, reason: str, warnings: tuple[str, ...] = ()) -> CellCall:
+def reject_image(name: str, reason: str, warnings: tuple[str, ...] = ()) -> Prediction:
     """The call on a picture that shows no cell."""
-    return CellCall(name, "", 0.0, np.empty(0), "rejected", reason, warnings)
+    return Prediction(name, "", 0.0, np.empty(0), CellStatus.REJECTED, reason, warnings)

@@ -43,6 +43,6 @@ class Look:
 def look_at(picture: Pixels, finder: Detector, pixel_size_um: float | None = None) -> Look:
     """Finds the cells of a photograph `(h, w, 3)` uint8 RGB; its scale, where not given, by its red cells."""
     view = find_view(picture)
-    left, top = (round(view.x0), round(view.y0)) if view else (0, 0)
-    seen = picture[top : round(view.y1), left : round(view.x1)] if view else picture
+    left, top, right, bottom = view or (0, 0, picture.shape[1], picture.shape[0])
+    seen = picture[top:bottom, left:right]
     return Look(seen, left, top, finder.find_cells(seen, pixel_size_um))

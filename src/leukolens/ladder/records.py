@@ -124,7 +124,7 @@ def _surest_errors(predictions: Predictions, findings: Findings) -> list[tuple[s
             f"{call.probability:.4f}",
             ", ".join(findings.faults.get(call.image, ())),
         )
-        for call, truth, group in zip(predictions.calls, predictions.truths, predictions.groups, strict=True)
+        for call, truth, group in zip(predictions.items, predictions.truths, predictions.groups, strict=True)
         if call.label != truth
     ]
     return sorted(wrong, key=lambda row: row[4], reverse=True)[:MOST_ERRORS]

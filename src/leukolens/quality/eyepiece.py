@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Box
 from leukolens.quality.image import resize_by
 from leukolens.quality.stain import number_pieces
 
@@ -35,11 +34,14 @@ _STEPS = 48  # positions tried for each side of the window
 
 _Circle = tuple[float, float, float]
 
+Window = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels; the last two are exclusive."""
 
-def find_view(pixels: Pixels) -> Box | None:
+
+def find_view(pixels: Pixels) -> Window | None:
     """The largest upright window inside the eyepiece's disc, in pixels of the photograph; None where there is no disc.
 
-    The window's `kind` is `view`. Photographs are `(h, w, 3)` uint8 RGB, the disc may be off centre and cut by the frame.
+    A window is x0, y0, x1, y1; photographs are `(h, w, 3)` uint8 RGB, the disc may be off centre and cut by the frame.
     """
     height, width = pixels.shape[:2]
     scale = min(1.0, _REDUCED_PX / max(height, width))
@@ -51,8 +53,8 @@ def find_view(pixels: Pixels) -> Box | None:
     if circle is None:
         return None
     x0, y0, x1, y1 = np.array(_find_window(circle, light.shape)) / scale
-    box = Box(float(np.ceil(x0)), float(np.ceil(y0)), min(width, float(x1 // 1)), min(height, float(y1 // 1)), "view")
-    return box if box.x1 > box.x0 and box.y1 > box.y0 else None
+    window = (int(np.ceil(x0)), int(np.ceil(y0)), min(width, int(x1 // 1)), min(height, int(y1 // 1)))
+    return window if window[2] > window[0] and window[3] > window[1] else None
 
 
 def _find_outside(light: Pixels) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from PIL import Image
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, DetectedField
+from leukolens.core.taxonomy import CellKind
 from leukolens.quality.image import LUMA, find_edges, resize_by
 from leukolens.quality.stain import find_lit
 
@@ -180,16 +181,16 @@ def _measure_finds(densities: Plane, detected: DetectedField, window: Window, sc
     boxes = [found.box for found in detected.detections]
     shown = [(box, part) for box in boxes if (part := _find_part(box, densities.shape, window, scale)) is not None]
     density = densities.mean(axis=2)
-    reds = [float(np.median(density[part])) for box, part in shown if box.kind == "red_cell"]
-    nuclei = [float(np.percentile(densities[(*part, 0)], 80)) for box, part in shown if box.kind == "leukocyte"]
-    red_cells, side = sum(box.kind == "red_cell" for box in boxes), detected.red_cell_px
+    reds = [float(np.median(density[part])) for box, part in shown if box.kind == CellKind.RED_CELL]
+    nuclei = [float(np.percentile(densities[(*part, 0)], 80)) for box, part in shown if box.kind == CellKind.LEUKOCYTE]
+    red_cells, side = sum(box.kind == CellKind.RED_CELL for box in boxes), detected.red_cell_px
     return Finds(
-        leukocytes=sum(box.kind == "leukocyte" for box in boxes),
+        leukocytes=sum(box.kind == CellKind.LEUKOCYTE for box in boxes),
         red_cells=red_cells,
         red_cell_px=side,
         red_cells_across=min(shape) / side if side else None,
         red_cell_share=float(red_cells * np.pi / 4 * side**2 / (shape[0] * shape[1])) if side else None,
-        crowded_share=_find_crowded_share([box for box, _ in shown if box.kind == "red_cell"]) if reds else None,
+        crowded_share=_find_crowded_share([box for box, _ in shown if box.kind == CellKind.RED_CELL]) if reds else None,
         red_cell_density=float(np.median(reds)) if reds else None,
         nucleus_density=float(np.median(nuclei)) if nuclei else None,
     )

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from leukolens.core.overlaps import stack_corners
-from leukolens.core.results import FieldCell, FieldResult
+from leukolens.core.results import CellStatus, FieldCell
+from leukolens.core.taxonomy import CellKind
 from leukolens.inference.borders import borders_px
+from leukolens.smear.results import FieldResult
 
 _MIDDLE = 0.5
 """Side of the middle of a field, in shares of the places that a cell seen whole can take."""
@@ -45,7 +47,7 @@ def weigh_classes(fields: Iterable[FieldResult]) -> dict[str, float]:
 
 
 def _find_counted(field: FieldResult) -> Iterator[FieldCell]:
-    return (cell for cell in field.cells if cell.box.kind == "leukocyte" and cell.status == "accepted")
+    return (cell for cell in field.cells if cell.box.kind == CellKind.LEUKOCYTE and cell.status == CellStatus.ACCEPTED)
 
 
 def _place(cell: FieldCell, field: FieldResult) -> tuple[float, bool]:

@@ -14,8 +14,8 @@ import numpy as np
 from leukolens.core.errors import InputRefused
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
-from leukolens.core.results import Box, DetectedField, Detection, FieldCell, FieldResult, Refusal, SmearResult
-from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
+from leukolens.core.results import Box, CellStatus, DetectedField, Detection, FieldCell, Refusal
+from leukolens.core.taxonomy import LEUKOCYTE_CLASSES, CellKind
 from leukolens.images.decoding import DecodedImage, read_image
 from leukolens.inference.borders import are_cut
 from leukolens.inference.classifier import Bundle, Classifier, load_bundle
@@ -30,6 +30,7 @@ from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.overlap import Sight, pair_cells, remember_field
 from leukolens.smear.ranges import ReferenceRanges
+from leukolens.smear.results import FieldResult, SmearResult
 
 _MOST_SHARED = 0.25
 """A leukocyte whose box shares more of its area than this with another's lies in a clump."""
@@ -150,7 +151,7 @@ def count_field(
 def _name_leukocytes(
     seen: Pixels, detected: DetectedField, namer: Classifier, smudge_threshold: float | None
 ) -> list[FieldCell]:
-    found = [item for item in detected.detections if item.box.kind == "leukocyte"]
+    found = [item for item in detected.detections if item.box.kind == CellKind.LEUKOCYTE]
     if not found:
         return []
     preparation = namer.card.preparation
@@ -163,36 +164,36 @@ def _name_leukocytes(
         call = judge_cell("", row, namer.card)
         status, reason = _set_apart(item.box, [other.box for other in found if other is not item], seen)
         if not status and not shows_nucleus(seen, item.box):
-            status, reason = "review", "no stained nucleus is seen in it"
+            status, reason = CellStatus.REVIEW, "no stained nucleus is seen in it"
         if not status and smudge_threshold is not None and item.smudge >= smudge_threshold:
-            status, reason = "smudge", "looks burst: stain without a whole cell around it"
+            status, reason = CellStatus.SMUDGE, "looks burst: stain without a whole cell around it"
         if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
-            status, reason = "review", f"found as a leukocyte, but named a {call.label}"
+            status, reason = CellStatus.REVIEW, f"found as a leukocyte, but named a {call.label}"
         box = dataclasses.replace(item.box, label=call.label)
         cells.append(FieldCell(box, item.score, call.probability, row, status or call.status, reason or call.reason))
     return cells
 
 
 def _keep_others(seen: Pixels, detections: Sequence[Detection]) -> list[FieldCell]:
-    others = [item for item in detections if item.box.kind != "leukocyte"]
+    others = [item for item in detections if item.box.kind != CellKind.LEUKOCYTE]
     cells = []
     for item, cut in zip(others, are_cut(stack_corners([item.box for item in others]), *seen.shape[:2]), strict=True):
-        status, reason = ("cut", "lies on the field's border") if cut else ("accepted", "")
+        status, reason = (CellStatus.CUT, "lies on the field's border") if cut else (CellStatus.ACCEPTED, "")
         cells.append(FieldCell(item.box, item.score, item.score, np.empty(0), status, reason))
     return cells
 
 
-def _set_apart(box: Box, others: Sequence[Box], seen: Pixels) -> tuple[str, str]:
+def _set_apart(box: Box, others: Sequence[Box], seen: Pixels) -> tuple[CellStatus | None, str]:
     """Why a leukocyte cannot be counted wherever it is, as status and reason; nothing where it can."""
     if is_cut(box, *seen.shape[:2]):
-        return "cut", "lies on the field's border"
+        return CellStatus.CUT, "lies on the field's border"
     area = (box.x1 - box.x0) * (box.y1 - box.y0)
     for other in others:
         width = min(box.x1, other.x1) - max(box.x0, other.x0)
         height = min(box.y1, other.y1) - max(box.y0, other.y0)
         if width > 0 and height > 0 and width * height > _MOST_SHARED * area:
-            return "clumped", "overlaps another leukocyte"
-    return "", ""
+            return CellStatus.CLUMPED, "overlaps another leukocyte"
+    return None, ""
 
 
 def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -> list[FieldResult]:
@@ -204,8 +205,11 @@ def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -
             if not (earlier.usable and current.usable):
                 continue
             for there, here in pair_cells(sight, sights[number]):
-                if earlier.cells[there].status != "cut" and cells[here].status not in ("cut", "repeated"):
+                if earlier.cells[there].status != CellStatus.CUT and cells[here].status not in (
+                    CellStatus.CUT,
+                    CellStatus.REPEATED,
+                ):
                     reason = f"counted in {Path(earlier.name).name}, which shows the same place"
-                    cells[here] = dataclasses.replace(cells[here], status="repeated", reason=reason)
+                    cells[here] = dataclasses.replace(cells[here], status=CellStatus.REPEATED, reason=reason)
         done.append(dataclasses.replace(current, cells=tuple(cells)))
     return done

@@ -13,18 +13,19 @@ from numpy.typing import NDArray
 
 from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
-from leukolens.core.results import Differential, FieldCell, FieldResult, KindCount, Reference, Share
-from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLASSES
+from leukolens.core.results import CellStatus, FieldCell
+from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLASSES, CellKind
 from leukolens.smear.correction import correct_shares, find_obstacle, find_strangeness
 from leukolens.smear.multinomial import simultaneous_intervals
 from leukolens.smear.ranges import ReferenceRanges
+from leukolens.smear.results import Differential, FieldResult, KindCount, Reference, Share
 
 GOALS = (100, 200, 400)
 """Cells that a manual differential counts: the least, the usual, and CLSI's H20 for comparing methods."""
 
 _ERYTHROBLAST = "erythroblast"
 _PLATELET = "platelet"
-_COUNTED_IN_FIELDS = ("accepted", "review")
+_COUNTED_IN_FIELDS = (CellStatus.ACCEPTED, CellStatus.REVIEW)
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ def make_differential(
         classes: That the classifier can name; a confusion knows them better.
         stand_for: By class, how many cells of the smear stand behind one that the border did not cut; None for one.
     """
-    found = [cell for cell in cells if cell.box.kind == "leukocyte"]
+    found = [cell for cell in cells if cell.box.kind == CellKind.LEUKOCYTE]
     labels = confusion.labels if confusion else tuple(classes)
     members = [name for name in LEUKOCYTE_CLASSES if name in labels]
     statuses = Counter(cell.status for cell in found)
-    named = Counter(cell.box.label for cell in found if cell.status == "accepted")
+    named = Counter(cell.box.label for cell in found if cell.status == CellStatus.ACCEPTED)
     counts = [named[name] for name in members]
     leukocytes, erythroblasts = sum(counts), named[_ERYTHROBLAST]
     per_100, without = None, None
@@ -69,14 +70,14 @@ def make_differential(
     if confusion is not None:
         looked_at = [cell for cell in found if cell.status in _COUNTED_IN_FIELDS]
         # What the classifier calls a platelet is so for it, also where the finder's word against it left it to be reviewed.
-        unsure = sum(cell.status == "review" and cell.box.label != _PLATELET for cell in looked_at)
+        unsure = sum(cell.status == CellStatus.REVIEW and cell.box.label != _PLATELET for cell in looked_at)
         why_not = unlike = find_strangeness(unsure, len(looked_at), confusion)
         if not unlike:
             called = Counter(cell.box.label for cell in looked_at)
             calls = np.array([called[name] for name in confusion.labels], np.int64)
             corrected, why_not = _correct(calls, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
-    shares = _make_shares(dict(zip(members, counts, strict=True)), statuses["review"], corrected)
+    shares = _make_shares(dict(zip(members, counts, strict=True)), statuses[CellStatus.REVIEW], corrected)
     return Differential(
         shares=tuple(_judge(_add_per_liter(share, per_liter), ranges, bool(unlike)) for share in shares),
         leukocytes=leukocytes,
@@ -121,9 +122,9 @@ def count_kinds(fields: Iterable[FieldResult], factors: Mapping[str, float]) -> 
 
 
 def _kind_of(cell: FieldCell) -> str:
-    if cell.status == "accepted" and cell.box.label == _PLATELET:
+    if cell.status == CellStatus.ACCEPTED and cell.box.label == _PLATELET:
         return _PLATELET
-    if cell.status == "accepted" and cell.box.label == _ERYTHROBLAST:
+    if cell.status == CellStatus.ACCEPTED and cell.box.label == _ERYTHROBLAST:
         return _ERYTHROBLAST
     return cell.box.kind
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from leukolens.core.results import Box, FieldCell, SmearResult
-from leukolens.core.taxonomy import DETECTED_KINDS
+from leukolens.core.results import Box, FieldCell
+from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
 from leukolens.reporting.page import Section
+from leukolens.smear.results import SmearResult
 
 
 def compare_with_drawn(result: SmearResult, drawn: Mapping[str, Iterable[Box]]) -> Section:
@@ -18,8 +19,8 @@ def compare_with_drawn(result: SmearResult, drawn: Mapping[str, Iterable[Box]]) 
         there = sum(box.kind == kind for box in truth)
         rows.append(_row(kind, there, [cell for cell in found if cell.box.kind == kind]))
     for label in result.classes:
-        there = sum(box.kind == "leukocyte" and box.label == label for box in truth)
-        named = [cell for cell in found if cell.box.kind == "leukocyte" and cell.box.label == label]
+        there = sum(box.kind == CellKind.LEUKOCYTE and box.label == label for box in truth)
+        named = [cell for cell in found if cell.box.kind == CellKind.LEUKOCYTE and cell.box.label == label]
         if there or named:
             rows.append(_row(label, there, named))
     text = (

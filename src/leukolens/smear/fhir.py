@@ -20,8 +20,8 @@ from importlib.metadata import version
 from typing import Any
 
 from leukolens.core.intervals import Interval
-from leukolens.core.results import Differential, Share, SmearResult
 from leukolens.reporting.page import CAUTION
+from leukolens.smear.results import Differential, Share, SmearResult
 
 Resource = dict[str, Any]
 

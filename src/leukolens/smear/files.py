@@ -19,19 +19,21 @@ from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import read_rows, show_name, write_atomically, write_rows, write_text
 from leukolens.core.intervals import Interval
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import CELL_STATUSES, Differential, FieldResult, Share, SmearResult
+from leukolens.core.results import CellStatus
+from leukolens.core.taxonomy import CellKind
 from leukolens.images.decoding import read_image
 from leukolens.reporting.page import CAUTION, Section
 from leukolens.smear.fhir import describe_smear
 from leukolens.smear.overlay import draw_overlay
 from leukolens.smear.pictures import FieldView, show_field
 from leukolens.smear.report import ModelCard, render_report
+from leukolens.smear.results import Differential, FieldResult, Share, SmearResult
 
-KIND_CODES = {"leukocyte": "wbc", "red_cell": "rbc", "platelet": "platelet"}
+KIND_CODES = {CellKind.LEUKOCYTE: "wbc", CellKind.RED_CELL: "rbc", CellKind.PLATELET: "platelet"}
 """What the kinds are called in the files."""
 
 CELL_COLUMNS = ("field", "x0", "y0", "x1", "y1", "kind", "label", "probability", "status", "reason")
-_APART = CELL_STATUSES[1:]
+_APART = tuple(status for status in CellStatus if status not in (CellStatus.ACCEPTED, CellStatus.REJECTED))
 FIELD_COLUMNS = (
     *("field", "status", "width_px", "height_px", "pixel_size_um", "scale_origin", "red_cell_px"),
     *KIND_CODES.values(),
@@ -155,8 +157,8 @@ def _list_cells(fields: Iterable[FieldResult]) -> Iterator[tuple[object, ...]]:
 
 
 def _describe_field(field: FieldResult, overlay: str) -> tuple[object, ...]:
-    accepted = [cell.box.kind for cell in field.cells if cell.status == "accepted"]
-    leukocytes = [cell.status for cell in field.cells if cell.box.kind == "leukocyte"]
+    accepted = [cell.box.kind for cell in field.cells if cell.status == CellStatus.ACCEPTED]
+    leukocytes = [cell.status for cell in field.cells if cell.box.kind == CellKind.LEUKOCYTE]
     return (
         field.name,
         "counted" if field.usable else "left out",

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import FieldCell
-from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.reporting.charts import GREY, PALETTE
 from leukolens.reporting.plates import DASHED, DOTTED, WHOLE, Outline, ink_on, reduce_picture
 
@@ -40,8 +40,8 @@ def _outline(cell: FieldCell) -> Outline:
     box = cell.box
     corners = (box.x0, box.y0, box.x1, box.y1)
     line = {"accepted": WHOLE, "review": DASHED}.get(cell.status, DOTTED)
-    if box.kind != "leukocyte":
-        colour = GREY if box.kind == "red_cell" else CLASS_COLOURS["platelet"]
+    if box.kind != CellKind.LEUKOCYTE:
+        colour = GREY if box.kind == CellKind.RED_CELL else CLASS_COLOURS["platelet"]
         return Outline(corners, colour, line)
     return Outline(corners, CLASS_COLOURS.get(box.label or "", _UNNAMED), line, name_call(cell))
 

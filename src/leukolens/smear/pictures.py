@@ -12,12 +12,13 @@ from PIL import Image
 
 from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels, resize_window
-from leukolens.core.results import FieldCell, FieldResult, SmearResult
-from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.core.results import CellStatus, FieldCell
+from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.inference.judge import UNSURE
 from leukolens.reporting.page import Picture, Section
 from leukolens.reporting.plates import Plate, draw_plate
 from leukolens.smear.overlay import name_call, outline_cells
+from leukolens.smear.results import FieldResult, SmearResult
 
 CROP_UM = 24.0
 """Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
@@ -66,7 +67,7 @@ def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> 
     crops = {
         index: _cut_crop(pixels, cell, field)
         for index, cell in enumerate(field.cells)
-        if cell.box.kind == "leukocyte" and field.usable
+        if cell.box.kind == CellKind.LEUKOCYTE and field.usable
     }
     return FieldView(field, drawing, crops)
 
@@ -93,12 +94,14 @@ def show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Se
     text = [_say_scale(views)]
     for label in (name for name in CELL_CLASSES if name in result.classes):
         shown = [
-            item for item in _gather(views) if item[0].box.label == label and item[0].status in ("accepted", "review")
+            item
+            for item in _gather(views)
+            if item[0].box.label == label and item[0].status in (CellStatus.ACCEPTED, CellStatus.REVIEW)
         ]
         if not shown:
             continue
-        shown.sort(key=lambda item: (item[0].status == "accepted", item[0].probability))
-        unsure = sum(cell.status == "review" for cell, _, _ in shown)
+        shown.sort(key=lambda item: (item[0].status == CellStatus.ACCEPTED, item[0].probability))
+        unsure = sum(cell.status == CellStatus.REVIEW for cell, _, _ in shown)
         title = f"{label.replace('_', ' ').capitalize()}: {len(shown) - unsure} accepted"
         if len(shown) > MOST_CROPS:
             text.append(f"The {MOST_CROPS} least sure are shown; all stand in cells.csv.")
@@ -117,9 +120,9 @@ def _say_scale(views: Sequence[FieldView]) -> str:
 
 def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str]) -> Picture:
     lines = [f"field {number}"]
-    if cell.status == "review":
+    if cell.status == CellStatus.REVIEW:
         lines = ["unsure", *_say_doubt(cell, classes), *lines]
-    mark = "unsure" if cell.status == "review" else ""
+    mark = "unsure" if cell.status == CellStatus.REVIEW else ""
     spoken = f"{name_call(cell)} of field {number}"
     return Picture(crop, _say_sure(cell.probability), tuple(lines), mark, spoken=spoken)
 
@@ -139,7 +142,7 @@ def _say_doubt(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
 
 def show_apart(views: Sequence[FieldView]) -> Section | None:
     """A gallery of the leukocytes that were found but not counted; None where there is none."""
-    shown = [item for item in _gather(views) if item[0].status not in ("accepted", "review")]
+    shown = [item for item in _gather(views) if item[0].status not in (CellStatus.ACCEPTED, CellStatus.REVIEW)]
     if not shown:
         return None
     shown.sort(key=lambda item: item[0].status)

@@ -11,7 +11,8 @@ from leukolens.core.card import Card
 from leukolens.core.detector_card import DetectorCard
 from leukolens.core.files import show_name
 from leukolens.core.intervals import Interval, cells_needed
-from leukolens.core.results import Differential, FieldResult, Share, SmearResult
+from leukolens.core.results import CellStatus
+from leukolens.core.taxonomy import CellKind
 from leukolens.reporting.charts import ShareBar, draw_shares
 from leukolens.reporting.page import Section, render_page
 from leukolens.smear.pictures import (
@@ -22,6 +23,7 @@ from leukolens.smear.pictures import (
     show_classes,
     show_fields,
 )
+from leukolens.smear.results import Differential, FieldResult, Share, SmearResult
 
 _AIMS = (10, 5, 3, 2, 1)
 """Points of a percentage that the report says the way to: the next of them that is not reached."""
@@ -63,7 +65,7 @@ def render_report(
 def _sum_up(result: SmearResult) -> Section:
     differential = result.differential
     usable = sum(field.usable for field in result.fields)
-    unsure, burst = differential.apart.get("review", 0), differential.apart.get("smudge", 0)
+    unsure, burst = differential.apart.get(CellStatus.REVIEW, 0), differential.apart.get(CellStatus.SMUDGE, 0)
     figures = [
         (str(differential.leukocytes), "leukocytes counted"),
         (f"{usable} of {len(result.fields)}", "fields used"),
@@ -271,10 +273,10 @@ def _tabulate_fields(result: SmearResult) -> Section | None:
 
 
 def _field_row(number: int, field: FieldResult) -> tuple[str, ...]:
-    leukocytes = [cell.status for cell in field.cells if cell.box.kind == "leukocyte"]
-    accepted, unsure = leukocytes.count("accepted"), leukocytes.count("review")
+    leukocytes = [cell.status for cell in field.cells if cell.box.kind == CellKind.LEUKOCYTE]
+    accepted, unsure = leukocytes.count(CellStatus.ACCEPTED), leukocytes.count(CellStatus.REVIEW)
     others = [
-        sum(cell.box.kind == kind and cell.status == "accepted" for cell in field.cells)
+        sum(cell.box.kind == kind and cell.status == CellStatus.ACCEPTED for cell in field.cells)
         for kind in ("red_cell", "platelet")
     ]
     counts = (accepted, unsure, len(leukocytes) - accepted - unsure, *others)

@@ -3,7 +3,7 @@ import pytest
 
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Prediction
 from leukolens.evaluation.classification.comparison import GroupTally, compare_runs, estimate_runs, tally_groups
 
 
@@ -14,7 +14,9 @@ def tallies(*right: int) -> list[GroupTally]:
 
 
 def test_tallies_count_images_and_right_calls_of_each_group() -> None:
-    calls = tuple(CellCall(f"i{index}", "neutrophil", 0.9, np.array([0.9, 0.1]), "accepted", "") for index in range(4))
+    calls = tuple(
+        Prediction(f"i{index}", "neutrophil", 0.9, np.array([0.9, 0.1]), "accepted", "") for index in range(4)
+    )
     truths = ("neutrophil", "lymphocyte", "neutrophil", "")
     found = tally_groups(Predictions(("neutrophil", "lymphocyte"), calls, truths, ("a", "b", "a", "a")))
     assert found == [GroupTally("a", "neutrophil", 2, 2), GroupTally("b", "lymphocyte", 1, 0)]

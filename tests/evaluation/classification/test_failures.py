@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Prediction
 from leukolens.evaluation.classification.failures import Findings, lay_heat, tabulate_faults
 from leukolens.evaluation.classification.metrics import Provenance, compute_metrics
 from leukolens.evaluation.classification.report import write_evaluation
@@ -15,7 +15,7 @@ CLASSES = ("neutrophil", "lymphocyte")
 def calls(wrong: int, right: int, groups: int = 0) -> Predictions:
     made = []
     for index in range(wrong + right):
-        made.append(CellCall(f"i{index}", "lymphocyte", 0.9, np.array([0.1, 0.9]), "accepted"))
+        made.append(Prediction(f"i{index}", "lymphocyte", 0.9, np.array([0.1, 0.9]), "accepted"))
     truths = ("neutrophil",) * wrong + ("lymphocyte",) * right
     names = tuple(f"g{index % groups}" for index in range(wrong + right)) if groups else ()
     return Predictions(CLASSES, tuple(made), truths, names)

@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Prediction
 from leukolens.evaluation.classification.calibration import (
     calibrate,
     choose_threshold,
@@ -26,7 +26,7 @@ def make(n: int = 300, groups: int = 0, seed: int = 0, truths_of: int = 3) -> Pr
     logits = generator.normal(0, 1, (n, 3)) + 1.5 * np.eye(3)[truths]
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     calls = tuple(
-        CellCall(f"i{k}", CLASSES[row.argmax()], float(row.max()), row, "accepted" if row.max() > 0.8 else "review")
+        Prediction(f"i{k}", CLASSES[row.argmax()], float(row.max()), row, "accepted" if row.max() > 0.8 else "review")
         for k, row in enumerate(shares)
     )
     names = tuple(f"{CLASSES[t]}-{k % groups}" for k, t in enumerate(truths)) if groups else ()
@@ -36,7 +36,7 @@ def make(n: int = 300, groups: int = 0, seed: int = 0, truths_of: int = 3) -> Pr
 def test_every_figure_agrees_with_scikit_learn() -> None:
     predictions = make()
     result = compute_metrics(predictions, Provenance("m", "d", "s"), draws=50)
-    truth, called = list(predictions.truths), [call.label for call in predictions.calls]
+    truth, called = list(predictions.truths), [call.label for call in predictions.items]
     shares = predictions.probabilities
     numbers = [CLASSES.index(name) for name in truth]
     assert result["accuracy"] == pytest.approx(reference.accuracy_score(truth, called))
@@ -65,7 +65,7 @@ def test_groups_lead_and_few_of_them_are_marked() -> None:
     assert groups["n"] == 12 and "4 fields: interval unreliable" in groups["per_class"]["neutrophil"]["note"]
     assert "groups" in result["accuracy_ci"]["method"] and result["accuracy_ci_naive"]["method"] == "Wilson"
     right = {name: [] for name in calls.groups}
-    for call, truth, group in zip(calls.calls, calls.truths, calls.groups, strict=True):
+    for call, truth, group in zip(calls.items, calls.truths, calls.groups, strict=True):
         right[group].append(call.label == truth)
     assert groups["accuracy"] == pytest.approx(np.mean([np.mean(votes) > 0.5 for votes in right.values()]))
 
@@ -80,21 +80,21 @@ def test_classes_that_the_data_lacks_count_as_wrong_and_are_shown_apart() -> Non
 
 
 def test_a_rejected_cell_is_not_right_and_truths_are_needed() -> None:
-    rejected = CellCall("x", "", 0.0, np.empty(0), "rejected", "no cell")
+    rejected = Prediction("x", "", 0.0, np.empty(0), "rejected", "no cell")
     some = make(20)
     result = compute_metrics(
-        Predictions(CLASSES, (*some.calls, rejected), (*some.truths, "neutrophil")), Provenance(), 3, 20
+        Predictions(CLASSES, (*some.items, rejected), (*some.truths, "neutrophil")), Provenance(), 3, 20
     )
     assert result["n"] == 21 and result["n_refused"] == 3
     assert sum(map(sum, result["confusion"]["counts"])) == 20
     with pytest.raises(DataError, match="truths"):
-        compute_metrics(Predictions(CLASSES, some.calls), Provenance())
+        compute_metrics(Predictions(CLASSES, some.items), Provenance())
 
 
 def test_a_class_the_model_does_not_know_is_always_wrong() -> None:
     some = make(20)
     truths = ("basophil", *some.truths[1:])
-    result = compute_metrics(Predictions(CLASSES, some.calls, truths), Provenance(), draws=20)
+    result = compute_metrics(Predictions(CLASSES, some.items, truths), Provenance(), draws=20)
     assert result["per_class"]["basophil"]["recall"] == 0 and worst_class(result) == ("basophil", 0.0)
 
 
@@ -141,7 +141,7 @@ def test_the_report_says_what_must_be_said(tmp_path: Path) -> None:
     path = write_evaluation(tmp_path / "out", predictions, result, lambda name: picture if name != "i0" else None)
     page = path.read_text(encoding="utf-8")
     assert "THIS SPLIT LEAKS" in page and "not a medical device" in page and "<b>model</b>" not in page
-    wrong = sum(call.label != truth for call, truth in zip(predictions.calls, predictions.truths, strict=True))
+    wrong = sum(call.label != truth for call, truth in zip(predictions.items, predictions.truths, strict=True))
     assert page.count("<figure") == wrong
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["leaky"] is True
     assert (tmp_path / "out" / "predictions.csv").is_file() and (tmp_path / "out" / "roc.svg").is_file()

@@ -98,5 +98,5 @@ def load_images(run: RunFolder, part: str, preparation: Preparation) -> tuple[np
     """Prepared pictures and truths of a part, from the drawn cells beside the run."""
     records = {record.id: record for record in read(run.path.parent / "cells").records}
     predictions = read_predictions(run.predictions(part))
-    pixels = [prepare_image(read_image(records[call.image].image).pixels, preparation) for call in predictions.calls]
+    pixels = [prepare_image(read_image(records[call.image].image).pixels, preparation) for call in predictions.items]
     return np.stack(pixels), np.array([predictions.classes.index(truth) for truth in predictions.truths])

@@ -37,7 +37,7 @@ def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weigh
         assert path.stat().st_size > 0, path
     assert len(whole.history.read_text().splitlines()) == 1 + config.epochs
     predictions = read_predictions(whole.predictions("test"))
-    assert len(predictions.calls) == len(split.parts["test"])
+    assert len(predictions.items) == len(split.parts["test"])
     facts = json.loads(whole.environment.read_text())
     assert facts["split_hash"] == split.hash and facts["weights_origin"].startswith("random")
 

@@ -17,6 +17,7 @@ from collections.abc import Collection
 from importlib.resources import files
 
 from leukolens.core.results import Box
+from leukolens.core.taxonomy import CellKind
 
 BCCD_HEIGHT_PX, BCCD_WIDTH_PX = 480, 640
 RED_CELL_SHOWN = 1 / 3
@@ -80,7 +81,7 @@ def list_second_look() -> dict[str, tuple[tuple[Box, ...], tuple[Box, ...]]]:
 def list_second_platelets() -> dict[str, tuple[Box, ...]]:
     """Every platelet of each of BCCD's test fields as a second look boxed them, which did not know the first."""
     whole = _list_boxes("bccd-test-second-look.csv", (), ("platelet",))
-    told = {field: tuple(box for box in sure if box.kind == "platelet") for field, (sure, _) in whole.items()}
+    told = {field: tuple(box for box in sure if box.kind == CellKind.PLATELET) for field, (sure, _) in whole.items()}
     return told | _list_platelets("bccd-test-platelets.csv")
 
 
@@ -113,5 +114,5 @@ def _list_boxes(
         x0, y0, x1, y1 = (float(row[side]) for side in ("x0", "y0", "x1", "y1"))
         label = "platelet" if row["kind"] == "platelet" else None
         doubted = row["doubt"] and row["doubt"] not in no_doubts and row["kind"] not in believed
-        (doubtful if doubted else sure)[row["field"]].append(Box(x0, y0, x1, y1, row["kind"], label))
+        (doubtful if doubted else sure)[row["field"]].append(Box(x0, y0, x1, y1, CellKind(row["kind"]), label))
     return {field: (tuple(sure[field]), tuple(doubtful[field])) for field in sorted({*sure, *doubtful})}

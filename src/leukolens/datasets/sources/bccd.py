@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import show_name
 from leukolens.core.results import Box, Refusal
+from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.boxes import Kind, parse_voc
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources.origin import Origin
@@ -21,7 +22,11 @@ ORIGIN = Origin(
     "https://github.com/Shenggan/BCCD_Dataset",
     "https://github.com/Shenggan/BCCD_Dataset/archive/HEAD.zip",
 )
-_KINDS: dict[str, Kind] = {"WBC": ("leukocyte", None), "RBC": ("red_cell", None), "Platelets": ("platelet", "platelet")}
+_KINDS: dict[str, Kind] = {
+    "WBC": (CellKind.LEUKOCYTE, None),
+    "RBC": (CellKind.RED_CELL, None),
+    "Platelets": (CellKind.PLATELET, "platelet"),
+}
 _LISTS = {"train": "train", "val": "validation", "test": "test"}
 
 

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from leukolens.core.results import Refusal
+from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.boxes import Kind
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources.origin import Origin
@@ -23,11 +24,11 @@ ORIGIN = Origin(
     "https://github.com/singgihbekti/WBC_Dataset/archive/HEAD.zip",
 )
 _KINDS: dict[str, Kind] = {
-    "0": ("leukocyte", "neutrophil"),
-    "1": ("leukocyte", "eosinophil"),
-    "2": ("leukocyte", "basophil"),
-    "3": ("leukocyte", "lymphocyte"),
-    "4": ("leukocyte", "monocyte"),
+    "0": (CellKind.LEUKOCYTE, "neutrophil"),
+    "1": (CellKind.LEUKOCYTE, "eosinophil"),
+    "2": (CellKind.LEUKOCYTE, "basophil"),
+    "3": (CellKind.LEUKOCYTE, "lymphocyte"),
+    "4": (CellKind.LEUKOCYTE, "monocyte"),
 }
 _LETTERS = {"N": "neutrophil", "E": "eosinophil", "B": "basophil", "L": "lymphocyte", "M": "monocyte"}
 # `HF-M-8_0021`: a prefix that says nothing of slide or class, the class, the slide (its final b too), the frame.

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import show_name
 from leukolens.core.results import Box, Refusal
-from leukolens.core.taxonomy import match_class
+from leukolens.core.taxonomy import CellKind, match_class
 from leukolens.datasets.boxes import name_leukocytes
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.maps import list_kaggle_test_fields, name_field
@@ -87,7 +87,7 @@ def _name_field_cells(word: str | None, boxes: list[Box]) -> tuple[str | None, s
     if word is None:
         return None, "labels.csv does not name it"
     words = [name.strip() for name in word.split(",") if name.strip()]
-    leukocytes = sum(box.kind == "leukocyte" for box in boxes)
+    leukocytes = sum(box.kind == CellKind.LEUKOCYTE for box in boxes)
     names = {match_class(name) for name in words}
     if not words:
         return None, "labels.csv gives it no class"

@@ -7,6 +7,7 @@ train what is handed on. Its BCCD copies are BCCD: leave them out.
 
 from pathlib import Path
 
+from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.boxes import Kind
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.maps import read_map
@@ -22,7 +23,11 @@ ORIGIN = Origin(
     "https://github.com/lugan113/TXL-PBC_Dataset",
     "https://github.com/lugan113/TXL-PBC_Dataset/archive/HEAD.zip",
 )
-_KINDS: dict[str, Kind] = {"0": ("leukocyte", None), "1": ("red_cell", None), "2": ("platelet", "platelet")}
+_KINDS: dict[str, Kind] = {
+    "0": (CellKind.LEUKOCYTE, None),
+    "1": (CellKind.RED_CELL, None),
+    "2": (CellKind.PLATELET, "platelet"),
+}
 
 
 def read(root: Path) -> Manifest:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box
+from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.synthetic.shapes import Plane, Point, Window, draw_noise, open_window, ramp, scatter_granules
 from leukolens.datasets.synthetic.stain import Density
 
@@ -61,7 +62,7 @@ def smear_leukocyte(
     drawn[rows, columns] = np.rint(light).clip(0, 255).astype(np.uint8)
     down, across = np.nonzero(part >= _SEEN_FROM * part.max())
     x, y = columns.start, rows.start
-    return drawn, Box(x + across.min(), y + down.min(), x + across.max() + 1, y + down.max() + 1, "leukocyte")
+    return drawn, Box(x + across.min(), y + down.min(), x + across.max() + 1, y + down.max() + 1, CellKind.LEUKOCYTE)
 
 
 def _draw_remnant(window: Window, rng: np.random.Generator) -> Plane:

@@ -50,8 +50,8 @@ class Comparison:
 def tally_groups(predictions: Predictions) -> list[GroupTally]:
     """Right calls by group and class; an image without a group is one of its own."""
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    groups = predictions.groups or tuple(call.image for call in predictions.calls)
-    for call, truth, group in zip(predictions.calls, predictions.truths, groups, strict=True):
+    groups = predictions.groups or tuple(call.image for call in predictions.items)
+    for call, truth, group in zip(predictions.items, predictions.truths, groups, strict=True):
         if truth:
             found = counts[group or call.image, truth]
             found[0] += 1

@@ -75,10 +75,10 @@ class FaultRow:
 
 def tabulate_faults(predictions: Predictions, findings: Findings) -> list[FaultRow]:
     """One row per fault, and a last one for `any of these`."""
-    groups = predictions.groups or tuple(call.image for call in predictions.calls)
+    groups = predictions.groups or tuple(call.image for call in predictions.items)
     wrong: list[tuple[str, tuple[str, ...]]] = []
     right: list[tuple[str, tuple[str, ...]]] = []
-    for call, truth, group in zip(predictions.calls, predictions.truths, groups, strict=True):
+    for call, truth, group in zip(predictions.items, predictions.truths, groups, strict=True):
         if truth and call.image in findings.faults:
             (right if call.label == truth else wrong).append((group or call.image, findings.faults[call.image]))
 

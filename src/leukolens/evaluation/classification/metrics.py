@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from leukolens.core.errors import DataError
 from leukolens.core.intervals import Interval, grouped_bootstrap, wilson_interval
 from leukolens.core.predictions import Predictions
+from leukolens.core.results import CellStatus
 from leukolens.evaluation.classification.calibration import expected_calibration_error
 
 FEW_GROUPS = 10
@@ -70,7 +71,7 @@ def score(predictions: Predictions) -> Scored:
         )
     rows = [index for index, truth in enumerate(predictions.truths) if truth]
     truths = [predictions.truths[index] for index in rows]
-    called = [predictions.calls[index].label for index in rows]
+    called = [predictions.items[index].label for index in rows]
     present = set(truths) | set(called)
     labels = (
         *(name for name in predictions.classes if name in present),
@@ -78,7 +79,7 @@ def score(predictions: Predictions) -> Scored:
     )
     number = {name: index for index, name in enumerate(labels)}
     known = {name: index for index, name in enumerate(predictions.classes)}
-    groups = predictions.groups or tuple(call.image for call in predictions.calls)
+    groups = predictions.groups or tuple(call.image for call in predictions.items)
     truth_numbers = np.array([number[name] for name in truths], np.intp)
     call_numbers = np.array([number.get(name, -1) for name in called], np.intp)
     return Scored(
@@ -88,7 +89,7 @@ def score(predictions: Predictions) -> Scored:
         np.array([known.get(name, -1) for name in truths], np.intp),
         np.nan_to_num(predictions.probabilities[rows]),
         truth_numbers == call_numbers,
-        tuple(groups[index] or predictions.calls[index].image for index in rows),
+        tuple(groups[index] or predictions.items[index].image for index in rows),
     )
 
 
@@ -112,7 +113,11 @@ def compute_metrics(
     accuracy = float(right.mean())
     grouped = len(set(scored.groups)) < len(right)
     accepted = np.array(
-        [call.status == "accepted" for call, truth in zip(predictions.calls, predictions.truths, strict=True) if truth]
+        [
+            call.status == CellStatus.ACCEPTED
+            for call, truth in zip(predictions.items, predictions.truths, strict=True)
+            if truth
+        ]
     )
     per_class, confusion = _per_class(scored)
     metrics: dict[str, Any] = {

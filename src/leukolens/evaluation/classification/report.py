@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve
 
 from leukolens.core.files import show_name, write_text
 from leukolens.core.predictions import Predictions, write_predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import Prediction
 from leukolens.evaluation.classification.failures import FaultRow, Findings, Share, lay_heat, tabulate_faults
 from leukolens.evaluation.classification.metrics import Scored, score, worst_class
 from leukolens.reporting.charts import draw_bars, draw_lines, draw_matrix
@@ -207,7 +207,7 @@ def _errors(
 ) -> Section:
     wrong = [
         (call, truth)
-        for call, truth in zip(predictions.calls, predictions.truths, strict=True)
+        for call, truth in zip(predictions.items, predictions.truths, strict=True)
         if truth and call.label != truth
     ]
     wrong.sort(key=lambda pair: -pair[0].probability)
@@ -224,7 +224,7 @@ def _errors(
 
 
 def _show_error(
-    call: CellCall, truth: str, image_of: ImageOf, findings: Findings | None, reasons: Collection[str]
+    call: Prediction, truth: str, image_of: ImageOf, findings: Findings | None, reasons: Collection[str]
 ) -> Picture:
     pixels = image_of(call.image)
     shown = np.full((64, 64, 3), 230, np.uint8) if pixels is None else pixels

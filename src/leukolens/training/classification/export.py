@@ -22,6 +22,7 @@ from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Preparation
 from leukolens.core.predictions import read_predictions
+from leukolens.core.results import CellStatus
 from leukolens.core.runs import RunFolder
 from leukolens.inference.heatmap import HEAD_NAME
 from leukolens.models.catalogue import find_model
@@ -130,12 +131,12 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
 def describe_validation(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
     """What the card says of validation: the run's figures, and the confusion of its predictions there."""
     predictions = read_predictions(run.predictions("validation"))
-    calls = predictions.calls
+    calls = predictions.items
     confusion = count_confusion(
         facts["classes"],
         predictions.truths,
         [call.label for call in calls],
-        [call.status == "accepted" for call in calls],
+        [call.status == CellStatus.ACCEPTED for call in calls],
     )
     return facts["validation"] | {"confusion": confusion.to_fields()}
 

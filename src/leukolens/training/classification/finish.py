@@ -12,7 +12,7 @@ from torch import nn
 from leukolens.core.files import read_rows, write_text
 from leukolens.core.pixels import Preparation, normalise_batch
 from leukolens.core.predictions import Predictions, write_predictions
-from leukolens.core.results import CellCall
+from leukolens.core.results import CellStatus, Prediction
 from leukolens.core.runs import RunFolder
 from leukolens.evaluation.classification.calibration import calibrate, to_probabilities
 from leukolens.reporting.charts import draw_curves
@@ -78,9 +78,9 @@ def _collect(
     calls = []
     for record, row in zip(array.records, probabilities, strict=True):
         best = int(row.argmax())
-        status = "accepted" if row[best] >= threshold else "review"
-        reason = "" if status == "accepted" else f"probability below {threshold:.3f}"
-        calls.append(CellCall(record.id, classes[best], float(row[best]), row, status, reason))
+        status = CellStatus.ACCEPTED if row[best] >= threshold else CellStatus.REVIEW
+        reason = "" if status is CellStatus.ACCEPTED else f"probability below {threshold:.3f}"
+        calls.append(Prediction(record.id, classes[best], float(row[best]), row, status, reason))
     return Predictions(
         tuple(classes),
         tuple(calls),

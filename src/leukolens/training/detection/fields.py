@@ -19,7 +19,7 @@ from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, resize_window
 from leukolens.core.results import Box, Refusal
-from leukolens.core.taxonomy import DETECTED_KINDS
+from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic import draw_field
 from leukolens.images.decoding import read_image
@@ -211,7 +211,7 @@ def cut_whole(field: TrainingField, red_cell_px: float) -> Crop:
 
 def cut_through(field: TrainingField, red_cell_px: float) -> list[Crop]:
     """Parts of a field whose left or upper border cuts a leukocyte: photographs at random have such, aimed ones hardly."""
-    leukocytes = field.labels.sure & (field.labels.kinds == DETECTED_KINDS.index("leukocyte"))
+    leukocytes = field.labels.sure & (field.labels.kinds == DETECTED_KINDS.index(CellKind.LEUKOCYTE))
     parts = []
     for box in field.labels.boxes[leukocytes]:
         for share in _LEFT_OF_CUT:
@@ -264,7 +264,7 @@ def _choose_place(labels: Labels, random: np.random.Generator) -> NDArray[np.flo
     chosen = random.choice(kinds)
     of_kind = np.nonzero(labels.sure & (labels.kinds == chosen))[0]
     box = labels.boxes[random.choice(of_kind)]
-    place = random.uniform(0, 1, 2) if chosen == DETECTED_KINDS.index("leukocyte") else 0.5
+    place = random.uniform(0, 1, 2) if chosen == DETECTED_KINDS.index(CellKind.LEUKOCYTE) else 0.5
     return np.asarray(box[:2] + place * (box[2:] - box[:2]))
 
 

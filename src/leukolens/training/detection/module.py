@@ -123,7 +123,7 @@ def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> di
 
     A kind that no such field has a box of is left out.
     """
-    precisions = {}
+    precisions: dict[str, float] = {}
     for number, kind in enumerate(DETECTED_KINDS):
         matches = match_kind([judged for field, judged in found if field.nothing[number] > 0], kind)
         if matches.truths.sum():

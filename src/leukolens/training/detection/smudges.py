@@ -26,6 +26,7 @@ from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
 from leukolens.core.results import Box
+from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic.smudges import measure_dye, smear_leukocyte
 from leukolens.images.decoding import read_image
@@ -216,7 +217,7 @@ class _Looker:
         painted = 0
         for number, record in enumerate(records):
             rng = np.random.default_rng([seed, number])
-            boxed = [box for box in record.boxes if box.kind == "leukocyte"]
+            boxed = [box for box in record.boxes if box.kind == CellKind.LEUKOCYTE]
             if not boxed:
                 continue
             try:
@@ -227,7 +228,7 @@ class _Looker:
             red_cell_px = seen.red_cell_px
             if red_cell_px is None:
                 continue
-            found = [find.box for find in seen.detections if find.box.kind == "leukocyte"]
+            found = [find.box for find in seen.detections if find.box.kind == CellKind.LEUKOCYTE]
             whole = [box for box in found if _is_boxed(box, boxed) and not is_cut(box, *field.shape[:2])]
             smudged, middles = _paint(field, [*boxed, *found], red_cell_px, rng)
             painted += len(middles)
@@ -243,7 +244,9 @@ class _Looker:
         """The surest leukocyte, not cut by the border, that holds each place; none where there is none."""
         detections = self._detector.find_cells(field, RED_CELL_UM / red_cell_px).detections
         whole = [
-            find.box for find in detections if find.box.kind == "leukocyte" and not is_cut(find.box, *field.shape[:2])
+            find.box
+            for find in detections
+            if find.box.kind == CellKind.LEUKOCYTE and not is_cut(find.box, *field.shape[:2])
         ]
         surest = (next((box for box in whole if _holds(box, place)), None) for place in places)
         return [box for box in surest if box is not None]
