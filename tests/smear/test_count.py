@@ -122,7 +122,7 @@ def test_a_clump_is_two_boxes_that_share_much() -> None:
     seen = np.zeros((400, 400, 3), np.uint8)
     one, near, far = disc(200, 200, 60), disc(225, 215, 60), disc(255, 200, 60)
     assert room._set_apart(one, [near], seen)[0] == "clumped"
-    assert room._set_apart(one, [far], seen)[0] == ""
+    assert room._set_apart(one, [far], seen)[0] is None
 
 
 def test_a_cell_seen_in_two_overlapping_fields_counts_once(bench: Bench) -> None:
