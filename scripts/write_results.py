@@ -6,7 +6,7 @@ from pathlib import Path
 from leukolens.core.results import Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.datasets.maps import list_relabelled, list_second_look, list_second_platelets
-from leukolens.evaluation.detection.matching import LEAST_OVERLAP, LOOSE_OVERLAP, match_cells, of_kind
+from leukolens.evaluation.detection.matching import LEAST_OVERLAP, LOOSE_OVERLAP, boxes_of_kind, match_cells
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -93,7 +93,7 @@ def compare_looks() -> list[str]:
     rows = []
     for kind in DETECTED_KINDS:
         looked = list_second_platelets() if kind == "platelet" else second
-        pairs = [[of_kind(first[field], kind), of_kind(boxes, kind)] for field, boxes in looked.items()]
+        pairs = [[boxes_of_kind(first[field], kind), boxes_of_kind(boxes, kind)] for field, boxes in looked.items()]
         counts = [sum(len(boxes) for boxes in look) for look in zip(*pairs, strict=True)]
         agreed = [
             sum(

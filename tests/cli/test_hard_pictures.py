@@ -12,7 +12,7 @@ from leukolens.core.pixels import Pixels
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.sources import read_source
 from leukolens.datasets.synthetic import draw_field
-from leukolens.evaluation.detection.matching import of_kind
+from leukolens.evaluation.detection.matching import boxes_of_kind
 from leukolens.images.decoding import read_image
 
 
@@ -53,7 +53,7 @@ def test_a_field_of_red_cells_alone_holds_no_leukocyte() -> None:
     drawn = draw_field(np.random.default_rng(3), leukocytes=[])
     (field,) = leukolens.count([drawn.image]).fields
     kinds = [cell.box.kind for cell in field.cells]
-    boxed = len(of_kind(drawn.cells, "red_cell"))
+    boxed = len(boxes_of_kind(drawn.cells, "red_cell"))
     assert field.usable and kinds.count("leukocyte") == 0
     assert kinds.count("red_cell") == pytest.approx(boxed, rel=0.1)
 
@@ -90,7 +90,7 @@ def test_a_scan_of_a_hundred_megapixels(real_data: Path) -> None:
     crops = [
         record
         for record in read_source("txl", real_data / "txl-pbc-part.zip").records
-        if len(found := of_kind(record.boxes, "leukocyte")) == 1
+        if len(found := boxes_of_kind(record.boxes, "leukocyte")) == 1
         and all(100 < (low + high) / 2 < 475 for box in found for low, high in ((box.x0, box.x1), (box.y0, box.y1)))
     ]
     tiles = [pixels for record in crops if (pixels := read_image(record.image).pixels).shape == (575, 575, 3)][:81]

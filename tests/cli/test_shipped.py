@@ -11,7 +11,7 @@ from leukolens.datasets.sources import read_source
 from leukolens.datasets.splits import read_split
 from leukolens.datasets.synthetic import draw_field
 from leukolens.datasets.synthetic.smudges import measure_dye, smear_leukocyte
-from leukolens.evaluation.detection.matching import finds_of_kind, match_cells, of_kind
+from leukolens.evaluation.detection.matching import boxes_of_kind, detections_of_kind, match_cells
 from leukolens.images.decoding import DecodedImage, read_image
 from leukolens.inference.classifier import Classifier, load_bundle
 from leukolens.inference.classify import predict_records
@@ -45,7 +45,9 @@ def test_the_shipped_bundles_set_drawn_smudge_cells_apart() -> None:
     for number in range(12):
         random = np.random.default_rng([3, number])
         drawn = draw_field(random, 640, 480, 0.15, ["neutrophil", "lymphocyte"])
-        leukocytes = [Box(cell.x0, cell.y0, cell.x1, cell.y1, cell.kind) for cell in of_kind(drawn.cells, "leukocyte")]
+        leukocytes = [
+            Box(cell.x0, cell.y0, cell.x1, cell.y1, cell.kind) for cell in boxes_of_kind(drawn.cells, "leukocyte")
+        ]
         places = random.uniform((75, 75), (565, 405), (400, 2))
         x, y = next(
             place
@@ -76,8 +78,8 @@ def test_the_shipped_finder_finds_what_people_boxed(real_data: Path) -> None:
     for record in fields.select(split.parts["test"][::6]).records:
         detected = finder.find_cells(read_image(record.image).pixels)
         assert detected.scale_origin == "red cells"
-        seen = finds_of_kind(detected.detections, "leukocyte")
-        truth = of_kind(record.boxes, "leukocyte")
+        seen = detections_of_kind(detected.detections, "leukocyte")
+        truth = boxes_of_kind(record.boxes, "leukocyte")
         hits = int((match_cells(truth, seen) >= 0).sum())
         boxed, found, extra = boxed + len(truth), found + hits, extra + len(seen) - hits
     # F1 is .97 against these boxes: of twelve leukocytes, three missed happen less than once in a hundred tries.

@@ -36,12 +36,12 @@ def evaluate_detector(
         BundleError: the bundle does not hold together.
     """
     from leukolens.datasets.manifest import find_pictures
-    from leukolens.evaluation.detection.metrics import measure_finder
+    from leukolens.evaluation.detection.metrics import measure_detector
     from leukolens.evaluation.detection.report import write_detection_report
 
     records = tuple(record for record in manifest.records if record.boxes)
     evidence, refused, chosen = _gather(model, manifest.name, records, part, truth)
-    metrics = measure_finder(evidence)
+    metrics = measure_detector(evidence)
     report = write_detection_report(out, evidence, metrics, find_pictures(chosen))
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from leukolens.core.results import Box, Detection
 from leukolens.evaluation.detection.matching import (
-    FALSE_FIND,
+    FALSE_DETECTION,
     SET_ASIDE,
     JudgedField,
     average_precision,
-    count_doubtful,
-    judge_finds,
+    include_doubtful,
     leave_slivers,
     match_cells,
     match_kind,
+    measure_detections,
 )
 from leukolens.evaluation.detection.metrics import count_by_field
 
@@ -33,11 +33,11 @@ def find(x: float, score: float, y: float = 0, kind: str = KIND) -> Detection:
 def test_the_surest_find_takes_its_best_box_and_none_is_taken_twice() -> None:
     truths = [box(0), box(20)]
     # The first find shares 9 of 11, so the second, which shares all, comes too late.
-    assert match_cells(truths, [find(1, 0.9), find(0, 0.8), find(22, 0.7)]).tolist() == [0, FALSE_FIND, 1]
+    assert match_cells(truths, [find(1, 0.9), find(0, 0.8), find(22, 0.7)]).tolist() == [0, FALSE_DETECTION, 1]
     # Half-overlap is a hit: 7.5 of 12.5 shared is .6, 6 of 14 is .43.
     assert match_cells(truths, [find(2.5, 0.9)]).tolist() == [0]
-    assert match_cells(truths, [find(4, 0.9)]).tolist() == [FALSE_FIND]
-    assert match_cells([], [find(0, 0.9)]).tolist() == [FALSE_FIND]
+    assert match_cells(truths, [find(4, 0.9)]).tolist() == [FALSE_DETECTION]
+    assert match_cells([], [find(0, 0.9)]).tolist() == [FALSE_DETECTION]
     assert match_cells(truths, []).tolist() == []
 
 
@@ -47,7 +47,7 @@ def test_a_find_on_a_doubtful_box_is_neither_right_nor_wrong() -> None:
     field = JudgedField("a", "a", (box(0),), (find(0, 0.9), find(40, 0.95)), (box(39), box(80)))
     assert match_kind([field], KIND).average_precision() == 1.0
     # Counted, it is a hit, and the other doubtful box is a miss.
-    assert match_kind([count_doubtful(field)], KIND).average_precision() == pytest.approx(67 / 101)
+    assert match_kind([include_doubtful(field)], KIND).average_precision() == pytest.approx(67 / 101)
 
 
 def test_a_cell_of_which_too_little_shows_at_the_border_is_left_out_found_or_not() -> None:
@@ -58,10 +58,10 @@ def test_a_cell_of_which_too_little_shows_at_the_border_is_left_out_found_or_not
     (judged,) = leave_slivers([field], KIND, 100, 100, 1 / 3)
     assert judged.truths == (whole, half) and judged.doubtful == () and set(judged.left_out) == {sliver}
     assert judged.detections == field.detections
-    counted = count_doubtful(judged)
+    counted = include_doubtful(judged)
     assert counted.truths == (whole, half)
     partners = match_cells(counted.truths, [found for found in finds if found.box != whole], counted.aside).tolist()
-    assert partners[1:] == [SET_ASIDE, FALSE_FIND, 1]
+    assert partners[1:] == [SET_ASIDE, FALSE_DETECTION, 1]
     assert count_by_field([counted], KIND, 0.75) == ([2], [2], ["a"])
 
 
@@ -181,7 +181,7 @@ def test_the_lowest_threshold_is_within_chance_of_the_best() -> None:
 def test_the_whole_judgement_holds_together() -> None:
     fields = [field for seed in range(6) for field in draw_fields(seed)]
     fields = [JudgedField(f"{n}", f"{n // 2}", field.truths, field.detections) for n, field in enumerate(fields)]
-    judged = judge_finds(fields, [KIND], {KIND: 0.3}, draws=200)
+    judged = measure_detections(fields, [KIND], {KIND: 0.3}, draws=200)
     values = judged["per_kind"][KIND]
     assert judged["map50"] == values["ap50"]
     assert values["hits"] / values["true"] == pytest.approx(values["recall"])

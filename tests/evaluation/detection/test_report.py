@@ -13,7 +13,7 @@ from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.classification.metrics import Provenance
 from leukolens.evaluation.detection.matching import JudgedField
-from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence, measure_finder
+from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence, measure_detector
 from leukolens.evaluation.detection.report import write_detection_report
 
 SIZES = {"leukocyte": 60, "red_cell": 40, "platelet": 14}
@@ -48,7 +48,7 @@ def evidence() -> Evidence:
 
 
 def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidence: Evidence, tmp_path: Path) -> None:
-    metrics = measure_finder(evidence, draws=40)
+    metrics = measure_detector(evidence, draws=40)
     report = write_detection_report(tmp_path, evidence, metrics, lambda name: np.full((260, 330, 3), 200, np.uint8))
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     assert list(metrics["truths"]) == ["relabelled", "relabelled_sure", "raw"]
@@ -74,7 +74,7 @@ def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidenc
 
 def test_one_truth_and_no_pictures_make_a_report_too(evidence: Evidence, tmp_path: Path) -> None:
     alone = Evidence({RAW: evidence.fields[RAW]}, RAW, THRESHOLDS, Provenance("toy", "discs", "all", True, "planted"))
-    metrics = measure_finder(alone, draws=20)
+    metrics = measure_detector(alone, draws=20)
     assert metrics["errors_against_raw"] == {}
     page = write_detection_report(tmp_path, alone, metrics, lambda name: None).read_text()
     assert "THIS SPLIT LEAKS" in page and "no picture at hand" in page
@@ -83,9 +83,9 @@ def test_one_truth_and_no_pictures_make_a_report_too(evidence: Evidence, tmp_pat
 def test_only_what_the_truth_knows_is_judged() -> None:
     finds = (Detection(Box(0, 0, 10, 10, "leukocyte"), 0.9), Detection(Box(20, 0, 30, 10, "red_cell"), 0.9))
     field = JudgedField("a", "a", (Box(0, 0, 10, 10, "leukocyte"),), finds)
-    metrics = measure_finder(Evidence({RAW: [field]}, RAW, THRESHOLDS, Provenance()), draws=5)
+    metrics = measure_detector(Evidence({RAW: [field]}, RAW, THRESHOLDS, Provenance()), draws=5)
     assert list(metrics["truths"][RAW]["per_kind"]) == ["leukocyte"]
     assert metrics["truths"][RAW]["map50"] == 1.0
     nothing = JudgedField("a", "a", (), finds)
     with pytest.raises(DataError, match="No field"):
-        measure_finder(Evidence({RAW: [nothing]}, RAW, THRESHOLDS, Provenance()), draws=5)
+        measure_detector(Evidence({RAW: [nothing]}, RAW, THRESHOLDS, Provenance()), draws=5)

@@ -30,7 +30,7 @@ LOOSE_OVERLAP = 0.3
 _BORDER_PX = 2.0
 """A box that ends so near to the border is of a cell that the border cuts."""
 
-FALSE_FIND, SET_ASIDE = -1, -2
+FALSE_DETECTION, SET_ASIDE = -1, -2
 """What stands for the number of a box where a find has none: it is wrong, or it lies on a box that is set aside."""
 
 _FIGURES = ("ap50", "precision", "recall", "f1")
@@ -63,7 +63,7 @@ class JudgedField:
         return (*self.doubtful, *self.left_out)
 
 
-def count_doubtful(field: JudgedField) -> JudgedField:
+def include_doubtful(field: JudgedField) -> JudgedField:
     """The same field with its doubtful boxes among those that must be found."""
     return replace(field, truths=(*field.truths, *field.doubtful), doubtful=())
 
@@ -80,7 +80,7 @@ def leave_slivers(
         width: Likewise.
         least_shown: Share of the usual diameter, which is the median of the truth's boxes away from the border.
     """
-    boxes = [box for field in fields for box in of_kind((*field.truths, *field.doubtful), kind)]
+    boxes = [box for field in fields for box in boxes_of_kind((*field.truths, *field.doubtful), kind)]
     whole = [box for box in boxes if not any(_touch_border(box, height, width))]
     if not whole:
         return list(fields)
@@ -110,12 +110,12 @@ def _touch_border(box: Box, height: int, width: int) -> tuple[bool, bool]:
     return min(box.x0, width - box.x1) < _BORDER_PX, min(box.y0, height - box.y1) < _BORDER_PX
 
 
-def of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
+def boxes_of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
     """The boxes of one kind."""
     return [box for box in boxes if box.kind == kind]
 
 
-def finds_of_kind(detections: Sequence[Detection], kind: str, least_score: float = 0.0) -> list[Detection]:
+def detections_of_kind(detections: Sequence[Detection], kind: str, least_score: float = 0.0) -> list[Detection]:
     """The finds of one kind from a score on, surest first; equals stay in their order."""
     chosen = (found for found in detections if found.box.kind == kind and found.score >= least_score)
     return sorted(chosen, key=lambda found: -found.score)
@@ -136,12 +136,12 @@ def match_cells(
         iou: Least intersection over union.
 
     Returns:
-        `(n,)`: the number of the box in `truths`, else `FALSE_FIND` or `SET_ASIDE`.
+        `(n,)`: the number of the box in `truths`, else `FALSE_DETECTION` or `SET_ASIDE`.
     """
     found = stack_corners([detection.box for detection in detections])[:, None]
     free = measure_overlaps(found, stack_corners(truths))
     lies_aside = (measure_overlaps(found, stack_corners(aside)) >= iou).any(axis=1)
-    partners = np.where(lies_aside, SET_ASIDE, FALSE_FIND)
+    partners = np.where(lies_aside, SET_ASIDE, FALSE_DETECTION)
     for row in range(len(detections) if truths else 0):
         best = int(free[row].argmax())
         if free[row, best] >= iou:
@@ -241,14 +241,14 @@ def match_kind(fields: Sequence[JudgedField], kind: str, iou: float = LEAST_OVER
     """Matches the finds of one kind in every field."""
     scores, hits, numbers = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, np.intp)]
     for number, field in enumerate(fields):
-        finds = finds_of_kind(field.detections, kind)
-        partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.aside, kind), iou)
+        finds = detections_of_kind(field.detections, kind)
+        partners = match_cells(boxes_of_kind(field.truths, kind), finds, boxes_of_kind(field.aside, kind), iou)
         judged = partners != SET_ASIDE
         scores.append(np.array([found.score for found in finds])[judged])
         hits.append(partners[judged] >= 0)
         numbers.append(np.full(int(judged.sum()), number, np.intp))
     order = np.argsort(-np.concatenate(scores), kind="stable")
-    truths = np.array([len(of_kind(field.truths, kind)) for field in fields], np.intp)
+    truths = np.array([len(boxes_of_kind(field.truths, kind)) for field in fields], np.intp)
     return KindMatches(
         kind, np.concatenate(scores)[order], np.concatenate(hits)[order], np.concatenate(numbers)[order], truths
     )
@@ -269,7 +269,7 @@ def _pair(truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detecti
     return [JudgedField(str(number), str(number), tuple(boxes), tuple(finds)) for number, (boxes, finds) in pairs]
 
 
-def judge_finds(
+def measure_detections(
     fields: Sequence[JudgedField], kinds: Sequence[str], thresholds: Mapping[str, float], draws: int = 1000
 ) -> dict[str, Any]:
     """Average precision, precision, recall and F1 of each kind, each with its interval over groups of fields.

@@ -12,16 +12,16 @@ from leukolens.core.errors import DataError
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.classification.metrics import Provenance
 from leukolens.evaluation.counting.agreement import compare_counts
+from leukolens.evaluation.detection.errors import FALSE, MISSED, FieldError, attribute_errors
 from leukolens.evaluation.detection.matching import (
     SET_ASIDE,
     JudgedField,
-    count_doubtful,
-    finds_of_kind,
-    judge_finds,
+    boxes_of_kind,
+    detections_of_kind,
+    include_doubtful,
     match_cells,
-    of_kind,
+    measure_detections,
 )
-from leukolens.evaluation.detection.truth import FALSE, MISSED, FieldError, attribute_errors
 
 RAW, RELABELLED, RELABELLED_SURE = "raw", "relabelled", "relabelled_sure"
 """The dataset's own boxes; boxes drawn anew by eye, all of them; the same with the doubtful ones set aside."""
@@ -58,7 +58,7 @@ class Evidence:
         """The truths as they are judged, the leading one first."""
         views = {}
         for name in sorted(self.fields, key=lambda name: name != self.leading):
-            views[name] = [count_doubtful(item) for item in self.fields[name]]
+            views[name] = [include_doubtful(item) for item in self.fields[name]]
             if any(item.doubtful for item in self.fields[name]):
                 views[RELABELLED_SURE] = list(self.fields[name])
         return views
@@ -70,7 +70,7 @@ class Evidence:
         return attribute_errors(self.fields[RAW], self.fields[RELABELLED], self.kinds, self.thresholds)
 
 
-def measure_finder(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:
+def measure_detector(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:
     """Everything that `metrics.json` says.
 
     Raises:
@@ -80,7 +80,7 @@ def measure_finder(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:
         raise DataError(f"No field of {evidence.provenance.data} has a box of a kind that this detector finds.")
     truths: dict[str, Any] = {}
     for name, fields in evidence.views.items():
-        truths[name] = judge_finds(fields, evidence.kinds, evidence.thresholds, draws)
+        truths[name] = measure_detections(fields, evidence.kinds, evidence.thresholds, draws)
         if name != RELABELLED_SURE:  # The finder counts doubtful cells too, so counts are compared with all.
             truths[name]["counting"] = {
                 kind: asdict(compare_counts(*count_by_field(fields, kind, evidence.thresholds[kind]), draws))
@@ -108,9 +108,9 @@ def count_by_field(
     """Cells of a kind counted and known in each field, what is set aside left out; and the fields' groups."""
     counted, true = [], []
     for item in fields:
-        finds = finds_of_kind(item.detections, kind, threshold)
-        known = of_kind(item.truths, kind)
-        counted.append(int((match_cells(known, finds, of_kind(item.aside, kind)) != SET_ASIDE).sum()))
+        finds = detections_of_kind(item.detections, kind, threshold)
+        known = boxes_of_kind(item.truths, kind)
+        counted.append(int((match_cells(known, finds, boxes_of_kind(item.aside, kind)) != SET_ASIDE).sum()))
         true.append(len(known))
     return counted, true, [item.group for item in fields]
 
@@ -121,7 +121,7 @@ def _count_left_out(evidence: Evidence) -> dict[str, int]:
     left_out = {}
     for kind in evidence.kinds:
         threshold = evidence.thresholds[kind]
-        found = sum(len(finds_of_kind(item.detections, kind, threshold)) for item in fields)
+        found = sum(len(detections_of_kind(item.detections, kind, threshold)) for item in fields)
         if aside := found - sum(count_by_field(fields, kind, threshold)[0]):
             left_out[kind] = aside
     return left_out

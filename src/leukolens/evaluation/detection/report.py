@@ -16,17 +16,25 @@ from PIL import Image, ImageDraw
 from leukolens.core.files import show_name, write_rows, write_text
 from leukolens.core.pixels import Pixels, crop_cell
 from leukolens.core.results import Box
+from leukolens.evaluation.detection.errors import (
+    DETECTOR,
+    DOUBTFUL,
+    FALSE,
+    GROUND_TRUTH,
+    MISSED,
+    FieldError,
+    list_errors,
+)
 from leukolens.evaluation.detection.matching import (
-    FALSE_FIND,
+    FALSE_DETECTION,
     SET_ASIDE,
     JudgedField,
-    finds_of_kind,
+    boxes_of_kind,
+    detections_of_kind,
     match_cells,
     match_kind,
-    of_kind,
 )
 from leukolens.evaluation.detection.metrics import RAW, RELABELLED, RELABELLED_SURE, Evidence, count_by_field
-from leukolens.evaluation.detection.truth import DOUBT, FALSE, FINDER, MISSED, TRUTH, FieldError, list_errors
 from leukolens.reporting.charts import BLUE, GREEN, RED, draw_bars, draw_lines, draw_points
 from leukolens.reporting.page import Picture, Section, render_page
 from leukolens.reporting.plates import DASHED, WHOLE, Outline, Plate, draw_plate
@@ -54,7 +62,7 @@ def write_detection_report(out: Path, evidence: Evidence, metrics: Mapping[str, 
     Args:
         out: The folder.
         evidence: What was judged.
-        metrics: From `measure_finder`.
+        metrics: From `measure_detector`.
         image_of: Gives the picture of a field by its id, or None where it is not to be had.
 
     Returns:
@@ -136,11 +144,11 @@ def _write_detections(path: Path, evidence: Evidence) -> None:
     rows = []
     for number, field in enumerate(views[evidence.leading]):
         for kind in evidence.kinds:
-            finds = finds_of_kind(field.detections, kind)
+            finds = detections_of_kind(field.detections, kind)
             said = []
             for fields in views.values():
                 item = fields[number]
-                partners = match_cells(of_kind(item.truths, kind), finds, of_kind(item.aside, kind))
+                partners = match_cells(boxes_of_kind(item.truths, kind), finds, boxes_of_kind(item.aside, kind))
                 said.append([_VERDICTS.get(partner, "cell") for partner in partners.tolist()])
             for row, found in enumerate(finds):
                 counted = found.score >= evidence.thresholds[kind]
@@ -150,7 +158,7 @@ def _write_detections(path: Path, evidence: Evidence) -> None:
     write_rows(path, ("field", *_BOX_COLUMNS, "score", "counted", *views), rows)
 
 
-_VERDICTS = {FALSE_FIND: "false", SET_ASIDE: "aside"}
+_VERDICTS = {FALSE_DETECTION: "false", SET_ASIDE: "aside"}
 _BOX_COLUMNS = ("kind", "x0", "y0", "x1", "y1")
 
 
@@ -262,16 +270,16 @@ def _whose(metrics: Mapping[str, Any], errors: Sequence[FieldError], evidence: E
     rows = []
     for kind, sorts in metrics["errors_against_raw"].items():
         for sort, counts in sorts.items():
-            numbers = [counts.get(whose, 0) for whose in (TRUTH, DOUBT, FINDER)]
+            numbers = [counts.get(whose, 0) for whose in (GROUND_TRUTH, DOUBTFUL, DETECTOR)]
             rows.append((_name(kind), f"{sort}s", str(sum(numbers)), *map(str, numbers)))
-    theirs = [error for error in errors if error.whose == TRUTH]
+    theirs = [error for error in errors if error.whose == GROUND_TRUTH]
     total = f"{len(theirs)} of the {len(errors)} errors ({len(theirs) / len(errors):.0%})"
     text = (
         f"Held against the dataset's own boxes, {total} are not the finder's: the fields were boxed anew by eye, blind to "
         "any detector, and there the find is a cell that had no box, or the missed cell is none or was found.",
         "Below, examples of them: " + _LEGEND,
     )
-    header = ("kind", "error", "all", TRUTH, DOUBT, FINDER)
+    header = ("kind", "error", "all", GROUND_TRUTH, DOUBTFUL, DETECTOR)
     shown = _spread(theirs, MOST_PICTURES // 2)
     pictures = tuple(_picture(error, evidence.fields[RAW], evidence, image_of) for error in shown)
     return Section(
@@ -314,7 +322,7 @@ def _picture(error: FieldError, fields: Sequence[JudgedField], evidence: Evidenc
     kind = _name(error.box.kind)
     title = f"{kind}, {error.score:.2f}: false" if error.sort == FALSE else f"{kind}: missed"
     lines = [error.why] if error.why else []
-    mark = {TRUTH: "good", DOUBT: "unsure", FINDER: "bad"}.get(error.whose, "bad")
+    mark = {GROUND_TRUTH: "good", DOUBTFUL: "unsure", DETECTOR: "bad"}.get(error.whose, "bad")
     if pixels is None:
         shown: NDArray[np.uint8] = np.full((_PICTURE_PX, _PICTURE_PX, 3), 230, np.uint8)
         return Picture(shown, title, (*lines, "no picture at hand", show_name(error.field)), mark)

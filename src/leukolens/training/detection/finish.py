@@ -15,7 +15,13 @@ from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import normalise_colours
 from leukolens.core.results import Box
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.detection.matching import LOOSE_OVERLAP, JudgedField, finds_of_kind, match_kind, of_kind
+from leukolens.evaluation.detection.matching import (
+    LOOSE_OVERLAP,
+    JudgedField,
+    boxes_of_kind,
+    detections_of_kind,
+    match_kind,
+)
 from leukolens.inference.borders import are_cut
 from leukolens.models.detector import MEAN, STD
 from leukolens.training.detection.fields import Crop, TrainingField, cut_through, cut_whole
@@ -117,7 +123,7 @@ def keep_cut(judged: JudgedField, part: Crop, kind: str) -> JudgedField:
     def cut(boxes: Sequence[Box]) -> NDArray[np.bool_]:
         return are_cut(stack_corners(boxes), height, width)
 
-    truths, finds = of_kind(judged.truths, kind), finds_of_kind(judged.detections, kind)
+    truths, finds = boxes_of_kind(judged.truths, kind), detections_of_kind(judged.detections, kind)
     return replace(
         judged,
         truths=tuple(compress(truths, cut(truths))),
@@ -136,7 +142,7 @@ def choose_scale(fields: Sequence[JudgedField], own: Sequence[JudgedField], kind
         own: The same finds of those fields that came with other boxes; may be empty.
         kind: The kind.
     """
-    truths = [judged for judged in (fields, own) if any(of_kind(field.truths, kind) for field in judged)]
+    truths = [judged for judged in (fields, own) if any(boxes_of_kind(field.truths, kind) for field in judged)]
     if not truths:
         return 1.0
 

@@ -1,8 +1,16 @@
 """Whose an error is: one of each sort, made by hand."""
 
 from leukolens.core.results import Box, Detection
+from leukolens.evaluation.detection.errors import (
+    DETECTOR,
+    DOUBTFUL,
+    FALSE,
+    GROUND_TRUTH,
+    MISSED,
+    attribute_errors,
+    list_errors,
+)
 from leukolens.evaluation.detection.matching import JudgedField
-from leukolens.evaluation.detection.truth import DOUBT, FALSE, FINDER, MISSED, TRUTH, attribute_errors, list_errors
 
 KIND = "red_cell"
 
@@ -41,14 +49,14 @@ def test_each_error_is_laid_at_the_right_door() -> None:
     said = attribute_errors(careless, careful, [KIND], {KIND: 0.5})
     # Field b was not looked at again.
     assert [(error.box.x0, error.whose) for error in said] == [
-        (30, TRUTH),
-        (60, FINDER),
-        (90, DOUBT),
-        (120, TRUTH),
-        (128, TRUTH),
-        (150, TRUTH),
-        (180, FINDER),
-        (210, DOUBT),
+        (30, GROUND_TRUTH),
+        (60, DETECTOR),
+        (90, DOUBTFUL),
+        (120, GROUND_TRUTH),
+        (128, GROUND_TRUTH),
+        (150, GROUND_TRUTH),
+        (180, DETECTOR),
+        (210, DOUBTFUL),
     ]
     assert said[0].why == "a cell that has no box"
     assert said[3].why == "its box was drawn badly"
@@ -62,7 +70,7 @@ def test_a_cell_boxed_as_another_kind_is_said_to_be() -> None:
     (error,) = attribute_errors(
         [JudgedField("a", "a", (boxed,), found)], [JudgedField("a", "a", (box(0),), found)], [KIND], {KIND: 0.5}
     )
-    assert (error.whose, error.why) == (TRUTH, "boxed as a platelet")
+    assert (error.whose, error.why) == (GROUND_TRUTH, "boxed as a platelet")
 
 
 def test_without_an_error_there_is_nothing_to_say() -> None:

@@ -12,16 +12,16 @@ import numpy as np
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.results import Box
 from leukolens.evaluation.detection.matching import (
-    FALSE_FIND,
+    FALSE_DETECTION,
     SET_ASIDE,
     JudgedField,
-    finds_of_kind,
+    boxes_of_kind,
+    detections_of_kind,
     match_cells,
-    of_kind,
 )
 
 FALSE, MISSED = "false find", "missed cell"
-FINDER, TRUTH, DOUBT = "the finder's", "the truth's", "doubtful"
+DETECTOR, GROUND_TRUTH, DOUBTFUL = "the finder's", "the truth's", "doubtful"
 """Whose an error is."""
 
 _SAME_PLACE = 0.3
@@ -37,7 +37,7 @@ class FieldError:
         sort: `FALSE` or `MISSED`.
         box: What was found, or what was missed.
         score: Of the find; 0 for a cell that was missed.
-        whose: `FINDER`, `TRUTH` or `DOUBT`; empty where nobody was asked.
+        whose: `DETECTOR`, `GROUND_TRUTH` or `DOUBTFUL`; empty where nobody was asked.
         why: In words; empty likewise.
     """
 
@@ -56,13 +56,13 @@ def list_errors(
     false, missed = [], []
     for field in fields:
         for kind in kinds:
-            truths = of_kind(field.truths, kind)
-            finds = finds_of_kind(field.detections, kind, thresholds[kind])
-            partners = match_cells(truths, finds, of_kind(field.aside, kind))
+            truths = boxes_of_kind(field.truths, kind)
+            finds = detections_of_kind(field.detections, kind, thresholds[kind])
+            partners = match_cells(truths, finds, boxes_of_kind(field.aside, kind))
             false += [
                 FieldError(field.name, FALSE, found.box, found.score)
                 for found, partner in zip(finds, partners, strict=True)
-                if partner == FALSE_FIND
+                if partner == FALSE_DETECTION
             ]
             missed += [
                 FieldError(field.name, MISSED, truth, 0.0)
@@ -103,29 +103,31 @@ def attribute_errors(
 
 def _judge_false(error: FieldError, field: JudgedField, doubted: Sequence[Box], threshold: float) -> tuple[str, str]:
     kind = error.box.kind
-    finds = finds_of_kind(field.detections, kind, threshold)
-    partners = match_cells(of_kind(field.truths, kind), finds, of_kind(field.aside, kind))
+    finds = detections_of_kind(field.detections, kind, threshold)
+    partners = match_cells(boxes_of_kind(field.truths, kind), finds, boxes_of_kind(field.aside, kind))
     partner = next(number for found, number in zip(finds, partners.tolist(), strict=True) if found.box == error.box)
     if partner == SET_ASIDE:
         sliver = error.box in field.left_out
-        return DOUBT, "at the border, too little of it shows" if sliver else "looked at closely, nobody could say"
-    if partner == FALSE_FIND:
-        return FINDER, "looked at closely, there is no such cell"
+        return DOUBTFUL, "at the border, too little of it shows" if sliver else "looked at closely, nobody could say"
+    if partner == FALSE_DETECTION:
+        return DETECTOR, "looked at closely, there is no such cell"
     overlaps = measure_overlaps(stack_corners([error.box]), stack_corners(doubted))
     if not overlaps.size or overlaps.max() < _SAME_PLACE:
-        return TRUTH, "a cell that has no box"
+        return GROUND_TRUTH, "a cell that has no box"
     called = doubted[int(overlaps.argmax())].kind
-    return TRUTH, "its box was drawn badly" if called == kind else f"boxed as a {called.replace('_', ' ')}"
+    return GROUND_TRUTH, "its box was drawn badly" if called == kind else f"boxed as a {called.replace('_', ' ')}"
 
 
 def _judge_missed(error: FieldError, field: JudgedField, threshold: float) -> tuple[str, str]:
     kind = error.box.kind
-    sure, doubtful = of_kind(field.truths, kind), of_kind(field.aside, kind)
+    sure, doubtful = boxes_of_kind(field.truths, kind), boxes_of_kind(field.aside, kind)
     overlaps = measure_overlaps(stack_corners([error.box]), stack_corners([*sure, *doubtful]))
     if not overlaps.size or overlaps.max() < _SAME_PLACE:
-        return TRUTH, "looked at closely, there is no such cell"
+        return GROUND_TRUTH, "looked at closely, there is no such cell"
     best = int(np.argmax(overlaps))
-    finds = finds_of_kind(field.detections, kind, threshold)
+    finds = detections_of_kind(field.detections, kind, threshold)
     if best in match_cells([*sure, *doubtful], finds):
-        return TRUTH, "found, but its box was drawn badly"
-    return (FINDER, "a cell, and not found") if best < len(sure) else (DOUBT, "looked at closely, nobody could say")
+        return GROUND_TRUTH, "found, but its box was drawn badly"
+    return (
+        (DETECTOR, "a cell, and not found") if best < len(sure) else (DOUBTFUL, "looked at closely, nobody could say")
+    )
