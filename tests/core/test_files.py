@@ -1,6 +1,8 @@
+import importlib
 import resource
 from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,13 +74,29 @@ def test_what_exists_is_overwritten_only_by_force(tmp_path: Path) -> None:
     require_absent(path, force=True)
 
 
-def test_home_moves_with_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_is_chosen_by_the_environment_or_the_platform(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LEUKOLENS_HOME", str(tmp_path))
     assert home_folder() == tmp_path
     monkeypatch.delenv("LEUKOLENS_HOME")
-    monkeypatch.setattr("platform.system", lambda: "Windows")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    assert home_folder() == tmp_path / "leukolens"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert home_folder() == tmp_path / "xdg" / "leukolens"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert home_folder() == tmp_path / ".local" / "share" / "leukolens"
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [("windows.Windows", "leukolens"), ("macos.MacOS", "Library/Application Support/leukolens")],
+)
+def test_home_on_other_systems(system: str, expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("LEUKOLENS_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    module = importlib.import_module(f"platformdirs.{system.partition('.')[0]}")
+    monkeypatch.setattr(platformdirs, "PlatformDirs", getattr(module, system.partition(".")[2]))
+    if system.startswith("windows"):
+        monkeypatch.setattr(module, "get_win_folder", lambda name: str(tmp_path))
+    assert home_folder() == tmp_path / expected
 
 
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:

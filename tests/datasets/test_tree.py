@@ -4,8 +4,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from leukolens.core.errors import DataError, InputRefused
-from leukolens.datasets import tree as room
 from leukolens.datasets.tree import open_tree, unique_ids
+from leukolens.images import folders
 
 
 def test_files_below_a_folder_without_what_is_hidden(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: 
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr(room.os, "scandir", deny)  # root may list anything, so chmod alone proves nothing
+    monkeypatch.setattr(folders.os, "scandir", deny)  # root may list anything, so chmod alone proves nothing
     tree = open_tree(tmp_path)
     assert [str(path) for path in tree.images()] == ["open/x.png"]
     assert [(Path(refusal.image).name, refusal.why) for refusal in tree.refused] == [

@@ -8,11 +8,12 @@ import csv
 import hashlib
 import io
 import os
-import platform
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import platformdirs
 
 from leukolens.core.errors import DataError, UsageError
 
@@ -23,13 +24,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def home_folder() -> Path:
     """The folder of manifests, downloads and caches: `LEUKOLENS_HOME`, or the platform's data folder."""
     chosen = os.environ.get("LEUKOLENS_HOME")
-    if chosen:
-        return Path(chosen)
-    if platform.system() == "Windows":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "leukolens"
-    if platform.system() == "Darwin":
-        return Path.home() / "Library" / "Application Support" / "leukolens"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "leukolens"
+    return Path(chosen) if chosen else platformdirs.user_data_path("leukolens", appauthor=False)
 
 
 def require_absent(path: Path, force: bool) -> None:

@@ -1,6 +1,5 @@
 """A dataset as it was downloaded, folder or zip, seen as one tree of files. Nothing is unpacked."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from leukolens.core.files import show_name
 from leukolens.core.results import Refusal
 from leukolens.images.archives import open_archive, why_outside
 from leukolens.images.decoding import IMAGE_SUFFIXES, join_reference, read_bytes
+from leukolens.images.folders import is_hidden, list_files
 
 _LARGEST_TEXT_BYTES = 1 << 26
 
@@ -62,14 +62,10 @@ def open_tree(root: Path) -> Tree:
         files, refused = _list_archive(root)
     else:
         raise DataError(f"{where} is neither a folder nor a file that ends in .zip. Unpack other archives first.")
-    visible = {path: reference for path, reference in files.items() if not _is_hidden(path)}
+    visible = {path: reference for path, reference in files.items() if not is_hidden(path)}
     if not visible:
         raise DataError(f"{where} holds no files that can be read. Is it the folder that was meant?")
     return Tree(root, visible, tuple(refused))
-
-
-def _is_hidden(path: PurePosixPath) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _list_archive(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
@@ -85,28 +81,8 @@ def _list_archive(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
 
 
 def _list_folder(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
-    files: dict[PurePosixPath, str] = {}
-    refused: list[Refusal] = []
-    seen: set[tuple[int, int]] = set()
-
-    def refuse(error: OSError) -> None:
-        refused.append(Refusal(str(error.filename), f"cannot be listed: {error.strerror}"))
-
-    for folder, folders, names in os.walk(root, followlinks=True, onerror=refuse):
-        try:
-            status = os.stat(folder)
-        except OSError as error:
-            refuse(error)
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder) / name
-            files[PurePosixPath(path.relative_to(root).as_posix())] = str(path)
-    return files, refused
+    paths, refused = list_files(root)
+    return {PurePosixPath(Path(path).relative_to(root).as_posix()): path for path in paths}, refused
 
 
 def unique_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:

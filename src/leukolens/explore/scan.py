@@ -211,7 +211,8 @@ def _reduced_size(records: Sequence[Record]) -> tuple[int, int]:
         scale = REDUCED_PX / max(height, width)
         return max(8, round(width * scale)), max(8, round(height * scale))
     raise DataError(
-        f"None of the {len(records)} images can be read. See `leukolens data info` for where they should be."
+        f"None of the {len(records)} images can be read. Put them back where they were, or add the dataset again: "
+        "leukolens data add NAME PATH --force."
     )
 
 

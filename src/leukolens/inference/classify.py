@@ -24,6 +24,7 @@ from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, Prediction, Refusal
 from leukolens.datasets.manifest import Record
 from leukolens.images.decoding import IMAGE_SUFFIXES, DecodedImage, read_image
+from leukolens.images.folders import list_files
 from leukolens.inference.classifier import Bundle, Classifier, load_bundle
 from leukolens.inference.detector import Detector, DetectorBundle, load_detector
 from leukolens.inference.judge import doubt_call, find_fault, judge_cell, reject_image, rule_out_platelet
@@ -229,33 +230,22 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
     """The images that words on a command line mean: files, folders searched down, `@list` files of one path a line.
 
     Each image is named once. A folder's files count by suffix; a file named outright is tried whatever it is called.
-    Links to folders are followed, loops are not followed twice.
+    Folders are walked as `leukolens.images.folders` does it.
 
     Returns:
         Paths in order, folders' files sorted; and what could not be found or opened.
     """
     found: dict[str, None] = {}
     refused: list[Refusal] = []
-    seen: set[tuple[int, int]] = set()
-
-    def fail(error: OSError) -> None:
-        refused.append(Refusal(str(error.filename), f"cannot be opened: {error.strerror}"))
-
     for word in paths:
         if word.startswith("@") and not Path(word).exists():
             listed, missing = find_images(_read_list(Path(word[1:])))
             found |= dict.fromkeys(listed)
             refused += missing
         elif Path(word).is_dir():
-            for folder, folders, names in os.walk(word, onerror=fail, followlinks=True):
-                status = os.stat(folder)
-                if (status.st_dev, status.st_ino) in seen:
-                    folders.clear()
-                    continue
-                seen.add((status.st_dev, status.st_ino))
-                folders.sort()
-                pictures = (name for name in sorted(names) if Path(name).suffix.lower() in IMAGE_SUFFIXES)
-                found |= dict.fromkeys(os.path.join(folder, name) for name in pictures)
+            files, unlisted = list_files(word)
+            found |= dict.fromkeys(file for file in files if Path(file).suffix.lower() in IMAGE_SUFFIXES)
+            refused += unlisted
         else:
             found[word] = None
     return list(found), refused
