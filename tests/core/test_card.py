@@ -12,7 +12,8 @@ from leukolens.core.errors import BundleError
 from leukolens.core.files import hash_file
 from leukolens.core.pixels import Preparation
 
-CARD = Card("toy", "conv", ("neutrophil", "platelet"), Preparation(16, 16), 1.5, 0.9)
+CARD = Card("toy", "conv", ("neutrophil", "platelet"), Preparation(16, 16, frame_um=40.0), 1.5, 0.9)
+PREPARATION = {key: value for key, value in vars(CARD.preparation).items() if key != "background"}
 
 
 def make(folder: Path, card: Card = CARD) -> Path:
@@ -60,6 +61,8 @@ def test_a_card_cannot_point_outside_its_folder(tmp_path: Path, name: str) -> No
         ("accept_threshold", 7),
         ("format", 99),
         ("preparation", {"height_px": 10**9}),
+        ("preparation", PREPARATION | {"frame_um": 0}),
+        ("preparation", {key: value for key, value in PREPARATION.items() if key != "frame_um"}),
         ("files", 3),
     ],
 )

@@ -108,6 +108,7 @@ def _parse_preparation(fields: dict[str, Any]) -> Preparation:
         width_px=int(parse_number(fields, "width_px", 8, _LARGEST_SIDE_PX)),
         crop_fraction=parse_number(fields, "crop_fraction", 0.05, 1.0),
         cell_context=parse_number(fields, "cell_context", 0.5, 10.0),
+        frame_um=parse_number(fields, "frame_um", 5.0, 200.0),
         mean=mean,
         std=std,
     )

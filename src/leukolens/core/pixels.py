@@ -22,7 +22,8 @@ class Preparation:
         height_px: Height of the model's input.
         width_px: Width of the model's input.
         crop_fraction: Share of the largest centred window of the input's shape that is kept.
-        cell_context: Side of the square cut around a boxed cell, in multiples of the box's longer side.
+        frame_um: Side of the crop around a cell where the scale is known, in micrometres.
+        cell_context: Side of the crop where no scale is known, in multiples of the cell's longer side.
         mean: Per channel, subtracted after scaling to 0..1.
         std: Per channel, divided by after that.
         background: Mean training image `(height_px, width_px, 3)` uint8, subtracted from the resized image
@@ -36,6 +37,7 @@ class Preparation:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     background: Pixels | None = field(default=None, compare=False)
+    frame_um: float = 33.4  # a PBC frame is 4.45 red cells of 7.5 um wide (TXL-PBC's boxes, median)
 
 
 _LARGEST_CROP_PX = 2048

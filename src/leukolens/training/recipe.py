@@ -43,6 +43,7 @@ class PreparationConfig:
     width_px: int
     crop_fraction: float = 1.0
     cell_context: float = 2.55
+    frame_um: float = 33.4
     subtract_background: bool = False
 
 

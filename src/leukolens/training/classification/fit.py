@@ -214,6 +214,7 @@ def gather_cells(
         config.preparation.cell_context,
         spec.mean,
         spec.std,
+        frame_um=config.preparation.frame_um,
     )
     fraction = min(1.0, seen.crop_fraction * _FRAME_MARGIN)
     zoom = seen.crop_fraction / fraction
