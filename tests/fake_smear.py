@@ -15,7 +15,7 @@ from leukolens.datasets.synthetic import SyntheticField, draw_field, draw_slide
 from leukolens.inference.classifier import load_bundle
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.ranges import read_ranges
-from leukolens.smear.results import FieldResult, SmearResult
+from leukolens.smear.records import FieldResult, SmearRecord
 
 PIXEL_UM = 0.13
 REASONS = {
@@ -33,7 +33,7 @@ _MIX = (*["neutrophil"] * 6, *["lymphocyte"] * 3, "monocyte", "eosinophil", "bas
 class FakeSmear:
     """A result and the pictures that it speaks of, by name."""
 
-    result: SmearResult
+    result: SmearRecord
     pictures: dict[str, Pixels]
 
 
@@ -54,7 +54,7 @@ def make_smear(fields: int = 4, width: int = 320, seed: int = 0, names: Iterable
     differential = make_differential(cells, load_bundle().card.confusion, 7e9, ranges)
     kinds = count_kinds(results, {"platelet": 20_000.0})
     return FakeSmear(
-        SmearResult("S-12 <i>", tuple(results), refused, differential, kinds, CELL_CLASSES, "pbc", "finder"), pictures
+        SmearRecord("S-12 <i>", tuple(results), refused, differential, kinds, CELL_CLASSES, "pbc", "finder"), pictures
     )
 
 

@@ -9,7 +9,7 @@ from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.inference.subject import is_cut
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import make_differential
-from leukolens.smear.results import FieldResult
+from leukolens.smear.records import FieldResult
 
 SIZES = {"monocyte": 130.0, "lymphocyte": 70.0}
 SURE = Confusion(CELL_CLASSES, np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 8), np.int64))
@@ -74,7 +74,7 @@ def test_a_cell_as_large_as_its_field_stands_for_five_at_most() -> None:
 
 def test_the_border_is_that_of_what_the_eyepiece_shows() -> None:
     whole = make_field(("lymphocyte", 60, 60))
-    assert weigh_classes([replace(whole, seen=(0, 0, 120, 120))]) == {"lymphocyte": 1}
+    assert weigh_classes([replace(whole, view=(0, 0, 120, 120))]) == {"lymphocyte": 1}
     assert weigh_classes([whole])["lymphocyte"] > 1
 
 

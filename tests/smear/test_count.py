@@ -13,7 +13,7 @@ from leukolens.inference import look
 from leukolens.inference.detector import Detector, load_detector
 from leukolens.smear import count as room
 from leukolens.smear.count import CountSettings, count
-from leukolens.smear.results import SmearResult
+from leukolens.smear.records import SmearRecord
 
 RED = 48
 
@@ -46,7 +46,7 @@ class Bench:
     def __init__(self, toy_finder: Any, detector: Path, bundle: Path) -> None:
         self.draw, self.detector, self.bundle = toy_finder.draw_discs, detector, bundle
 
-    def count(self, *fields: Pixels, **known: Any) -> SmearResult:
+    def count(self, *fields: Pixels, **known: Any) -> SmearRecord:
         return count(list(fields), CountSettings(**known), self.bundle, self.detector)
 
 

@@ -14,7 +14,7 @@ from leukolens.core.results import Advice, Box, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.ranges import ReferenceRanges
-from leukolens.smear.results import Differential, FieldResult, Share
+from leukolens.smear.records import Differential, FieldResult, Share
 
 SURE = Confusion(CELL_CLASSES, np.eye(8, dtype=np.int64) * 1000, np.zeros((8, 8), np.int64))
 

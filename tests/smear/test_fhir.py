@@ -8,14 +8,14 @@ import pytest
 from leukolens.smear.differential import make_differential
 from leukolens.smear.fhir import describe_smear
 from leukolens.smear.ranges import ReferenceRanges
-from leukolens.smear.results import SmearResult
+from leukolens.smear.records import SmearRecord
 
 NOW = "2026-01-02T03:04:05+00:00"
 
 
 @pytest.fixture(scope="module")
-def result(fake_smear: Any) -> SmearResult:
-    made: SmearResult = fake_smear.make_smear(4, 160).result
+def result(fake_smear: Any) -> SmearRecord:
+    made: SmearRecord = fake_smear.make_smear(4, 160).result
     return made
 
 
@@ -26,7 +26,7 @@ def observations(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.skipif(importlib.util.find_spec("fhir") is None, reason="fhir.resources is not installed (extra fhir)")
 @pytest.mark.parametrize("case", ["whole", "bare", "hostile"])
-def test_the_report_is_valid_fhir(result: SmearResult, case: str) -> None:
+def test_the_report_is_valid_fhir(result: SmearRecord, case: str) -> None:
     from fhir.resources.R4B.diagnosticreport import DiagnosticReport
 
     if case == "bare":
@@ -38,7 +38,7 @@ def test_the_report_is_valid_fhir(result: SmearResult, case: str) -> None:
     assert DiagnosticReport.model_validate_json(text).status == "preliminary"
 
 
-def test_shares_stand_under_codes_without_a_method_with_their_intervals(result: SmearResult) -> None:
+def test_shares_stand_under_codes_without_a_method_with_their_intervals(result: SmearRecord) -> None:
     found = observations(describe_smear(result, NOW))
     neutrophil = result.differential.shares[0]
     observation = found["26511-6"]
@@ -53,7 +53,7 @@ def test_shares_stand_under_codes_without_a_method_with_their_intervals(result: 
     assert found["19048-8"]["valueQuantity"]["code"] == "/100{WBCs}"
 
 
-def test_every_reference_leads_to_what_is_contained(result: SmearResult) -> None:
+def test_every_reference_leads_to_what_is_contained(result: SmearRecord) -> None:
     report = describe_smear(result, NOW)
     inside = {f"#{item['id']}" for item in report["contained"]}
     assert len(inside) == len(report["contained"])
@@ -67,7 +67,7 @@ def test_every_reference_leads_to_what_is_contained(result: SmearResult) -> None
     [({"neutrophil": (0.0, 1.0)}, {}, "26511-6"), ({}, {"neutrophil": (0.0, 1e8)}, "26499-4")],
 )
 def test_a_flag_stands_at_the_figure_that_was_judged(
-    result: SmearResult, percent: dict[str, Any], volume: dict[str, Any], code: str
+    result: SmearRecord, percent: dict[str, Any], volume: dict[str, Any], code: str
 ) -> None:
     cells = [cell for field in result.fields for cell in field.cells if cell.box.label == "neutrophil"]
     cells = [replace(cell, status="accepted") for cell in cells] * 20
@@ -80,6 +80,6 @@ def test_a_flag_stands_at_the_figure_that_was_judged(
     )
 
 
-def test_what_was_not_counted_has_no_value(result: SmearResult) -> None:
+def test_what_was_not_counted_has_no_value(result: SmearRecord) -> None:
     found = observations(describe_smear(replace(result, differential=make_differential([], None, None, None)), NOW))
     assert "valueQuantity" not in found["26511-6"] and found["26511-6"]["dataAbsentReason"]

@@ -17,7 +17,7 @@ from leukolens.core.files import read_rows
 from leukolens.inference.classifier import load_bundle
 from leukolens.smear.differential import make_differential
 from leukolens.smear.files import CELL_COLUMNS, SHARE_COLUMNS, name_safely, write_smear
-from leukolens.smear.results import SmearResult
+from leukolens.smear.records import SmearRecord
 
 HOSTILE = ("=2+2 <b>.jpg", "a/same.png", "b/SAME.png", "line\nbreak \udcff/../x.tif")
 
@@ -146,7 +146,7 @@ def test_ordinary_names_stay_as_they_are() -> None:
     assert list(name_safely(names)) == ["BloodImage_00001", "field 2", "image.1", "field_CON", "كريات"]
 
 
-def page_of(result: SmearResult, tmp_path: Path, pictures: dict[str, Any]) -> str:
+def page_of(result: SmearRecord, tmp_path: Path, pictures: dict[str, Any]) -> str:
     return write_smear(tmp_path, result, (), pictures.__getitem__).read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from leukolens.cli.main import FAILED, SOME_REFUSED
 
 if TYPE_CHECKING:
     from leukolens.smear.ranges import ReferenceRanges
-    from leukolens.smear.results import SmearResult
+    from leukolens.smear.records import SmearRecord
 
 
 class _Positive(click.FloatRange):
@@ -118,7 +118,7 @@ def _choose_ranges(name: str | None, age: float | None, sex: str | None) -> "Ref
     return chosen
 
 
-def _sum_up(result: "SmearResult", report: Path) -> int:
+def _sum_up(result: "SmearRecord", report: Path) -> int:
     """Says what was counted and what was not; gives the exit code."""
     from leukolens.core.files import show_name
 

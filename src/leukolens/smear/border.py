@@ -16,7 +16,7 @@ from leukolens.core.overlaps import stack_corners
 from leukolens.core.results import CellStatus, FieldCell
 from leukolens.core.taxonomy import CellKind
 from leukolens.inference.borders import borders_px
-from leukolens.smear.results import FieldResult
+from leukolens.smear.records import FieldResult
 
 _MIDDLE = 0.5
 """Side of the middle of a field, in shares of the places that a cell seen whole can take."""
@@ -52,7 +52,7 @@ def _find_counted(field: FieldResult) -> Iterator[FieldCell]:
 
 def _place(cell: FieldCell, field: FieldResult) -> tuple[float, bool]:
     """The chance of a cell of this size to be seen whole, and whether this one lies in the field's middle."""
-    left, top, right, bottom = field.seen or (0, 0, field.width_px, field.height_px)
+    left, top, right, bottom = field.view or (0, 0, field.width_px, field.height_px)
     box, border = cell.box, float(borders_px(stack_corners([cell.box]))[0])
     chance, central = 1.0, True
     for start, end, low, high in ((left, right, box.x0, box.x1), (top, bottom, box.y0, box.y1)):

@@ -30,7 +30,8 @@ from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.overlap import Sight, pair_cells, remember_field
 from leukolens.smear.ranges import ReferenceRanges
-from leukolens.smear.results import FieldResult, SmearResult
+from leukolens.smear.records import FieldResult
+from leukolens.smear.results import SmearResult
 
 _MOST_SHARED = 0.25
 """A leukocyte whose box shares more of its area than this with another's lies in a clump."""
@@ -144,7 +145,7 @@ def count_field(
         scale_origin=detected.scale_origin,
         advice=judge_field(seen, detected),
         warnings=decoded.warnings,
-        seen=(look.left, look.top, look.left + seen.shape[1], look.top + seen.shape[0]),
+        view=(look.left, look.top, look.left + seen.shape[1], look.top + seen.shape[0]),
     )
 
 

@@ -18,7 +18,7 @@ from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLAS
 from leukolens.smear.correction import correct_shares, find_obstacle, find_strangeness
 from leukolens.smear.multinomial import simultaneous_intervals
 from leukolens.smear.ranges import ReferenceRanges
-from leukolens.smear.results import Differential, FieldResult, KindCount, Reference, Share
+from leukolens.smear.records import Differential, FieldResult, KindCount, Reference, Share
 
 GOALS = (100, 200, 400)
 """Cells that a manual differential counts: the least, the usual, and CLSI's H20 for comparing methods."""
@@ -81,7 +81,7 @@ def make_differential(
     return Differential(
         shares=tuple(_judge(_add_per_liter(share, per_liter), ranges, bool(unlike)) for share in shares),
         leukocytes=leukocytes,
-        apart={status: count for status, count in sorted(statuses.items()) if status != "accepted"},
+        apart={status: count for status, count in sorted(statuses.items()) if status != CellStatus.ACCEPTED},
         erythroblasts=erythroblasts,
         erythroblasts_per_100=per_100,
         leukocytes_per_liter=leukocytes_per_liter,

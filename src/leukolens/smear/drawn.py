@@ -6,10 +6,10 @@ from pathlib import Path
 from leukolens.core.results import Box, FieldCell
 from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
 from leukolens.reporting.page import Section
-from leukolens.smear.results import SmearResult
+from leukolens.smear.records import SmearRecord
 
 
-def compare_with_drawn(result: SmearResult, drawn: Mapping[str, Iterable[Box]]) -> Section:
+def compare_with_drawn(result: SmearRecord, drawn: Mapping[str, Iterable[Box]]) -> Section:
     """Drawn and found cells of each kind, and each class of the nucleated ones; `drawn` is by stem of the field."""
     usable = [field for field in result.fields if field.usable]
     truth = [box for field in usable for box in drawn.get(Path(field.name).stem, ())]

@@ -21,7 +21,7 @@ from typing import Any
 
 from leukolens.core.intervals import Interval
 from leukolens.reporting.page import CAUTION
-from leukolens.smear.results import Differential, Share, SmearResult
+from leukolens.smear.records import Differential, Share, SmearRecord
 
 Resource = dict[str, Any]
 
@@ -56,7 +56,7 @@ _PER_100 = ("per 100 leukocytes", "/100{WBCs}")
 _GIGA_PER_LITER = ("10*9/L", "10*9/L")
 
 
-def describe_smear(result: SmearResult, issued: str) -> Resource:
+def describe_smear(result: SmearRecord, issued: str) -> Resource:
     """The DiagnosticReport of a smear, with its observations, device and specimen contained.
 
     Args:
@@ -193,7 +193,7 @@ def _interval(name: str, interval: Interval, unit: tuple[str, str]) -> Resource:
     return {"code": {"text": f"{name} ({interval.method})"}, "valueRange": span}
 
 
-def _describe_device(result: SmearResult) -> Resource:
+def _describe_device(result: SmearRecord) -> Resource:
     models = f"Cells found by the model {_plain(result.detector)}, named by the model {_plain(result.classifier)}."
     return {
         "resourceType": "Device",
@@ -209,7 +209,7 @@ def _describe_specimen(name: str) -> Resource:
     return {"resourceType": "Specimen", "id": "specimen", "identifier": identifier, "type": {"text": "Blood smear"}}
 
 
-def _conclude(result: SmearResult) -> str:
+def _conclude(result: SmearRecord) -> str:
     differential, usable = result.differential, sum(field.usable for field in result.fields)
     apart = sum(differential.apart.values())
     flags = [f"{share.label.replace('_', ' ')} {share.flag}" for share in differential.shares if share.flag]

@@ -26,8 +26,8 @@ from leukolens.reporting.page import CAUTION, Section
 from leukolens.smear.fhir import describe_smear
 from leukolens.smear.overlay import draw_overlay
 from leukolens.smear.pictures import FieldView, show_field
+from leukolens.smear.records import Differential, FieldResult, Share, SmearRecord
 from leukolens.smear.report import ModelCard, render_report
-from leukolens.smear.results import Differential, FieldResult, Share, SmearResult
 
 KIND_CODES = {CellKind.LEUKOCYTE: "wbc", CellKind.RED_CELL: "rbc", CellKind.PLATELET: "platelet"}
 """What the kinds are called in the files."""
@@ -62,7 +62,7 @@ def read_pixels(name: str) -> Pixels:
 
 def write_smear(
     out: Path,
-    result: SmearResult,
+    result: SmearRecord,
     cards: Sequence[ModelCard],
     read_field: Callable[[str], Pixels] = read_pixels,
     report: Callable[[int], None] = lambda done: None,
@@ -196,7 +196,7 @@ def _describe_share(share: Share) -> tuple[object, ...]:
     )
 
 
-def _describe_differential(result: SmearResult, rows: Sequence[tuple[object, ...]]) -> dict[str, Any]:
+def _describe_differential(result: SmearRecord, rows: Sequence[tuple[object, ...]]) -> dict[str, Any]:
     differential: Differential = result.differential
     return {
         "smear": show_name(result.name),

@@ -18,7 +18,7 @@ from leukolens.inference.judge import UNSURE
 from leukolens.reporting.page import Picture, Section
 from leukolens.reporting.plates import Plate, draw_plate
 from leukolens.smear.overlay import name_call, outline_cells
-from leukolens.smear.results import FieldResult, SmearResult
+from leukolens.smear.records import FieldResult, SmearRecord
 
 CROP_UM = 24.0
 """Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
@@ -89,7 +89,7 @@ def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
     return np.asarray(canvas)
 
 
-def show_classes(result: SmearResult, views: Sequence[FieldView]) -> Iterator[Section]:
+def show_classes(result: SmearRecord, views: Sequence[FieldView]) -> Iterator[Section]:
     """A gallery for each class that was called, the least sure cells first; the first of them says the scale."""
     text = [_say_scale(views)]
     for label in (name for name in CELL_CLASSES if name in result.classes):

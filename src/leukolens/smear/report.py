@@ -1,6 +1,6 @@
 """The report of a smear: one page that a clinician reads in a minute, prints, and searches for what went wrong.
 
-Takes a `SmearResult`, the models' cards and what `leukolens.smear.pictures` kept of each field; computes no
+Takes a `SmearRecord`, the models' cards and what `leukolens.smear.pictures` kept of each field; computes no
 statistics. Called by `leukolens.smear.files`; how a page looks is `leukolens.reporting`.
 """
 
@@ -23,7 +23,7 @@ from leukolens.smear.pictures import (
     show_classes,
     show_fields,
 )
-from leukolens.smear.results import Differential, FieldResult, Share, SmearResult
+from leukolens.smear.records import Differential, FieldResult, Share, SmearRecord
 
 _AIMS = (10, 5, 3, 2, 1)
 """Points of a percentage that the report says the way to: the next of them that is not reached."""
@@ -36,7 +36,7 @@ ModelCard = Card | DetectorCard
 
 
 def render_report(
-    result: SmearResult, views: Sequence[FieldView], cards: Sequence[ModelCard], known: Section | None = None
+    result: SmearRecord, views: Sequence[FieldView], cards: Sequence[ModelCard], known: Section | None = None
 ) -> str:
     """The report as HTML, whole in one file; `known` is a section on what was known of the smear before."""
     sections = [
@@ -62,7 +62,7 @@ def render_report(
     return render_page(f"Blood smear {show_name(result.name)}", subtitle, kept)
 
 
-def _sum_up(result: SmearResult) -> Section:
+def _sum_up(result: SmearRecord) -> Section:
     differential = result.differential
     usable = sum(field.usable for field in result.fields)
     unsure, burst = differential.apart.get(CellStatus.REVIEW, 0), differential.apart.get(CellStatus.SMUDGE, 0)
@@ -91,7 +91,7 @@ def _sum_up(result: SmearResult) -> Section:
     )
 
 
-def _warn(result: SmearResult, usable: int) -> str:
+def _warn(result: SmearRecord, usable: int) -> str:
     if not result.fields or not usable:
         return "No field could be used: nothing was counted. What to do stands below."
     if not result.differential.leukocytes:
@@ -219,7 +219,7 @@ def _per_liter(share: Share) -> str:
     return f"{value / 1e9:.2f} ({interval.low / 1e9:.2f} to {interval.high / 1e9:.2f})".replace(" ", _HELD)
 
 
-def _advise(result: SmearResult) -> Section | None:
+def _advise(result: SmearRecord) -> Section | None:
     fields_of: dict[tuple[str, str, bool], list[int]] = {}
     for number, field in enumerate(result.fields, start=1):
         for advice in field.advice:
@@ -243,7 +243,7 @@ def _list_numbers(numbers: Sequence[int], most: int = 12) -> str:
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
 
 
-def _count_kinds(result: SmearResult) -> Section | None:
+def _count_kinds(result: SmearRecord) -> Section | None:
     if not result.kinds:
         return None
     rows = []
@@ -263,7 +263,7 @@ def _count_kinds(result: SmearResult) -> Section | None:
     return Section("Cells found in each field", text, header=header, rows=tuple(rows))
 
 
-def _tabulate_fields(result: SmearResult) -> Section | None:
+def _tabulate_fields(result: SmearRecord) -> Section | None:
     if not result.fields:
         return None
     rows = tuple(_field_row(number, field) for number, field in enumerate(result.fields, start=1))
