@@ -4,7 +4,7 @@ Research use, not a medical device. The public face, loaded when first used::
 
     import leukolens as ll
 
-    calls = ll.classify(["cell.jpg"])
+    predictions = ll.classify(["cell.jpg"])
     smear = ll.count(["field-1.jpg", "field-2.jpg"])
 """
 
@@ -16,13 +16,15 @@ __version__ = version("leukolens")
 
 _PUBLIC = {
     "classify": "leukolens.inference.classify",
-    "Calls": "leukolens.inference.classify",
     "count": "leukolens.smear.count",
     "CountSettings": "leukolens.smear.count",
     "SmearResult": "leukolens.smear.results",
     "load_detector": "leukolens.inference.detector",
     "load_bundle": "leukolens.inference.classifier",
     "Bundle": "leukolens.inference.classifier",
+    "Detection": "leukolens.core.results",
+    "Detections": "leukolens.core.detections",
+    "Predictions": "leukolens.core.predictions",
     "Prediction": "leukolens.core.results",
     "Refusal": "leukolens.core.results",
     "CELL_CLASSES": "leukolens.core.taxonomy",

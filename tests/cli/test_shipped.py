@@ -78,7 +78,7 @@ def test_the_shipped_finder_finds_what_people_boxed(real_data: Path) -> None:
     for record in fields.select(split.parts["test"][::6]).records:
         detected = finder.find_cells(read_image(record.image).pixels)
         assert detected.scale_origin == "red cells"
-        seen = detections_of_kind(detected.detections, "leukocyte")
+        seen = detections_of_kind(list(detected), "leukocyte")
         truth = boxes_of_kind(record.boxes, "leukocyte")
         hits = int((match_cells(truth, seen) >= 0).sum())
         boxed, found, extra = boxed + len(truth), found + hits, extra + len(seen) - hits

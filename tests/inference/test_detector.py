@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leukolens.core.detections import Detections
 from leukolens.core.errors import BundleError, InputRefused, UsageError
 from leukolens.core.overlaps import measure_overlaps
-from leukolens.core.results import Box, Detection
+from leukolens.core.results import Box
 from leukolens.inference.classifier import bundle_names, load_bundle
 from leukolens.inference.decoding import Finds
 from leukolens.inference.detector import Detector, detector_names, load_detector
@@ -20,7 +21,7 @@ def corners(boxes: list[Box]) -> np.ndarray:
     return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], float)
 
 
-def assert_found(detections: tuple[Detection, ...], boxes: list[Box], least_overlap: float = 0.6) -> None:
+def assert_found(detections: Detections, boxes: list[Box], least_overlap: float = 0.6) -> None:
     """Each box is found once, as its kind, and nothing else is; platelets are small beside the grid of 4 pixels."""
     assert len(detections) == len(boxes)
     overlaps = measure_overlaps(corners([found.box for found in detections])[:, None], corners(boxes))
@@ -36,14 +37,14 @@ def test_cells_are_found_at_any_scale_and_the_scale_is_told(toy_finder: Any, toy
     field = toy_finder.draw_discs((8 * diameter, 10 * diameter), boxes)
     detector = Detector(load_detector(toy_detector), threads=1)
     found = detector.find_cells(field)
-    assert_found(found.detections, boxes)
-    scores = [detection.score for detection in found.detections]
+    assert_found(found, boxes)
+    scores = [detection.score for detection in found]
     assert scores == sorted(scores, reverse=True)
     assert found.scale_origin == "red cells"
     assert found.red_cell_px == pytest.approx(diameter, rel=0.03)
     assert found.pixel_size_um == pytest.approx(7.5 / diameter, rel=0.03)
     given_size = detector.find_cells(field, 7.5 / diameter)
-    assert_found(given_size.detections, boxes)
+    assert_found(given_size, boxes)
     assert (given_size.scale_origin, given_size.pixel_size_um) == ("given", 7.5 / diameter)
 
 
@@ -52,16 +53,16 @@ def test_a_field_of_many_tiles_gives_each_cell_once(toy_finder: Any, toy_detecto
     boxes = toy_finder.strew_discs((1300, 1700), 84, 48, seed=3)
     detector = Detector(load_detector(toy_detector), threads=1)
     found = detector.find_cells(toy_finder.draw_discs((1300, 1700), boxes), 7.5 / 48)
-    assert_found(found.detections, boxes)
+    assert_found(found, boxes)
 
 
 def test_a_cell_cut_by_the_border_stays_inside_the_field(toy_finder: Any, toy_detector: Path) -> None:
     boxes = [Box(76, 70, 124, 118, "red_cell"), Box(182, 20, 230, 68, "red_cell")]
     field = toy_finder.draw_discs((150, 200), boxes)
     found = Detector(load_detector(toy_detector), threads=1).find_cells(field, 7.5 / 48)
-    assert len(found.detections) == 2
-    assert (corners([cell.box for cell in found.detections]).max(axis=0) <= (200, 150, 200, 150)).all()
-    assert max(cell.box.x1 for cell in found.detections) > 195
+    assert len(found) == 2
+    assert (corners([cell.box for cell in found]).max(axis=0) <= (200, 150, 200, 150)).all()
+    assert max(cell.box.x1 for cell in found) > 195
 
 
 def test_only_what_counts_is_told_unless_more_is_asked_for(toy_finder: Any, tmp_path: Path) -> None:
@@ -70,8 +71,8 @@ def test_only_what_counts_is_told_unless_more_is_asked_for(toy_finder: Any, tmp_
     thresholds = {"leukocyte": 0.5, "red_cell": 0.995, "platelet": 0.5}
     folder = toy_finder.make_bundle(tmp_path / "strict", score_thresholds=thresholds)
     detector = Detector(load_detector(folder), threads=1)
-    assert_found(detector.find_cells(field, 7.5 / 48).detections, boxes[:1])
-    assert_found(detector.find_cells(field, 7.5 / 48, least_score=0.1).detections, boxes)
+    assert_found(detector.find_cells(field, 7.5 / 48), boxes[:1])
+    assert_found(detector.find_cells(field, 7.5 / 48, least_score=0.1), boxes)
 
 
 def test_boxes_of_a_kind_are_as_wide_as_the_card_says_about_the_same_middle(toy_finder: Any, tmp_path: Path) -> None:
@@ -82,8 +83,7 @@ def test_boxes_of_a_kind_are_as_wide_as_the_card_says_about_the_same_middle(toy_
         for name, scales in (("plain", {}), ("narrow", {"platelet": 0.5}))
     )
     before, after = (
-        {found.box.kind: found.box for found in detector.find_cells(field, 7.5 / 48).detections}
-        for detector in (plain, narrow)
+        {found.box.kind: found.box for found in detector.find_cells(field, 7.5 / 48)} for detector in (plain, narrow)
     )
     assert after["red_cell"] == before["red_cell"]
     wide, tight = before["platelet"], after["platelet"]
@@ -100,7 +100,7 @@ def test_a_cell_cut_by_the_border_counts_from_a_lower_score_where_the_card_says_
     def scores(name: str, least: float, gains: dict[str, float]) -> list[float]:
         thresholds = {"leukocyte": least, "red_cell": 0.99, "platelet": 0.99}
         folder = toy_finder.make_bundle(tmp_path / name, score_thresholds=thresholds, cut_gains=gains)
-        found = Detector(load_detector(folder), threads=1).find_cells(field, 7.5 / 48).detections
+        found = Detector(load_detector(folder), threads=1).find_cells(field, 7.5 / 48)
         return [cell.score for cell in sorted(found, key=lambda cell: cell.box.x0)]
 
     cut, whole = scores("plain", 0.01, {})
@@ -113,7 +113,7 @@ def test_a_cell_cut_by_the_border_counts_from_a_lower_score_where_the_card_says_
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (200, 300)])
 def test_an_empty_field_has_no_cells_and_no_scale(toy_detector: Path, size: tuple[int, int]) -> None:
     found = Detector(load_detector(toy_detector), threads=1).find_cells(np.full((*size, 3), 255, np.uint8))
-    assert (found.detections, found.red_cell_px, found.pixel_size_um, found.scale_origin) == ((), None, None, "unknown")
+    assert (len(found), found.red_cell_px, found.pixel_size_um, found.scale_origin) == (0, None, None, "unknown")
 
 
 def test_a_field_without_red_cells_is_searched_but_its_scale_is_not_made_up(
@@ -122,7 +122,7 @@ def test_a_field_without_red_cells_is_searched_but_its_scale_is_not_made_up(
     boxes = [Box(60, 60, 120, 120, "leukocyte")]
     field = toy_finder.draw_discs((180, 180), boxes)
     found = Detector(load_detector(toy_detector), threads=1).find_cells(field)
-    assert_found(found.detections, boxes)
+    assert_found(found, boxes)
     assert (found.red_cell_px, found.scale_origin) == (None, "unknown")
 
 
@@ -205,5 +205,5 @@ def test_what_is_rather_a_platelet_than_a_leukocyte_is_no_leukocyte(
         return finds.pick(finds.scores >= least[finds.kinds])
 
     monkeypatch.setattr("leukolens.inference.detector.decode_maps", decode)
-    found = detector.find_cells(np.full((150, 160, 3), 255, np.uint8), 7.5 / 48).detections
+    found = detector.find_cells(np.full((150, 160, 3), 255, np.uint8), 7.5 / 48)
     assert [(cell.box.kind, cell.score) for cell in found] == [("leukocyte", 0.25)]

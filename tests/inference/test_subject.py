@@ -1,7 +1,8 @@
 import pytest
 
+from leukolens.core.detections import Detections
 from leukolens.core.pixels import Preparation
-from leukolens.core.results import Box, DetectedField, Detection
+from leukolens.core.results import Box, Detection
 from leukolens.inference.subject import FRAME_UM, Subject, find_subject, standard_box
 
 HEIGHT, WIDTH = 240, 320
@@ -11,9 +12,9 @@ def disc(x: float, y: float, wide: float = 60, kind: str = "leukocyte") -> Box:
     return Box(x - wide / 2, y - wide / 2, x + wide / 2, y + wide / 2, kind)
 
 
-def seen(*boxes: Box, pixel_size_um: float | None = None) -> DetectedField:
+def seen(*boxes: Box, pixel_size_um: float | None = None) -> Detections:
     detections = tuple(Detection(box, 0.9) for box in boxes)
-    return DetectedField(detections, pixel_size_um and 7.5 / pixel_size_um, pixel_size_um, "red cells")
+    return Detections.from_items(detections, pixel_size_um and 7.5 / pixel_size_um, pixel_size_um, "red cells")
 
 
 def test_the_leukocyte_nearest_the_middle_is_what_a_picture_is_about() -> None:

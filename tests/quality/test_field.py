@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from leukolens.core.results import Box, DetectedField, Detection
+from leukolens.core.detections import Detections
+from leukolens.core.results import Box, Detection
 from leukolens.datasets.synthetic.fields import SyntheticField, draw_field
 from leukolens.quality.field import judge_field
 from leukolens.quality.field_measures import measure_field
@@ -21,16 +22,16 @@ def draw(seed: int) -> SyntheticField:
     return draw_field(np.random.default_rng(seed), leukocytes=["neutrophil", "lymphocyte"], pixel_size_um=PIXEL_UM)
 
 
-def see(boxes: list[Box], red_cell_px: float | None = RED_CELL_PX) -> DetectedField:
+def see(boxes: list[Box], red_cell_px: float | None = RED_CELL_PX) -> Detections:
     """What a finder that errs never would say."""
-    return DetectedField(tuple(Detection(box, 0.9) for box in boxes), red_cell_px, None, "red cells")
+    return Detections.from_items((Detection(box, 0.9) for box in boxes), red_cell_px, None, "red cells")
 
 
-def see_all(field: SyntheticField) -> DetectedField:
+def see_all(field: SyntheticField) -> Detections:
     return see([Box(cell.x0, cell.y0, cell.x1, cell.y1, cell.kind) for cell in field.cells])
 
 
-def faults(pixels: Pixels, detected: DetectedField | None) -> set[str]:
+def faults(pixels: Pixels, detected: Detections | None) -> set[str]:
     return {advice.fault for advice in judge_field(pixels, detected)}
 
 
@@ -91,7 +92,7 @@ def test_blur_without_any_edge_stops() -> None:
 
 def test_layers_of_cells_are_too_thick_and_strewn_ones_too_thin() -> None:
     field = draw(1)
-    boxes = [found.box for found in see_all(field).detections]
+    boxes = [found.box for found in see_all(field)]
     side = field.image.shape[1]
     mirrored = [Box(side - box.x1, box.y0, side - box.x0, box.y1, box.kind) for box in boxes]
     through = field.image / np.percentile(field.image, 95, axis=(0, 1))
@@ -113,9 +114,9 @@ def paint_discs(middles: list[tuple[int, int]]) -> tuple[Pixels, list[Box]]:
 
 def test_magnification_is_told_from_the_red_cells() -> None:
     field = draw(2)
-    boxes = [found.box for found in see_all(field).detections]
+    boxes = [found.box for found in see_all(field)]
 
-    def shrink(times: float) -> tuple[Pixels, DetectedField]:
+    def shrink(times: float) -> tuple[Pixels, Detections]:
         image = Image.fromarray(field.image)
         small = image.resize((round(image.width / times), round(image.height / times)), Image.Resampling.BOX)
         cells = [Box(b.x0 / times, b.y0 / times, b.x1 / times, b.y1 / times, b.kind) for b in boxes]
@@ -194,7 +195,7 @@ def test_any_picture_and_any_scale_are_answered(size: tuple[int, int], red_cell_
 def test_a_scan_is_measured_on_its_middle() -> None:
     field = draw(3)
     tiled = np.tile(field.image, (8, 8, 1))
-    boxes = [found.box for found in see_all(field).detections]
+    boxes = [found.box for found in see_all(field)]
     everywhere = [
         Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y, box.kind)
         for box in boxes

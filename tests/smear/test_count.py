@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leukolens.core.detections import Detections
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Advice, Box, DetectedField
+from leukolens.core.results import Advice, Box
 from leukolens.inference import look
 from leukolens.inference.detector import Detector, load_detector
 from leukolens.smear import count as room
@@ -77,10 +78,10 @@ def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
 ) -> None:
     find_cells = Detector.find_cells
 
-    def find_burst(self: Detector, *given: Any) -> DetectedField:
+    def find_burst(self: Detector, *given: Any) -> Detections:
         found = find_cells(self, *given)
-        burst = tuple(dataclasses.replace(item, smudge=0.8) for item in found.detections)
-        return dataclasses.replace(found, detections=burst)
+        burst = np.full(len(found), 0.8)
+        return dataclasses.replace(found, smudge=burst)
 
     boxes = shuffled(0)
     boxes[11] = disc(330, 160, 66, "leukocyte")

@@ -107,7 +107,8 @@ def _write(calls: "Iterator[Prediction]", bundle: "Bundle", out: Path | None, as
     classes = bundle.card.classes
     lines: Iterator[str]
     if as_json:
-        lines = (json.dumps(_describe(call, bundle)) + "\n" for call in calls)
+        described = (Predictions(classes, (call,)).to_dict()["predictions"][0] for call in calls)
+        lines = (json.dumps({**item, "bundle": bundle.card.name}) + "\n" for item in described)
     else:
         header = Predictions(classes, ()).header()
         lines = (format_rows((), Predictions(classes, (call,)).rows()).partition("\n")[2] for call in calls)
@@ -139,23 +140,6 @@ def _warn_if_unlike(tally: Counter[str], bundle: "Bundle") -> None:
 def _after(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield first
     yield from rest
-
-
-def _describe(call: "Prediction", bundle: "Bundle") -> dict[str, object]:
-    from leukolens.core.files import show_name
-
-    shares = dict(zip(bundle.card.classes, (round(float(value), 6) for value in call.probabilities), strict=False))
-    return {
-        "image": show_name(call.image),
-        "label": call.label,
-        "probability": round(call.probability, 6),
-        "status": call.status,
-        "reason": call.reason,
-        "probabilities": shares,
-        "warnings": list(call.warnings),
-        "box": call.box and [round(side, 1) for side in (call.box.x0, call.box.y0, call.box.x1, call.box.y1)],
-        "bundle": bundle.card.name,
-    }
 
 
 def _list_refused(refused: "list[Refusal]") -> None:

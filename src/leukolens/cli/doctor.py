@@ -102,6 +102,6 @@ def _test_finder() -> tuple[int, int]:
     field = draw_field(np.random.default_rng(7), leukocytes=("neutrophil", "lymphocyte", "monocyte"))
     drawn = [Box(c.x0, c.y0, c.x1, c.y1, CellKind(c.kind)) for c in field.cells if c.kind == CellKind.LEUKOCYTE]
     detected = Detector(load_detector()).find_cells(field.image)
-    found = [item.box for item in detected.detections if item.box.kind == CellKind.LEUKOCYTE]
+    found = [item.box for item in detected if item.box.kind == CellKind.LEUKOCYTE]
     overlaps = measure_overlaps(stack_corners(drawn)[:, None], stack_corners(found)[None])
     return int((overlaps > 0.5).any(axis=1).sum()), len(drawn)

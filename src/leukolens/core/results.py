@@ -127,23 +127,6 @@ class Detection:
 
 
 @dataclass(frozen=True)
-class DetectedField:
-    """What a finder of cells saw in one field.
-
-    Attributes:
-        detections: In pixels of the field, surest first.
-        red_cell_px: Diameter of the field's red cells, the ruler where no pixel size is given; None where unknown.
-        pixel_size_um: Micrometres a pixel; None where unknown.
-        scale_origin: `given`, `red cells` (taken to be 7.5 um wide) or `unknown`.
-    """
-
-    detections: tuple[Detection, ...]
-    red_cell_px: float | None
-    pixel_size_um: float | None
-    scale_origin: str
-
-
-@dataclass(frozen=True)
 class FieldCell:
     """One cell of a field.
 

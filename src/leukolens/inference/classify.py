@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,42 +55,12 @@ class _Prepared:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Calls:
-    """What became of a list of images.
-
-    Attributes:
-        items: One per readable image, in order.
-        refused: Images that could not be read, and why.
-        bundle: Name of the bundle that was asked.
-        classes: Its classes.
-    """
-
-    items: tuple[Prediction, ...]
-    refused: tuple[Refusal, ...]
-    bundle: str
-    classes: tuple[str, ...]
-
-    def to_pandas(self) -> Any:
-        """The calls as a table, in the columns of the predictions file.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
-        try:
-            import pandas  # type: ignore[import-untyped]
-        except ImportError as error:
-            raise UsageError("to_pandas() needs pandas: pip install pandas.") from error
-        predictions = Predictions(self.classes, self.items)
-        return pandas.DataFrame(predictions.rows(), columns=predictions.header())
-
-
 def classify(
     images: Source | Iterable[Source],
     bundle: str | Path | Bundle | None = None,
     detector: str | Path | DetectorBundle | None = None,
     whole: bool = False,
-) -> Calls:
+) -> Predictions:
     """Finds and names the cell that each image is about.
 
     Args:
@@ -100,6 +69,9 @@ def classify(
         detector: The finder of cells, likewise.
         whole: Take each image as it is, without looking for the cell first.
 
+    Returns:
+        One prediction per readable image, in order; `refused` names the others.
+
     Raises:
         BundleError: a bundle does not hold together.
     """
@@ -107,9 +79,9 @@ def classify(
     finder = None if whole else detector if isinstance(detector, DetectorBundle) else load_detector(detector)
     sources, refused = gather_sources(images)
     results = list(classify_images(sources, opened, finder))
-    calls = tuple(result for result in results if isinstance(result, Prediction))
+    items = tuple(result for result in results if isinstance(result, Prediction))
     refused += [result for result in results if isinstance(result, Refusal)]
-    return Calls(calls, tuple(refused), opened.card.name, opened.card.classes)
+    return Predictions(opened.card.classes, items, refused=tuple(refused), bundle=opened.card.name)
 
 
 def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list[Refusal]]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from leukolens.core.detections import Detections
 from leukolens.core.errors import InputRefused
-from leukolens.core.results import Box, DetectedField, Refusal
+from leukolens.core.results import Box, Refusal
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.splits import unite_groups
 from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField
@@ -16,10 +17,10 @@ Truth = tuple[tuple[Box, ...], tuple[Box, ...]]
 
 def find_in_records(
     records: Sequence[Record], bundle: DetectorBundle, report: Callable[[int], None] = lambda done: None
-) -> tuple[dict[str, DetectedField], tuple[Refusal, ...]]:
+) -> tuple[dict[str, Detections], tuple[Refusal, ...]]:
     """Finds the cells of each field, by its id, down to `LEAST_SCORE`; and the fields that could not be read."""
     finder = Detector(bundle)
-    found: dict[str, DetectedField] = {}
+    found: dict[str, Detections] = {}
     refused = []
     for done, record in enumerate(records, start=1):
         try:
@@ -31,14 +32,12 @@ def find_in_records(
 
 
 def pair_with_truth(
-    records: Sequence[Record], found: Mapping[str, DetectedField], truths: Mapping[str, Truth]
+    records: Sequence[Record], found: Mapping[str, Detections], truths: Mapping[str, Truth]
 ) -> list[JudgedField]:
     """Each field that was read and whose cells are known, photographs of one place in one group."""
     groups = unite_groups(records)
     return [
-        JudgedField(
-            record.id, groups[record.id], truths[record.id][0], found[record.id].detections, truths[record.id][1]
-        )
+        JudgedField(record.id, groups[record.id], truths[record.id][0], tuple(found[record.id]), truths[record.id][1])
         for record in records
         if record.id in found and record.id in truths
     ]

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.card_fields import DETECTOR
+from leukolens.core.detections import Detections
 from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, read_detector_card
 from leukolens.core.errors import BundleError, InputRefused, UsageError
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
-from leukolens.core.results import Box, DetectedField, Detection
 from leukolens.inference.bundles import find_bundle, list_bundles
 from leukolens.inference.decoding import Finds, decode_maps, drop_repeats, join_finds, lift_cut, lift_scores
 from leukolens.inference.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
@@ -82,7 +82,7 @@ class Detector:
 
     def find_cells(
         self, field: Pixels, pixel_size_um: float | None = None, least_score: float | None = None
-    ) -> DetectedField:
+    ) -> Detections:
         """Finds the cells of a field.
 
         Args:
@@ -113,8 +113,9 @@ class Detector:
             finds = self._look(field, whole, RED_CELL_UM / pixel_size_um, competing)
             measured = measure_red_cells(finds, whole, self.card) or RED_CELL_UM / pixel_size_um
             origin = "given"
-        detections = _list_detections(finds.pick(finds.scores >= least[finds.kinds]), self.card.kinds)
-        return DetectedField(detections, measured, pixel_size_um, origin)
+        finds = finds.pick(finds.scores >= least[finds.kinds])
+        kinds = np.array(self.card.kinds, np.str_)[finds.kinds]
+        return Detections(finds.boxes, finds.scores, kinds, finds.smudges, measured, pixel_size_um, origin)
 
     def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[Finds, float | None]:
         """Finds, and the diameter of the red cells among them; None where too few were seen."""
@@ -215,10 +216,3 @@ class Detector:
 
 def _is_within(positions: NDArray[np.float64], span: Span, slack: int) -> NDArray[np.bool_]:
     return np.asarray((positions >= span.core_start - slack) & (positions <= span.core_stop + slack))
-
-
-def _list_detections(finds: Finds, kinds: tuple[str, ...]) -> tuple[Detection, ...]:
-    rows = zip(finds.boxes.tolist(), finds.scores.tolist(), finds.kinds.tolist(), finds.smudges.tolist(), strict=True)
-    return tuple(
-        Detection(Box(x0, y0, x1, y1, kinds[kind]), score, smudge) for (x0, y0, x1, y1), score, kind, smudge in rows
-    )

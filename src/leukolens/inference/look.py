@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from leukolens.core.detections import Detections
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Box, DetectedField
+from leukolens.core.results import Box
 from leukolens.inference.detector import Detector
 from leukolens.inference.subject import Subject, find_subject, show_leukocyte
 from leukolens.quality.eyepiece import find_view
@@ -23,7 +24,7 @@ class Look:
     seen: Pixels
     left: int
     top: int
-    detected: DetectedField
+    detected: Detections
 
     def find_subject(self, platelets: bool) -> Subject:
         """The cell that the photograph is about, which may be a platelet or not, in pixels of the photograph."""

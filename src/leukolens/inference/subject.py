@@ -8,9 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from leukolens.core.detections import Detections
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Preparation
-from leukolens.core.results import Box, DetectedField
+from leukolens.core.results import Box
 from leukolens.inference.borders import are_cut
 
 FRAME_UM = 33.4
@@ -51,7 +52,7 @@ class Subject:
     no_platelet: bool = False
 
 
-def find_subject(detected: DetectedField, height: int, width: int, platelets: bool = True) -> Subject:
+def find_subject(detected: Detections, height: int, width: int, platelets: bool = True) -> Subject:
     """The leukocyte nearest the middle, whole ones first; where there is none, a platelet in the middle.
 
     A picture that is already cut as a classifier is taught is taken whole: to cut it again would add an error to its scale.
@@ -118,8 +119,8 @@ def is_cut(box: Box, height: int, width: int) -> bool:
     return bool(are_cut(stack_corners([box]), height, width)[0])
 
 
-def _of_kind(detected: DetectedField, kind: str) -> Sequence[Box]:
-    return [item.box for item in detected.detections if item.box.kind == kind]
+def _of_kind(detected: Detections, kind: str) -> Sequence[Box]:
+    return [item.box for item in detected if item.box.kind == kind]
 
 
 def _area(box: Box) -> float:

@@ -7,8 +7,9 @@ of spoiling is noticed, stands in `docs/lab/log.md` (2026-11-21).
 
 from collections.abc import Iterator
 
+from leukolens.core.detections import Detections
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Advice, DetectedField
+from leukolens.core.results import Advice
 from leukolens.quality.field_measures import FieldQuality, Finds, measure_field
 
 # Not blood: no good field lies beyond any of these; cats, paper and landscapes do.
@@ -36,7 +37,7 @@ _MORE_STAIN = "Stain longer or with fresh stain, and rinse less; close the conde
 _LESS_LIGHT = "Lower the lamp, or shorten the camera's exposure, until the background is not pure white."
 
 
-def judge_field(pixels: Pixels, detected: DetectedField | None) -> tuple[Advice, ...]:
+def judge_field(pixels: Pixels, detected: Detections | None) -> tuple[Advice, ...]:
     """What is wrong with a field, worst first, and what to do; nothing where it is good.
 
     Args:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from leukolens.core.detections import Detections
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Box, DetectedField
+from leukolens.core.results import Box
 from leukolens.core.taxonomy import CellKind
 from leukolens.quality.image import LUMA, find_edges, resize_by
 from leukolens.quality.stain import find_lit
@@ -105,9 +106,9 @@ class FieldQuality:
     finds: Finds | None
 
 
-def measure_field(pixels: Pixels, detected: DetectedField | None) -> FieldQuality:
+def measure_field(pixels: Pixels, detected: Detections | None) -> FieldQuality:
     """Measures a field, `(h, w, 3)` uint8 RGB; without finds only its light, focus and colour."""
-    red_cell_px = detected.red_cell_px if detected else None
+    red_cell_px = detected.red_cell_px if detected is not None else None
     window, scale = _place_window(pixels.shape, red_cell_px)
     small = resize_by(pixels[window], scale)
     grey = (small @ LUMA).astype(np.float32)
@@ -131,7 +132,7 @@ def measure_field(pixels: Pixels, detected: DetectedField | None) -> FieldQualit
         brownness=brownness,
         pinkness=pinkness,
         focus=_measure_focus(np.log10((ground @ LUMA + _OFFSET) / (grey + _OFFSET)), lit),
-        finds=_measure_finds(densities, detected, window, scale, pixels.shape[:2]) if detected else None,
+        finds=_measure_finds(densities, detected, window, scale, pixels.shape[:2]) if detected is not None else None,
     )
 
 
@@ -177,8 +178,8 @@ def _measure_focus(density: Plane, lit: NDArray[np.bool_]) -> float:
     return float(np.quantile(np.abs(find_edges(density)[inside]), 1 - share) / max(high - low, 1e-6))
 
 
-def _measure_finds(densities: Plane, detected: DetectedField, window: Window, scale: float, shape: Shape) -> Finds:
-    boxes = [found.box for found in detected.detections]
+def _measure_finds(densities: Plane, detected: Detections, window: Window, scale: float, shape: Shape) -> Finds:
+    boxes = [found.box for found in detected]
     shown = [(box, part) for box in boxes if (part := _find_part(box, densities.shape, window, scale)) is not None]
     density = densities.mean(axis=2)
     reds = [float(np.median(density[part])) for box, part in shown if box.kind == CellKind.RED_CELL]

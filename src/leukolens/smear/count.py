@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from leukolens.core.detections import Detections
 from leukolens.core.errors import InputRefused
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
-from leukolens.core.results import Box, CellStatus, DetectedField, Detection, FieldCell, Refusal
+from leukolens.core.results import Box, CellStatus, Detection, FieldCell, Refusal
 from leukolens.core.taxonomy import LEUKOCYTE_CLASSES, CellKind
 from leukolens.images.decoding import DecodedImage, read_image
 from leukolens.inference.borders import are_cut
@@ -132,8 +133,7 @@ def count_field(
     seen, detected = look.seen, look.detected
     named = _name_leukocytes(seen, detected, namer, finder.card.smudge_threshold)
     cells = tuple(
-        dataclasses.replace(cell, box=look.place(cell.box))
-        for cell in (*named, *_keep_others(seen, detected.detections))
+        dataclasses.replace(cell, box=look.place(cell.box)) for cell in (*named, *_keep_others(seen, list(detected)))
     )
     return FieldResult(
         name=name,
@@ -150,9 +150,9 @@ def count_field(
 
 
 def _name_leukocytes(
-    seen: Pixels, detected: DetectedField, namer: Classifier, smudge_threshold: float | None
+    seen: Pixels, detected: Detections, namer: Classifier, smudge_threshold: float | None
 ) -> list[FieldCell]:
-    found = [item for item in detected.detections if item.box.kind == CellKind.LEUKOCYTE]
+    found = [item for item in detected if item.box.kind == CellKind.LEUKOCYTE]
     if not found:
         return []
     preparation = namer.card.preparation

@@ -37,7 +37,7 @@ def test_every_figure_agrees_with_scikit_learn() -> None:
     predictions = make()
     result = compute_metrics(predictions, Provenance("m", "d", "s"), draws=50)
     truth, called = list(predictions.truths), [call.label for call in predictions.items]
-    shares = predictions.probabilities
+    shares = predictions.proba
     numbers = [CLASSES.index(name) for name in truth]
     assert result["accuracy"] == pytest.approx(reference.accuracy_score(truth, called))
     assert result["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, called))

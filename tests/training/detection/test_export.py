@@ -81,7 +81,7 @@ def test_the_bundle_says_what_the_run_says_and_the_runtime_takes_it(run: RunFold
     assert parity.pictures == 3 and max(parity.centres, parity.sides) < 1e-4
     field = random.integers(0, 256, (100, 130, 3), np.uint8)
     found = Detector(load_detector(tmp_path / "toy")).find_cells(field, 0.14, 0.005)
-    assert found.detections and found.scale_origin == "given"
+    assert len(found) and found.scale_origin == "given"
     raw = (tmp_path / "toy" / "model.onnx").read_bytes()
     assert str(Path.home()).encode() not in raw and b"site-packages" not in raw
 

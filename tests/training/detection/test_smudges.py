@@ -114,8 +114,8 @@ def test_a_bundle_is_taught_on_fields_and_runs(
     assert 0 < facts["drawn_smudges_called_smudges"] <= facts["drawn_smudges_found_as_whole_leukocytes"]
     assert facts["drawn_smudges_found_as_whole_leukocytes"] <= facts["drawn_smudges"] == 2 * len(fields[10:])
     assert facts["leukocytes_called_smudges"] <= facts["whole_leukocytes"]
-    detections = Detector(load_detector(untaught)).find_cells(read_image(fields[0].image).pixels).detections
-    assert all(0 <= find.smudge <= 1 for find in detections) and any(find.smudge > 0 for find in detections)
+    detections = Detector(load_detector(untaught)).find_cells(read_image(fields[0].image).pixels)
+    assert ((detections.smudge >= 0) & (detections.smudge <= 1)).all() and (detections.smudge > 0).any()
 
 
 def test_too_few_examples_teach_nothing(untaught: Path, fields: list[Record]) -> None:

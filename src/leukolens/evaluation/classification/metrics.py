@@ -87,7 +87,7 @@ def score(predictions: Predictions) -> Scored:
         truth_numbers,
         call_numbers,
         np.array([known.get(name, -1) for name in truths], np.intp),
-        np.nan_to_num(predictions.probabilities[rows]),
+        np.nan_to_num(predictions.proba[rows]),
         truth_numbers == call_numbers,
         tuple(groups[index] or predictions.items[index].image for index in rows),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from leukolens.core.files import show_name, write_text
-from leukolens.core.predictions import Predictions, write_predictions
+from leukolens.core.predictions import Predictions
 from leukolens.core.results import Prediction
 from leukolens.evaluation.classification.failures import FaultRow, Findings, Share, lay_heat, tabulate_faults
 from leukolens.evaluation.classification.metrics import Scored, score, worst_class
@@ -47,7 +47,7 @@ def write_evaluation(
     for name, chart in figures.items():
         write_text(out / f"{name}.svg", chart)
     write_text(out / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    write_predictions(out / "predictions.csv", predictions)
+    predictions.save(out / "predictions.csv")
     faults = [] if findings is None else tabulate_faults(predictions, findings)
     sections = [
         _headline(metrics),

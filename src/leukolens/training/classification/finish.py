@@ -11,7 +11,7 @@ from torch import nn
 
 from leukolens.core.files import read_rows, write_text
 from leukolens.core.pixels import Preparation, normalise_batch
-from leukolens.core.predictions import Predictions, write_predictions
+from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellStatus, Prediction
 from leukolens.core.runs import RunFolder
 from leukolens.evaluation.classification.calibration import calibrate, to_probabilities
@@ -46,7 +46,7 @@ def finish_run(
     found = calibrate(logits["validation"], truths)
     for part, array in parts.items():
         probabilities = to_probabilities(logits[part], found.temperature)
-        write_predictions(run.predictions(part), _collect(array, probabilities, classes, found.threshold))
+        _collect(array, probabilities, classes, found.threshold).save(run.predictions(part))
     _draw_history(run)
     facts = facts | {
         "classes": list(classes),

@@ -228,7 +228,7 @@ class _Looker:
             red_cell_px = seen.red_cell_px
             if red_cell_px is None:
                 continue
-            found = [find.box for find in seen.detections if find.box.kind == CellKind.LEUKOCYTE]
+            found = [find.box for find in seen if find.box.kind == CellKind.LEUKOCYTE]
             whole = [box for box in found if _is_boxed(box, boxed) and not is_cut(box, *field.shape[:2])]
             smudged, middles = _paint(field, [*boxed, *found], red_cell_px, rng)
             painted += len(middles)
@@ -242,7 +242,7 @@ class _Looker:
 
     def _find_at(self, field: Pixels, places: Sequence[tuple[float, float]], red_cell_px: float) -> list[Box]:
         """The surest leukocyte, not cut by the border, that holds each place; none where there is none."""
-        detections = self._detector.find_cells(field, RED_CELL_UM / red_cell_px).detections
+        detections = self._detector.find_cells(field, RED_CELL_UM / red_cell_px)
         whole = [
             find.box
             for find in detections
