@@ -1,44 +1,51 @@
-"""LeukoLens reads photographs of stained blood: it names white blood cells and says how sure it is.
+"""LeukoLens reads photographs of stained blood: it finds cells, classifies leukocytes and says how sure it is.
 
-Research use, not a medical device. The public face, loaded when first used::
+Research use, not a medical device. ::
 
     import leukolens as ll
 
-    predictions = ll.classify(["cell.jpg"])
-    smear = ll.count(["field-1.jpg", "field-2.jpg"])
+    predictions = ll.classify("cells/")       # arrays: label, proba, status, xyxy
+    smear = ll.count("smear-12/")             # a differential with intervals
+
+Nothing else is imported until a name is used, so this import takes milliseconds. Type checkers and editors read
+`__init__.pyi`, which lists the same names.
 """
 
 from importlib import import_module
-from importlib.metadata import version
-from typing import Any
 
-__version__ = version("leukolens")
-
-_PUBLIC = {
-    "classify": "leukolens.inference.classify",
-    "count": "leukolens.smear.count",
-    "CountSettings": "leukolens.smear.count",
-    "SmearResult": "leukolens.smear.results",
-    "load_detector": "leukolens.inference.detector",
-    "load_bundle": "leukolens.inference.classifier",
-    "Bundle": "leukolens.inference.classifier",
-    "Detection": "leukolens.core.results",
-    "Detections": "leukolens.core.detections",
-    "Predictions": "leukolens.core.predictions",
-    "Prediction": "leukolens.core.results",
-    "Refusal": "leukolens.core.results",
-    "CELL_CLASSES": "leukolens.core.taxonomy",
-    "LeukolensError": "leukolens.core.errors",
+_MODULES = {
+    "leukolens.core.detections": ("Detections",),
+    "leukolens.core.errors": (
+        "BundleError",
+        "DataError",
+        "InputRefused",
+        "LeukolensError",
+        "TrainingError",
+        "UsageError",
+    ),
+    "leukolens.core.predictions": ("Predictions",),
+    "leukolens.core.results": ("Box", "CellStatus", "Detection", "Prediction", "Refusal"),
+    "leukolens.core.taxonomy": ("CELL_CLASSES", "CellKind"),
+    "leukolens.inference.classifier": ("Bundle", "load_bundle"),
+    "leukolens.inference.classify": ("classify",),
+    "leukolens.inference.detector": ("load_detector",),
+    "leukolens.smear.count": ("CountSettings", "count"),
+    "leukolens.smear.results": ("SmearResult",),
 }
+"""Public names by the module that defines them."""
 
-__all__ = sorted(_PUBLIC)
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [*sorted(_MODULE_OF), "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("leukolens")
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'leukolens' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_PUBLIC[name]), name)
+    return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return __all__

@@ -1,0 +1,26 @@
+"""The public names for type checkers and editors; `__init__.py` imports the same names when they are used."""
+
+from leukolens.core.detections import Detections as Detections
+from leukolens.core.errors import BundleError as BundleError
+from leukolens.core.errors import DataError as DataError
+from leukolens.core.errors import InputRefused as InputRefused
+from leukolens.core.errors import LeukolensError as LeukolensError
+from leukolens.core.errors import TrainingError as TrainingError
+from leukolens.core.errors import UsageError as UsageError
+from leukolens.core.predictions import Predictions as Predictions
+from leukolens.core.results import Box as Box
+from leukolens.core.results import CellStatus as CellStatus
+from leukolens.core.results import Detection as Detection
+from leukolens.core.results import Prediction as Prediction
+from leukolens.core.results import Refusal as Refusal
+from leukolens.core.taxonomy import CELL_CLASSES as CELL_CLASSES
+from leukolens.core.taxonomy import CellKind as CellKind
+from leukolens.inference.classifier import Bundle as Bundle
+from leukolens.inference.classifier import load_bundle as load_bundle
+from leukolens.inference.classify import classify as classify
+from leukolens.inference.detector import load_detector as load_detector
+from leukolens.smear.count import CountSettings as CountSettings
+from leukolens.smear.count import count as count
+from leukolens.smear.results import SmearResult as SmearResult
+
+__version__: str
