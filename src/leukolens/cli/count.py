@@ -1,8 +1,9 @@
-"""`leukolens count`: photographed fields of a smear to a differential count with its report."""
+"""`leukolens count`: photographs of fields in, a differential count with its report out."""
 
-import dataclasses
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ import click
 from leukolens.cli.main import FAILED, SOME_REFUSED
 
 if TYPE_CHECKING:
+    from leukolens.smear.files import Progress
     from leukolens.smear.ranges import ReferenceRanges
-    from leukolens.smear.records import SmearRecord
+    from leukolens.smear.results import SmearResult
 
 
 class _Positive(click.FloatRange):
-    """A finite number above 0; click's own range lets `nan` and `inf` through."""
+    """A finite number above 0; click's own range accepts `nan` and `inf`."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
@@ -40,16 +42,26 @@ POSITIVE = _Positive(min=0, min_open=True)
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the tables, the overlays, report.html and fhir.json.",
 )
-@click.option("--smear", metavar="NAME", help="What the smear is called in its files; else as the folder.")
-@click.option("--pixel-size-um", type=POSITIVE, help="Micrometres a pixel; else measured on the red cells.")
+@click.option(
+    "--smear", metavar="NAME", help="Name of the smear in its files; without it, the name of the folder --out."
+)
+@click.option("--pixel-size-um", type=POSITIVE, help="Micrometres per pixel; without it, measured on the red cells.")
 @click.option("--wbc-per-liter", type=POSITIVE, help="Leukocytes per litre from a counter or chamber, such as 7.2e9.")
-@click.option("--ranges", metavar="NAME_OR_FILE", help="Reference ranges, by --age and --sex.")
-@click.option("--age", type=click.FloatRange(0, 130), metavar="YEARS", help="Of the patient, for --ranges.")
-@click.option("--sex", type=click.Choice(["female", "male"]), help="Of the patient, for --ranges.")
-@click.option("--platelet-factor", type=POSITIVE, help="Your own: platelets per microlitre for one in a field.")
-@click.option("--red-cell-factor", type=POSITIVE, help="Your own: red cells per microlitre for one in a field.")
-@click.option("--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Which model names the cells.")
-@click.option("--detector", "detector_name", metavar="NAME_OR_DIR", help="Which model finds the cells.")
+@click.option("--ranges", metavar="NAME_OR_FILE", help="Reference ranges; also give --age, and --sex.")
+@click.option("--age", type=click.FloatRange(0, 130), metavar="YEARS", help="Age of the patient, for --ranges.")
+@click.option("--sex", type=click.Choice(["female", "male"]), help="Sex of the patient, for --ranges.")
+@click.option(
+    "--platelet-factor", type=POSITIVE, help="Your own factor: platelets per microlitre for one platelet per field."
+)
+@click.option(
+    "--red-cell-factor", type=POSITIVE, help="Your own factor: red cells per microlitre for one red cell per field."
+)
+@click.option(
+    "--bundle", "bundle_name", metavar="NAME_OR_DIR", help="Classifier to use; `leukolens doctor` lists them."
+)
+@click.option(
+    "--detector", "detector_name", metavar="NAME_OR_DIR", help="Detector to use; `leukolens doctor` lists them."
+)
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @click.pass_context
 def command(
@@ -68,60 +80,66 @@ def command(
     detector_name: str | None,
     force: bool,
 ) -> None:
-    """Count the cells on the fields of one smear: a differential with intervals, and a report to check it by.
+    """Count the cells on photographed fields of one smear. Writes a differential with intervals, and a report to check it.
 
-    PATH is an image of a field, a folder (searched down) or @FILE with one path a line; all of them are one smear.
-    Research use, not a medical device.
+    PATH is the photograph of one field, a folder of them, or @FILE with one path per line. Subfolders are searched.
+    All photographs are taken as one smear. Research use, not a medical device.
     """
     from leukolens.core.files import require_absent
-    from leukolens.inference.classifier import load_bundle
-    from leukolens.inference.classify import find_images
-    from leukolens.inference.detector import load_detector
-    from leukolens.smear.count import CountSettings, count_smear
-    from leukolens.smear.files import write_smear
+    from leukolens.core.taxonomy import CellKind
+    from leukolens.smear.count import count
 
     require_absent(out, force)
-    factors = {"platelet": platelet_factor, "red_cell": red_cell_factor}
-    settings = CountSettings(
-        name=smear or out.resolve().name,
-        pixel_size_um=pixel_size_um,
-        leukocytes_per_liter=wbc_per_liter,
-        ranges=_choose_ranges(ranges, age, sex),
-        factors={kind: factor for kind, factor in factors.items() if factor is not None},
-    )
-    sources, missing = find_images(paths)
-    if not sources and not missing:
-        click.echo("No images were found: give images of fields, or folders that hold some.", err=True)
-        ctx.exit(FAILED)
-    namer, finder = load_bundle(bundle_name), load_detector(detector_name)
-    click.echo(f"cells found by {finder.card.name}, named by {namer.card.name}; {len(sources)} fields", err=True)
-    shown: Any = {"hidden": not sys.stderr.isatty(), "file": sys.stderr}
-    with click.progressbar(length=len(sources), label="counting", **shown) as bar:
-        result = count_smear(sources, namer, finder, settings, lambda done: bar.update(1))
-    result = dataclasses.replace(result, refused=(*missing, *result.refused))
-    with click.progressbar(length=len(result.fields), label="drawing", **shown) as bar:
-        report = write_smear(out, result, (namer.card, finder.card), report=lambda done: bar.update(1))
+    factors = {CellKind.PLATELET: platelet_factor, CellKind.RED_CELL: red_cell_factor}
+    with _bar("counting") as progress:
+        result = count(
+            paths,
+            name=smear or out.resolve().name,
+            pixel_size_um=pixel_size_um,
+            leukocytes_per_liter=wbc_per_liter,
+            ranges=_choose_ranges(ranges, age, sex),
+            factors={kind: factor for kind, factor in factors.items() if factor is not None},
+            classifier=bundle_name,
+            detector=detector_name,
+            progress=progress,
+        )
+    with _bar("drawing") as progress:
+        report = result.save(out, force=True, progress=progress)
     ctx.exit(_sum_up(result, report))
+
+
+@contextmanager
+def _bar(label: str) -> "Iterator[Progress]":
+    """A progress bar on stderr, shown on a terminal only."""
+    shown: Any = {"hidden": not sys.stderr.isatty(), "file": sys.stderr}
+    with click.progressbar(length=1, label=label, **shown) as bar:
+
+        def show(done: int, fields: int) -> None:
+            bar.length = fields
+            bar.update(1)
+
+        yield show
 
 
 def _choose_ranges(name: str | None, age: float | None, sex: str | None) -> "ReferenceRanges | None":
     if name is None:
         if age is not None or sex is not None:
-            raise click.UsageError("--age and --sex choose among reference ranges: give --ranges too.")
+            raise click.UsageError("--age and --sex are used with --ranges only: give --ranges too.")
         return None
     from leukolens.smear.ranges import read_ranges
 
     table = read_ranges(name)
     chosen = table.choose(age, sex or "")
     if chosen is None:
-        raise click.UsageError(f"{table.name} has no range for this patient: give --age and --sex, or another table.")
+        raise click.UsageError(f"{table.name} has no range for this patient. Give --age and --sex, or another table.")
     return chosen
 
 
-def _sum_up(result: "SmearRecord", report: Path) -> int:
+def _sum_up(result: "SmearResult", report: Path) -> int:
     """Says what was counted and what was not; gives the exit code."""
     from leukolens.core.files import show_name
 
+    click.echo(f"Cells found by {result.detector}, classified by {result.classifier}.", err=True)
     for refusal in result.refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
     left_out = [field for field in result.fields if not field.usable]

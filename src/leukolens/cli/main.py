@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from leukolens.core.errors import LeukolensError, UsageError
+from leukolens.core.errors import LeukolensError, NothingRead, UsageError
 
 COMMANDS = {
     "classify": "Name the cell in each image.",
@@ -65,6 +65,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = 2
+    except NothingRead as error:
+        _say(error)
+        code = FAILED
     except UsageError as error:
         _say(error)
         code = 2

@@ -4,6 +4,7 @@ Every room raises these; only `leukolens.cli` turns them into exit codes. The tr
 
     LeukolensError
     ├── UsageError        the caller's words cannot be meant: nothing was done (exit 2)
+    │   └── NothingRead   none of the inputs given could be read (exit 3)
     ├── InputRefused      one image or one row cannot be used: the rest goes on (exit 1)
     ├── DataError         a dataset, manifest, split or predictions file does not hold together (exit 3)
     ├── BundleError       a bundle's card and model do not hold together, or one of them is unsafe (exit 3)
@@ -17,6 +18,10 @@ class LeukolensError(Exception):
 
 class UsageError(LeukolensError):
     """The caller's words cannot be meant, so nothing was done."""
+
+
+class NothingRead(UsageError):
+    """None of the inputs given could be read, so nothing was done."""
 
 
 class InputRefused(LeukolensError):

@@ -5,18 +5,19 @@ One field is in memory at a time; of those before it only cells and a thumbnail 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from leukolens.core.detections import Detections
-from leukolens.core.errors import InputRefused
+from leukolens.core.errors import InputRefused, NothingRead, UsageError
+from leukolens.core.files import show_name
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
 from leukolens.core.results import Box, CellStatus, Detection, FieldCell, Refusal
-from leukolens.core.taxonomy import LEUKOCYTE_CLASSES, CellKind
+from leukolens.core.taxonomy import DETECTED_KINDS, LEUKOCYTE_CLASSES, CellKind
 from leukolens.images.decoding import DecodedImage, read_image
 from leukolens.inference.borders import are_cut
 from leukolens.inference.classifier import Bundle, Classifier, load_bundle
@@ -29,6 +30,7 @@ from leukolens.quality.field import judge_field
 from leukolens.quality.stain import shows_nucleus
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
+from leukolens.smear.files import Progress
 from leukolens.smear.overlap import Sight, pair_cells, remember_field
 from leukolens.smear.ranges import ReferenceRanges
 from leukolens.smear.records import FieldResult
@@ -37,59 +39,109 @@ from leukolens.smear.results import SmearResult
 _MOST_SHARED = 0.25
 """A leukocyte whose box shares more of its area than this with another's lies in a clump."""
 
-
-@dataclass(frozen=True)
-class CountSettings:
-    """What the caller knows of a smear.
-
-    Attributes:
-        name: Of the smear.
-        pixel_size_um: Micrometres a pixel; None to go by the red cells.
-        leukocytes_per_liter: From a counter or chamber; None where unknown.
-        ranges: Reference ranges for this patient; None for no flags.
-        factors: The site's own factor by kind, which turns cells per field into cells per microlitre.
-    """
-
-    name: str = "smear"
-    pixel_size_um: float | None = None
-    leukocytes_per_liter: float | None = None
-    ranges: ReferenceRanges | None = None
-    factors: Mapping[str, float] = field(default_factory=dict)
+_MOST_NAMED = 5
+"""Refused inputs that an error message names."""
 
 
 def count(
     fields: Source | Iterable[Source],
-    settings: CountSettings | None = None,
-    bundle: str | Path | Bundle | None = None,
+    *,
+    name: str = "smear",
+    pixel_size_um: float | None = None,
+    leukocytes_per_liter: float | None = None,
+    ranges: ReferenceRanges | None = None,
+    factors: Mapping[CellKind, float] | None = None,
+    classifier: str | Path | Bundle | None = None,
     detector: str | Path | DetectorBundle | None = None,
+    progress: Progress | None = None,
 ) -> SmearResult:
-    """Counts the cells of one smear.
+    """Finds, classifies and counts the cells of one smear.
 
     Args:
-        fields: Paths of files or folders, or arrays `(h, w, 3)` uint8 RGB; one or many.
-        settings: What is known of the smear.
-        bundle: The classifier: name, folder or opened bundle; the default one where nothing is named.
-        detector: The finder of cells, likewise.
+        fields: The fields of the smear, one or many: paths of image files, folders that hold some (searched down), or
+            arrays `(h, w, 3)` uint8 RGB.
+        name: What the smear is called in its files.
+        pixel_size_um: Micrometres per pixel; None to measure the scale on the red cells.
+        leukocytes_per_liter: From a counter or a chamber, such as 7.2e9; None where unknown.
+        ranges: Reference ranges for this patient, from `RangeTable.choose`; None for no flags.
+        factors: The site's own factors by kind: cells per microlitre of blood for one cell per field.
+        classifier: Name, folder or opened bundle; None for the default one.
+        detector: Likewise.
+        progress: Called after each field with how many are done and how many there are.
+
+    Returns:
+        The smear. Inputs that could not be read are in its `refused`.
 
     Raises:
+        NothingRead: none of the inputs could be read, or there were none. A `UsageError`.
+        UsageError: an argument cannot be meant.
         BundleError: a bundle does not hold together.
     """
-    namer = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    finder = detector if isinstance(detector, DetectorBundle) else load_detector(detector)
+    _check_known(pixel_size_um, leukocytes_per_liter, factors or {})
+    namer = _open_classifier(classifier)
+    finder = _open_detector(detector)
     sources, refused = gather_sources(fields)
-    result = count_smear(sources, namer, finder, settings or CountSettings())
-    return dataclasses.replace(result, refused=(*refused, *result.refused))
+    counted, unread = _count_fields(sources, finder, namer, pixel_size_um, progress)
+    refused += unread
+    if not counted:
+        raise NothingRead(_say_nothing_read(refused))
+    usable = [item for item in counted if item.usable]
+    cells = [cell for item in usable for cell in item.cells]
+    card = namer.card
+    return SmearResult(
+        name=name,
+        fields=tuple(counted),
+        refused=tuple(refused),
+        differential=make_differential(
+            cells, card.confusion, leukocytes_per_liter, ranges, card.classes, weigh_classes(usable)
+        ),
+        kinds=count_kinds(usable, factors or {}),
+        classes=card.classes,
+        classifier=card.name,
+        detector=finder.card.name,
+        cards=(card, finder.card),
+    )
 
 
-def count_smear(
+def _check_known(
+    pixel_size_um: float | None, leukocytes_per_liter: float | None, factors: Mapping[CellKind, float]
+) -> None:
+    """Refuses numbers that cannot be meant."""
+    numbers = {"pixel_size_um": pixel_size_um, "leukocytes_per_liter": leukocytes_per_liter}
+    numbers |= {f"the factor of {kind}": factor for kind, factor in factors.items()}
+    for what, number in numbers.items():
+        if number is not None and not (math.isfinite(number) and number > 0):
+            raise UsageError(f"{what} is {number!r}. Expected a finite number above 0.")
+    if unknown := sorted(set(factors) - set(DETECTED_KINDS)):
+        raise UsageError(
+            f"No factor can be given for {', '.join(map(repr, unknown))}. Kinds: {', '.join(DETECTED_KINDS)}."
+        )
+
+
+def _open_classifier(given: str | Path | Bundle | None) -> Classifier:
+    if isinstance(given, Bundle):
+        return Classifier(given)
+    if given is None or isinstance(given, str | Path):
+        return Classifier(load_bundle(given))
+    raise UsageError(f"The classifier is a {type(given).__name__}. Expected a classifier's bundle, its name or folder.")
+
+
+def _open_detector(given: str | Path | DetectorBundle | None) -> Detector:
+    if isinstance(given, DetectorBundle):
+        return Detector(given)
+    if given is None or isinstance(given, str | Path):
+        return Detector(load_detector(given))
+    raise UsageError(f"The detector is a {type(given).__name__}. Expected a detector's bundle, its name or folder.")
+
+
+def _count_fields(
     sources: Sequence[Source],
-    bundle: Bundle,
-    detector: DetectorBundle,
-    settings: CountSettings,
-    report: Callable[[int], None] = lambda done: None,
-) -> SmearResult:
-    """Counts the cells of all fields together; `report` is told how many are done."""
-    finder, namer = Detector(detector), Classifier(bundle)
+    detector: Detector,
+    classifier: Classifier,
+    pixel_size_um: float | None,
+    progress: Progress | None,
+) -> tuple[list[FieldResult], list[Refusal]]:
+    """The cells of every field, and the inputs that could not be read."""
     fields: list[FieldResult] = []
     sights: list[Sight] = []
     refused: list[Refusal] = []
@@ -100,29 +152,19 @@ def count_smear(
         except InputRefused as error:
             refused.append(Refusal(name, str(error)))
         else:
-            fields.append(count_field(name, decoded, finder, namer, settings.pixel_size_um))
+            fields.append(count_field(name, decoded, detector, classifier, pixel_size_um))
             sights.append(remember_field(decoded.pixels, [cell.box for cell in fields[-1].cells]))
-        report(number + 1)
-    fields = _set_repeats_apart(fields, sights)
-    usable = [item for item in fields if item.usable]
-    cells = [cell for item in usable for cell in item.cells]
-    return SmearResult(
-        name=settings.name,
-        fields=tuple(fields),
-        refused=tuple(refused),
-        differential=make_differential(
-            cells,
-            bundle.card.confusion,
-            settings.leukocytes_per_liter,
-            settings.ranges,
-            bundle.card.classes,
-            weigh_classes(usable),
-        ),
-        kinds=count_kinds(usable, settings.factors),
-        classes=bundle.card.classes,
-        classifier=bundle.card.name,
-        detector=detector.card.name,
-    )
+        if progress is not None:
+            progress(number + 1, len(sources))
+    return _set_repeats_apart(fields, sights), refused
+
+
+def _say_nothing_read(refused: Sequence[Refusal]) -> str:
+    if not refused:
+        return "No images were found. Give image files, or folders with .jpg, .png, .webp, .tif or .bmp files."
+    shown = [f"{show_name(refusal.image)} {refusal.why.rstrip('.')}" for refusal in refused[:_MOST_NAMED]]
+    more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
+    return f"None of the {len(refused)} inputs could be read: {'; '.join(shown)}{more}."
 
 
 def count_field(

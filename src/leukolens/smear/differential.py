@@ -93,7 +93,7 @@ def make_differential(
     )
 
 
-def count_kinds(fields: Iterable[FieldResult], factors: Mapping[str, float]) -> tuple[KindCount, ...]:
+def count_kinds(fields: Iterable[FieldResult], factors: Mapping[CellKind, float]) -> tuple[KindCount, ...]:
     """How many cells of each kind the usable fields hold; nothing where no field is usable.
 
     A cell counts under the kind that its name, once accepted, makes it; nucleated red cells then under none. Unsure

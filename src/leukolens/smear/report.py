@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from leukolens.core.card import Card
-from leukolens.core.detector_card import DetectorCard
 from leukolens.core.files import show_name
 from leukolens.core.intervals import Interval, cells_needed
 from leukolens.core.results import CellStatus
@@ -23,7 +22,7 @@ from leukolens.smear.pictures import (
     show_classes,
     show_fields,
 )
-from leukolens.smear.records import Differential, FieldResult, Share, SmearRecord
+from leukolens.smear.records import Differential, FieldResult, ModelCard, Share, SmearRecord
 
 _AIMS = (10, 5, 3, 2, 1)
 """Points of a percentage that the report says the way to: the next of them that is not reached."""
@@ -32,12 +31,8 @@ _LONGEST_WORDS = 400
 _HELD = "\N{NO-BREAK SPACE}"
 """Between the words of a figure, which a table would break apart."""
 
-ModelCard = Card | DetectorCard
 
-
-def render_report(
-    result: SmearRecord, views: Sequence[FieldView], cards: Sequence[ModelCard], known: Section | None = None
-) -> str:
+def render_report(result: SmearRecord, views: Sequence[FieldView], known: Section | None = None) -> str:
     """The report as HTML, whole in one file; `known` is a section on what was known of the smear before."""
     sections = [
         _sum_up(result),
@@ -50,7 +45,7 @@ def render_report(
         show_apart(views),
         _tabulate_fields(result),
         show_fields(views),
-        _describe_models(cards),
+        _describe_models(result.cards),
     ]
     if result.refused:
         rows = tuple((show_name(refusal.image), refusal.why) for refusal in result.refused)
