@@ -1,6 +1,6 @@
-"""A smear for tests: synthetic fields whose truth boxes become cells, as finding and naming them would give.
+"""A smear for tests: synthetic fields whose true boxes become cells, as a detector and a classifier would give them.
 
-Which cells are unsure or set apart is drawn by lot, so that its figures look like a smear's and stand for nothing.
+Which cells are for review or set apart is random. The figures look like a smear's, but mean nothing.
 """
 
 from collections.abc import Iterable
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import Advice, Box, FieldCell, Refusal
-from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.core.results import Advice, Box, CellStatus, FieldCell, Refusal
+from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.datasets.synthetic import SyntheticField, draw_field, draw_slide
 from leukolens.inference.classifier import load_bundle
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.ranges import read_ranges
-from leukolens.smear.records import FieldResult, SmearRecord
+from leukolens.smear.records import FieldResult
+from leukolens.smear.results import SmearResult
 
 PIXEL_UM = 0.13
 REASONS = {
-    "review": "probability below 0.900",
-    "cut": "lies on the border",
-    "clumped": "touches another leukocyte",
-    "smudge": "has burst",
-    "repeated": "was counted in another field",
-    "rejected": "is none of the classes",
+    CellStatus.REVIEW: "probability below 0.900",
+    CellStatus.CUT: "lies on the border",
+    CellStatus.CLUMPED: "touches another leukocyte",
+    CellStatus.SMUDGE: "has burst",
+    CellStatus.REPEATED: "was counted in another field",
 }
 _MIX = (*["neutrophil"] * 6, *["lymphocyte"] * 3, "monocyte", "eosinophil", "basophil", "erythroblast")
 
@@ -33,7 +33,7 @@ _MIX = (*["neutrophil"] * 6, *["lymphocyte"] * 3, "monocyte", "eosinophil", "bas
 class FakeSmear:
     """A result and the pictures that it speaks of, by name."""
 
-    result: SmearRecord
+    result: SmearResult
     pictures: dict[str, Pixels]
 
 
@@ -51,22 +51,30 @@ def make_smear(fields: int = 4, width: int = 320, seed: int = 0, names: Iterable
     cells = [cell for field in results if field.usable for cell in field.cells]
     refused = (Refusal("fields/notes <b>.txt", "is not a picture that we read"),)
     ranges = read_ranges("united-kingdom").choose(40, "female")
-    differential = make_differential(cells, load_bundle().card.confusion, 7e9, ranges)
-    kinds = count_kinds(results, {"platelet": 20_000.0})
-    return FakeSmear(
-        SmearRecord("S-12 <i>", tuple(results), refused, differential, kinds, CELL_CLASSES, "pbc", "finder"), pictures
+    card = load_bundle().card
+    result = SmearResult(
+        name="S-12 <i>",
+        fields=tuple(results),
+        refused=refused,
+        differential=make_differential(cells, card.confusion, 7e9, ranges),
+        kinds=count_kinds(results, {CellKind.PLATELET: 20_000.0}),
+        classes=CELL_CLASSES,
+        classifier="pbc",
+        detector="finder",
+        cards=(card,),
     )
+    return FakeSmear(result, pictures)
 
 
 def _read_field(name: str, drawn: SyntheticField, number: int, rng: np.random.Generator) -> FieldResult:
     cells = []
     for cell in drawn.cells:
-        box = Box(*map(float, (cell.x0, cell.y0, cell.x1, cell.y1)), kind=cell.kind, label=cell.label)
-        if cell.kind != "leukocyte":
-            cells.append(FieldCell(box, 0.9, 0.9, np.empty(0), "accepted"))
+        box = Box(*map(float, (cell.x0, cell.y0, cell.x1, cell.y1)), kind=CellKind(cell.kind), label=cell.label)
+        if cell.kind != CellKind.LEUKOCYTE:
+            cells.append(FieldCell(box, 0.9, 0.9, np.empty(0), CellStatus.ACCEPTED))
             continue
-        status = str(rng.choice(["accepted", *REASONS], p=[0.8, 0.02, 0.06, 0.05, 0.03, 0.02, 0.02]))
-        sure = float(rng.uniform(0.86, 0.999) if status == "accepted" else rng.uniform(0.35, 0.6))
+        status = CellStatus(rng.choice([CellStatus.ACCEPTED, *REASONS], p=[0.8, 0.04, 0.06, 0.05, 0.03, 0.02]))
+        sure = float(rng.uniform(0.86, 0.999) if status == CellStatus.ACCEPTED else rng.uniform(0.35, 0.6))
         shares = rng.dirichlet(np.ones(len(CELL_CLASSES))) * (1 - sure)
         shares[CELL_CLASSES.index(cell.label or "")] += sure
         cells.append(FieldCell(box, 0.97, float(shares.max()), shares, status, REASONS.get(status, "")))

@@ -11,7 +11,7 @@ from PIL import Image
 from leukolens.cli.count import command
 from leukolens.cli.main import main
 from leukolens.core.files import read_rows
-from leukolens.core.results import Refusal
+from leukolens.core.results import Advice
 from leukolens.smear import count as counting
 
 
@@ -35,15 +35,17 @@ def fields(fake_smear: Any, tmp_path: Path) -> Any:
 def run(
     fields: Any, asked: dict[str, Any], toy_detector: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Callable[..., Result]]:
-    def count_smear(sources: Any, bundle: Any, detector: Any, settings: Any, report: Callable[[int], None]) -> Any:
-        asked.update(sources=sources, bundle=bundle, detector=detector, settings=settings)
-        for done, _ in enumerate(sources, start=1):
-            report(done)
-        refused = tuple(Refusal(name, "is not a picture that we read") for name in sources if name.endswith(".txt"))
-        kept = tuple(field for field in fields.result.fields if field.name in sources)
-        return dataclasses.replace(fields.result, name=settings.name, fields=kept, refused=refused)
+    def count_field(name: str, decoded: Any, *models: Any) -> Any:
+        asked.setdefault("fields", []).append(name)
+        return next(field for field in fields.result.fields if field.name == name)
 
-    monkeypatch.setattr(counting, "count_smear", count_smear)
+    def count(paths: Any, **known: Any) -> Any:
+        asked.update(known)
+        return real_count(paths, **known)
+
+    real_count = counting.count
+    monkeypatch.setattr(counting, "count_field", count_field)
+    monkeypatch.setattr(counting, "count", count)
 
     def invoke(*words: object) -> Result:
         given = [*map(str, words), "--out", str(tmp_path / "out"), "--detector", str(toy_detector)]
@@ -52,13 +54,16 @@ def run(
     yield invoke
 
 
-def test_a_folder_of_fields_becomes_a_folder_of_files(run: Any, asked: dict[str, Any], tmp_path: Path) -> None:
+def test_a_folder_of_fields_becomes_a_folder_of_files(
+    run: Any, fields: Any, asked: dict[str, Any], tmp_path: Path
+) -> None:
     done = run(tmp_path / "fields", "--smear", "S 7", "--wbc-per-liter", "7.2e9", "--platelet-factor", 15000)
     assert done.exit_code == 0, done.output
     assert "on 2 of 2 fields" in done.stderr and "report.html" in done.stderr and not done.stdout
-    settings = asked["settings"]
-    assert (settings.name, settings.leukocytes_per_liter, settings.factors) == ("S 7", 7.2e9, {"platelet": 15000})
-    assert len(asked["sources"]) == 2 and asked["bundle"].card.name == "pbc"
+    assert asked["name"] == "S 7" and asked["leukocytes_per_liter"] == 7.2e9
+    assert asked["factors"] == {"platelet": 15000} and asked["classifier"] is None
+    assert asked["fields"] == [field.name for field in fields.result.fields]
+    assert "classified by pbc" in done.stderr
     assert "S 7" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert {path.name for path in (tmp_path / "out" / "overlay").iterdir()} == {"f0.png", "f1.png"}
     assert json.loads((tmp_path / "out" / "fhir.json").read_text())["resourceType"] == "DiagnosticReport"
@@ -66,7 +71,7 @@ def test_a_folder_of_fields_becomes_a_folder_of_files(run: Any, asked: dict[str,
 
 def test_a_smear_without_a_name_is_called_as_its_folder(run: Any, asked: dict[str, Any], tmp_path: Path) -> None:
     assert run(tmp_path / "fields").exit_code == 0
-    assert asked["settings"].name == "out" and asked["settings"].ranges is None
+    assert asked["name"] == "out" and asked["ranges"] is None
 
 
 def test_refused_inputs_are_listed_and_exit_with_1(run: Any, tmp_path: Path) -> None:
@@ -74,20 +79,34 @@ def test_refused_inputs_are_listed_and_exit_with_1(run: Any, tmp_path: Path) -> 
     done = run(tmp_path / "fields", tmp_path / "notes.txt", f"@{tmp_path / 'list'}")
     assert done.exit_code != 0 and "cannot be read" in str(done.exception)
     done = run(tmp_path / "fields", tmp_path / "notes.txt")
-    assert done.exit_code == 1 and "notes.txt is not a picture" in done.stderr
+    assert done.exit_code == 1 and "notes.txt" in done.stderr
     assert read_rows(tmp_path / "out" / "refused.csv")[0]["image"].endswith("notes.txt")
 
 
-def test_nothing_that_can_be_counted_exits_with_3(run: Any, tmp_path: Path, fields: Any) -> None:
+def test_nothing_that_can_be_read_exits_with_3_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    assert run(tmp_path / "notes.txt").exit_code == 3
     (tmp_path / "empty").mkdir()
-    done = run(tmp_path / "empty", "--force")
-    assert done.exit_code == 3 and "No images were found" in done.stderr
+    for given, told in (("notes.txt", "notes.txt is not a picture"), ("empty", "No images were found")):
+        monkeypatch.setattr("sys.argv", ["leukolens", "count", str(tmp_path / given), "--out", str(tmp_path / "out")])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 3 and told in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
 
 
-def test_a_field_left_out_is_named_and_exits_with_1(run: Any, fields: Any, tmp_path: Path, fake_smear: Any) -> None:
-    stopping = fake_smear.Advice("not blood", "photograph a stained smear", stops=True)
+def test_fields_that_are_all_left_out_exit_with_3_and_a_report(run: Any, fields: Any, tmp_path: Path) -> None:
+    stop = Advice("not blood", "photograph a stained smear", stops=True)
+    left_out = tuple(dataclasses.replace(field, advice=(stop,)) for field in fields.result.fields)
+    object.__setattr__(fields, "result", dataclasses.replace(fields.result, fields=left_out))
+    done = run(tmp_path / "fields")
+    assert done.exit_code == 3 and "on 0 of 2 fields" in done.stderr
+    assert "No field could be" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_field_left_out_is_named_and_exits_with_1(run: Any, fields: Any, tmp_path: Path) -> None:
+    stopping = Advice("not blood", "photograph a stained smear", stops=True)
     first, second = fields.result.fields
     left_out = dataclasses.replace(second, advice=(stopping,))
     object.__setattr__(fields, "result", dataclasses.replace(fields.result, fields=(first, left_out)))
@@ -122,7 +141,7 @@ def test_words_that_cannot_be_meant_do_nothing(run: Any, tmp_path: Path, words: 
 
 def test_ranges_are_chosen_by_age_and_sex(run: Any, tmp_path: Path, asked: dict[str, Any]) -> None:
     assert run(tmp_path / "fields", "--ranges", "united-kingdom", "--age", 40, "--sex", "female").exit_code == 0
-    assert "neutrophil" in (asked["settings"].ranges.percent | asked["settings"].ranges.per_liter)
+    assert "neutrophil" in (asked["ranges"].percent | asked["ranges"].per_liter)
 
 
 def test_the_program_knows_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ def test_a_drawn_smear_is_counted_beside_what_was_drawn(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     assert str(tmp_path / "demo" / "report.html") in done.stdout
-    assert "Counted against drawn" in page and "drawn by a program" in page and "not a medical device" in page
+    assert "Drawn and found" in page and "drawn by a program" in page and "not a medical device" in page
     assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
     truth = [row for row in read_rows(tmp_path / "demo" / "drawn" / "truth.csv") if row["kind"] == "leukocyte"]
     found = [row for row in read_rows(tmp_path / "demo" / "cells.csv") if row["kind"] == "wbc"]
@@ -39,4 +39,4 @@ def test_ones_own_fields_are_counted_and_the_rest_refused(
     done = run("--images", folder, "--bundle", toy_bundle, "--detector", toy_detector, "--out", tmp_path / "mine")
     assert done.returncode in (1, 3), done.stderr
     page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
-    assert "text.jpg" in page and "Counted against drawn" not in page
+    assert "text.jpg" in page and "Drawn and found" not in page

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from leukolens.core.detections import Detections
-from leukolens.core.pixels import Pixels
+from leukolens.core.errors import NothingRead, UsageError
 from leukolens.core.results import Advice, Box
 from leukolens.inference import look
+from leukolens.inference.classifier import load_bundle
 from leukolens.inference.detector import Detector, load_detector
 from leukolens.smear import count as room
-from leukolens.smear.count import CountSettings, count
-from leukolens.smear.records import SmearRecord
+from leukolens.smear.count import count
+from leukolens.smear.results import SmearResult
 
 RED = 48
 
@@ -47,8 +48,8 @@ class Bench:
     def __init__(self, toy_finder: Any, detector: Path, bundle: Path) -> None:
         self.draw, self.detector, self.bundle = toy_finder.draw_discs, detector, bundle
 
-    def count(self, *fields: Pixels, **known: Any) -> SmearRecord:
-        return count(list(fields), CountSettings(**known), self.bundle, self.detector)
+    def count(self, *fields: Any, **known: Any) -> SmearResult:
+        return count(list(fields), classifier=self.bundle, detector=self.detector, **known)
 
 
 @pytest.fixture
@@ -136,9 +137,9 @@ def test_a_cell_seen_in_two_overlapping_fields_counts_once(bench: Bench) -> None
     assert len(whites) == 2 and whites[1] == "repeated" and whites[0] != "repeated"
     reasons = {cell.reason for cell in result.fields[1].cells if cell.status == "repeated"}
     assert reasons == {"counted in array 0, which shows the same place"}
-    once = {(round(c.box.x0 + 180 * k), round(c.box.y0)) for k, f in enumerate(result.fields) for c in f.cells}
-    counted = sum(item.count for item in result.kinds)
-    assert abs(counted - 40) <= 2 < len(once)  # two columns stand on the cuts
+    # Five columns of five cells lie in both; each of the 40 cells counts once.
+    assert [len(field.cells) for field in result.fields] == [35, 30]
+    assert sum(item.count for item in result.kinds) == 40
 
 
 def test_a_cell_that_was_cut_in_one_field_counts_where_it_is_whole(bench: Bench) -> None:
@@ -177,9 +178,59 @@ def test_a_field_that_may_not_be_counted_stays_out_and_is_shown(bench: Bench, mo
 def test_what_cannot_be_read_is_refused_and_the_rest_goes_on(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "note.jpg").write_text("no picture")
     good = bench.draw((480, 780), shuffled(6))
-    settings = CountSettings()
-    result = count([tmp_path / "note.jpg", np.zeros((9, 9), np.uint8), good], settings, bench.bundle, bench.detector)
-    assert len(result.fields) == 1 and len(result.refused) == 2
+    missing = tmp_path / "missing.jpg"
+    result = bench.count(tmp_path / "note.jpg", np.zeros((9, 9), np.uint8), good, missing)
+    assert [field.name for field in result.fields] == ["array 2"]
+    assert [refusal.image for refusal in result.refused] == [str(tmp_path / "note.jpg"), "array 1", str(missing)]
+    assert "does not exist" in result.refused[-1].why
+    assert "inputs refused: 3" in repr(result)
+
+
+@pytest.mark.parametrize("missing", ["missing.jpg", "missing-folder/", "empty"])
+def test_a_path_of_which_nothing_can_be_read_raises(bench: Bench, tmp_path: Path, missing: str) -> None:
+    (tmp_path / "empty").mkdir()
+    for fields in (tmp_path / missing, [str(tmp_path / missing)]):
+        with pytest.raises(UsageError, match=r"does not exist|No images were found"):
+            count(fields, classifier=bench.bundle, detector=bench.detector)
+
+
+def test_no_field_at_all_raises(bench: Bench) -> None:
+    with pytest.raises(NothingRead, match="No images were found"):
+        bench.count()
+
+
+def test_many_unreadable_inputs_are_summed_up(bench: Bench) -> None:
+    with pytest.raises(NothingRead, match=r"None of the 9 inputs could be read: array 0 .*; and 4 more\.$"):
+        bench.count(*[np.zeros((9, 9), np.uint8)] * 9)
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({"pixel_size_um": 0.0}, "pixel_size_um is 0.0"),
+        ({"pixel_size_um": float("nan")}, "pixel_size_um is nan"),
+        ({"leukocytes_per_liter": float("inf")}, "leukocytes_per_liter is inf"),
+        ({"factors": {"platelet": -1.0}}, "the factor of platelet is -1.0"),
+        ({"factors": {"wbc": 1.0}}, "'wbc'.*leukocyte, red_cell, platelet"),
+        ({"detector": load_bundle()}, "The detector is a Bundle"),
+        ({"classifier": load_detector()}, "The classifier is a DetectorBundle"),
+        ({"classifier": 7}, "The classifier is a int"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_refused(bench: Bench, known: dict[str, Any], told: str) -> None:
+    models = {"classifier": bench.bundle, "detector": bench.detector}
+    with pytest.raises(UsageError, match=told):
+        count([bench.draw((480, 780), red_cells())], **(models | known))
+
+
+def test_progress_is_told_after_each_field(bench: Bench) -> None:
+    told: list[tuple[int, int]] = []
+    bench.count(
+        bench.draw((200, 300), []),
+        np.zeros((9, 9), np.uint8),
+        progress=lambda done, fields: told.append((done, fields)),
+    )
+    assert told == [(1, 2), (2, 2)]
 
 
 def test_nothing_to_count_is_no_error(bench: Bench) -> None:

@@ -12,12 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukolens.core.errors import InputRefused
 from leukolens.core.files import read_rows
-from leukolens.inference.classifier import load_bundle
 from leukolens.smear.differential import make_differential
-from leukolens.smear.files import CELL_COLUMNS, SHARE_COLUMNS, name_safely, write_smear
-from leukolens.smear.records import SmearRecord
+from leukolens.smear.files import name_safely, write_smear
+from leukolens.smear.results import SmearResult
+from leukolens.smear.tables import CELL_COLUMNS, SHARE_COLUMNS
 
 HOSTILE = ("=2+2 <b>.jpg", "a/same.png", "b/SAME.png", "line\nbreak \udcff/../x.tif")
 
@@ -30,7 +29,7 @@ def smear(fake_smear: Any) -> Any:
 @pytest.fixture(scope="module")
 def folder(smear: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("smear") / "count"
-    write_smear(out, smear.result, (load_bundle().card,), smear.pictures.__getitem__)
+    write_smear(out, smear.result, lambda field: smear.pictures[field.name])
     return out
 
 
@@ -100,10 +99,11 @@ def test_a_second_count_takes_the_first_ones_overlays_away(fake_smear: Any, tmp_
         fake_smear.make_smear(2, 160, names=("a.png", "b.png")),
         fake_smear.make_smear(1, 160, names=("c.png",)),
     )
+    pictures = first.pictures | second.pictures
     for smear in (first, second):
         (tmp_path / "overlay").mkdir(exist_ok=True)
         (tmp_path / "overlay" / "mine.png").write_bytes(b"")
-        write_smear(tmp_path, smear.result, (), smear.pictures.__getitem__)
+        write_smear(tmp_path, smear.result, lambda field: pictures[field.name])
     assert {path.name for path in (tmp_path / "overlay").iterdir()} == {"c.png", "mine.png"}
 
 
@@ -114,20 +114,16 @@ def test_an_earlier_table_cannot_name_a_file_elsewhere_for_removal(fake_smear: A
     with (tmp_path / "out" / "fields.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([["overlay"], ["../../precious.png"], [str(precious)]])
     smear = fake_smear.make_smear(1, 160)
-    write_smear(tmp_path / "out", smear.result, (), smear.pictures.__getitem__)
+    write_smear(tmp_path / "out", smear.result, lambda field: smear.pictures[field.name])
     assert precious.exists()
 
 
 def test_a_picture_that_went_away_or_changed_costs_the_picture_alone(fake_smear: Any, tmp_path: Path) -> None:
-    smear = fake_smear.make_smear(2, 160, names=("gone.png", "other.png"))
-
-    def read(name: str) -> Any:
-        if name == "gone.png":
-            raise InputRefused("does not exist.")
-        return np.zeros((9, 9, 3), np.uint8)
-
-    page = write_smear(tmp_path, smear.result, (), read).read_text(encoding="utf-8")
-    assert "The picture is gone" in page and "another than the one" in page
+    gone, other = str(tmp_path / "gone.png"), str(tmp_path / "other.png")
+    smear = fake_smear.make_smear(2, 160, names=(gone, other))
+    Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(other)
+    page = write_smear(tmp_path, smear.result).read_text(encoding="utf-8")
+    assert "The picture cannot be shown: it does not exist" in page and "is not the picture that was counted" in page
     assert [row["overlay"] for row in read_rows(tmp_path / "fields.csv")] == ["", ""]
     assert len(read_rows(tmp_path / "cells.csv")) == sum(len(field.cells) for field in smear.result.fields)
 
@@ -146,8 +142,8 @@ def test_ordinary_names_stay_as_they_are() -> None:
     assert list(name_safely(names)) == ["BloodImage_00001", "field 2", "image.1", "field_CON", "كريات"]
 
 
-def page_of(result: SmearRecord, tmp_path: Path, pictures: dict[str, Any]) -> str:
-    return write_smear(tmp_path, result, (), pictures.__getitem__).read_text(encoding="utf-8")
+def page_of(result: SmearResult, tmp_path: Path, pictures: dict[str, Any]) -> str:
+    return write_smear(tmp_path, result, lambda field: pictures[field.name]).read_text(encoding="utf-8")
 
 
 def test_the_report_needs_no_network_and_shows_what_was_counted(folder: Path, smear: Any) -> None:

@@ -148,7 +148,7 @@ class SmearResult(SmearRecord):
             f"{self.differential.leukocytes} leukocytes on {used} of {len(self.fields)} fields",
             *(f"{share.label} {share.percent:.1f} %" for share in self.differential.shares if share.count),
             *([f"{review} for review"] if review else []),
-            *([f"{len(self.refused)} inputs refused"] if self.refused else []),
+            *([f"inputs refused: {len(self.refused)}"] if self.refused else []),
         ]
         return f"<SmearResult {show_name(self.name)}: {', '.join(parts)}>"
 
