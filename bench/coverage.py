@@ -278,7 +278,7 @@ def show_end_to_end(smears: int) -> None:
     for number, mix in zip(range(smears), itertools.cycle(POPULATIONS.values())):  # the cycle has no end
         shares = dict(zip(CELL_CLASSES[:7], mix[:7], strict=True))  # a smear's platelets are drawn beside these
         fields = draw_smear(np.random.default_rng([9, number]), 20, shares, leukocytes_per_field=10)
-        result = count((field.image for field in fields), bundle=shipped, detector=detector)
+        result = count((field.image for field in fields), classifier=shipped, detector=detector)
         usable = [field for field in result.fields if field.usable]
         cells = [cell for field in usable for cell in field.cells]
         behind = weigh_classes(usable)
@@ -316,7 +316,7 @@ def _validate_on_site(bundle: Bundle, detector: DetectorBundle) -> Confusion:
     for slide in range(21):
         rng = np.random.default_rng([10, slide])
         fields = list(draw_smear(rng, 10, dict.fromkeys(labels, 1.0), leukocytes_per_field=10))
-        counted = count([field.image for field in fields], bundle=bundle, detector=detector)
+        counted = count([field.image for field in fields], classifier=bundle, detector=detector)
         for drawn, seen in zip(fields, counted.fields, strict=True):
             for cell in seen.cells:
                 truth = _find_drawn(cell.box, drawn.cells)

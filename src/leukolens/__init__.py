@@ -20,6 +20,7 @@ _MODULES = {
         "DataError",
         "InputRefused",
         "LeukolensError",
+        "NothingRead",
         "TrainingError",
         "UsageError",
     ),
@@ -29,7 +30,9 @@ _MODULES = {
     "leukolens.inference.classifier": ("Bundle", "load_bundle"),
     "leukolens.inference.classify": ("classify",),
     "leukolens.inference.detector": ("load_detector",),
-    "leukolens.smear.count": ("CountSettings", "count"),
+    "leukolens.smear.cells": ("SmearCells",),
+    "leukolens.smear.count": ("count",),
+    "leukolens.smear.ranges": ("read_ranges",),
     "leukolens.smear.results": ("SmearResult",),
 }
 """Public names by the module that defines them."""

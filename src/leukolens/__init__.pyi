@@ -5,6 +5,7 @@ from leukolens.core.errors import BundleError as BundleError
 from leukolens.core.errors import DataError as DataError
 from leukolens.core.errors import InputRefused as InputRefused
 from leukolens.core.errors import LeukolensError as LeukolensError
+from leukolens.core.errors import NothingRead as NothingRead
 from leukolens.core.errors import TrainingError as TrainingError
 from leukolens.core.errors import UsageError as UsageError
 from leukolens.core.predictions import Predictions as Predictions
@@ -19,8 +20,9 @@ from leukolens.inference.classifier import Bundle as Bundle
 from leukolens.inference.classifier import load_bundle as load_bundle
 from leukolens.inference.classify import classify as classify
 from leukolens.inference.detector import load_detector as load_detector
-from leukolens.smear.count import CountSettings as CountSettings
+from leukolens.smear.cells import SmearCells as SmearCells
 from leukolens.smear.count import count as count
+from leukolens.smear.ranges import read_ranges as read_ranges
 from leukolens.smear.results import SmearResult as SmearResult
 
 __version__: str

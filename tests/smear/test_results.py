@@ -58,6 +58,16 @@ def test_cells_are_arrays_with_one_entry_for_each_cell(result: SmearResult) -> N
     assert counted.sum() == result.differential.leukocytes
 
 
+def test_cells_are_chosen_as_an_array_is_indexed(result: SmearResult) -> None:
+    cells = result.cells
+    red = cells[cells.kind == "red_cell"]
+    assert 0 < len(red) < len(cells) and set(red.kind.tolist()) == {"red_cell"}
+    assert (red.xyxy == cells.xyxy[cells.kind == "red_cell"]).all()
+    assert cells[2:4].image.tolist() == cells.image[2:4].tolist()
+    with pytest.raises(UsageError, match="mask"):
+        cells[np.ones(3, bool)]
+
+
 def test_a_smear_without_cells_has_empty_arrays(result: SmearResult) -> None:
     cells = replace(result, fields=()).cells
     assert len(cells) == 0 and cells.xyxy.shape == (0, 4) and cells.field.dtype == np.int64
@@ -157,18 +167,18 @@ def test_a_missing_package_is_named_with_its_command(
 
     def refuse(name: str, *rest: Any) -> Any:
         if name.partition(".")[0] == package:
-            raise ImportError(name)
+            raise ModuleNotFoundError(name)
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(UsageError, match=rf"{call}\(\) needs {package}.*pip install {package}"):
+    with pytest.raises(UsageError, match=rf"{call}\(\) needs the package {package}.*pip install {package}"):
         getattr(result, call)()
 
 
 def test_a_result_is_shown_in_one_line_and_in_notebooks_as_a_table(result: SmearResult) -> None:
     shown = repr(result)
-    assert shown.startswith(f"<SmearResult S-12 <i>: {result.differential.leukocytes} leukocytes on 2 of 3 fields")
+    assert shown.startswith(f"smear S-12 <i>: {result.differential.leukocytes} leukocytes on 2 of 3 fields")
     assert "\n" not in shown and len(shown) < 300 and "inputs refused: 1" in shown
     page = result._repr_html_()
     assert page.count("<tr>") == 1 + len(result.differential.shares) and "S-12 &lt;i&gt;" in page
-    assert "not a medical device" in page and repr(result.cells) == f"<SmearCells: {len(result.cells)} cells>"
+    assert "not a medical device" in page and repr(result.cells).startswith(f"{len(result.cells)} cells: ")

@@ -1,20 +1,24 @@
 """All cells of a smear as one table of arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.results import FieldCell
+from leukolens.core.tables import BOX_COLUMNS, pick_rows
+from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.smear.records import FieldResult
 
 
 @dataclass(frozen=True, eq=False)
 class SmearCells:
     """The `n` cells of all fields, one entry per cell in each array, in the order of the fields.
+
+    `cells[...]` takes what indexes an array: `cells[cells.kind == "leukocyte"]`, `cells[:10]`.
 
     Attributes:
         field: `(n,)` int64, place of the cell's field in `SmearResult.fields`, from 0.
@@ -42,18 +46,25 @@ class SmearCells:
         return len(self.field)
 
     def __repr__(self) -> str:
-        return f"<SmearCells: {len(self)} cells>"
+        counts = ", ".join(
+            f"{np.count_nonzero(self.kind == kind)} {kind.replace('_', ' ')}s" for kind in DETECTED_KINDS
+        )
+        return f"{len(self)} cells: {counts}"
+
+    def __getitem__(self, index: slice | ArrayLike) -> "SmearCells":
+        rows = pick_rows(len(self), index)
+        return SmearCells(*(getattr(self, column.name)[rows] for column in fields(self)))
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The arrays by name, the corners as four columns `x0`, `y0`, `x1` and `y1`; as a DataFrame takes them."""
-        corners = dict(zip(("x0", "y0", "x1", "y1"), self.xyxy.T, strict=True))
+        corners = dict(zip(BOX_COLUMNS, self.xyxy.T, strict=True))
         names = ("kind", "label", "probability", "score", "status", "reason")
         return {"field": self.field, "image": self.image, **corners} | {name: getattr(self, name) for name in names}
 
 
-def stack_cells(fields: Sequence[FieldResult]) -> SmearCells:
+def stack_cells(results: Sequence[FieldResult]) -> SmearCells:
     """The cells of all fields, counted or not."""
-    placed: list[tuple[int, FieldCell]] = [(place, cell) for place, field in enumerate(fields) for cell in field.cells]
+    placed: list[tuple[int, FieldCell]] = [(place, cell) for place, field in enumerate(results) for cell in field.cells]
     cells = [cell for _, cell in placed]
     return SmearCells(
         field=np.array([place for place, _ in placed], np.int64),
@@ -64,5 +75,5 @@ def stack_cells(fields: Sequence[FieldResult]) -> SmearCells:
         score=np.array([cell.score for cell in cells], np.float64),
         status=np.array([cell.status for cell in cells], np.str_),
         reason=np.array([cell.reason for cell in cells], np.str_),
-        image=np.array([fields[place].name for place, _ in placed], np.str_),
+        image=np.array([results[place].name for place, _ in placed], np.str_),
     )

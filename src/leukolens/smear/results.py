@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
-from leukolens.core.optional import needs
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import CellStatus
+from leukolens.core.tables import needs_package
 from leukolens.reporting.page import CAUTION
 from leukolens.smear.cells import SmearCells, stack_cells
 from leukolens.smear.files import Progress, ReadField, check_picture, read_again, write_report, write_smear
@@ -20,6 +20,7 @@ from leukolens.smear.records import SmearRecord
 from leukolens.smear.tables import SHARE_COLUMNS, describe_result, list_shares
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.axes import Axes
 
 
@@ -40,13 +41,13 @@ class SmearResult(SmearRecord):
         """What differential.json holds: the differential, counts and refused inputs as plain Python values."""
         return describe_result(self)
 
-    def to_pandas(self, table: Literal["cells", "differential"] = "cells") -> Any:
+    def to_pandas(self, table: Literal["cells", "differential"] = "cells") -> "pandas.DataFrame":
         """A `pandas.DataFrame` of the cells, or of the differential in the columns of differential.csv.
 
         Raises:
             UsageError: pandas is not installed, or there is no such table.
         """
-        with needs("pandas", "to_pandas()"):
+        with needs_package("pandas", "to_pandas()"):
             import pandas
         if table == "cells":
             return pandas.DataFrame(self.cells.columns())
@@ -113,19 +114,22 @@ class SmearResult(SmearRecord):
             raise UsageError(f"{show_name(str(out))} exists and is not an empty folder. Choose another, or force=True.")
         return write_smear(out, self, self._reader(pictures), progress or (lambda done, fields: None))
 
-    def plot(self, axes: "Axes | None" = None) -> "Axes":
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
         """The differential with its 95 % intervals as horizontal bars, drawn on matplotlib axes.
 
         Args:
-            axes: Where to draw; new ones if None.
+            ax: Where to draw; a new figure where none is given.
+
+        Returns:
+            The axes; `axes.figure.savefig("smear.png")` saves them.
 
         Raises:
             UsageError: matplotlib is not installed.
         """
-        if axes is None:
-            with needs("matplotlib", "plot()"):
-                from matplotlib import pyplot
-            axes = pyplot.subplots()[1]
+        with needs_package("matplotlib", "plot()"):
+            from matplotlib import pyplot
+        if ax is None:
+            _, ax = pyplot.subplots(layout="constrained")
         shares = self.differential.shares
         names = [share.label.replace("_", " ") for share in shares]
         values = [share.percent for share in shares]
@@ -134,12 +138,12 @@ class SmearResult(SmearRecord):
             [max(0.0, share.interval.high - share.percent) for share in shares],
         ]
         colours = [CLASS_COLOURS[share.label] for share in shares]
-        axes.barh(names, values, xerr=errors, color=colours, alpha=0.6, ecolor="#222222", capsize=3)
-        axes.invert_yaxis()
-        axes.set_xlim(0, 100)
-        axes.set_xlabel("percent of leukocytes, with 95 % interval")
-        axes.set_title(f"{show_name(self.name)}: {self.differential.leukocytes} leukocytes")
-        return axes
+        ax.barh(names, values, xerr=errors, color=colours, alpha=0.6, ecolor="#222222", capsize=3)
+        ax.invert_yaxis()
+        ax.set_xlim(0, 100)
+        ax.set_xlabel("percent of leukocytes, with 95 % interval")
+        ax.set_title(f"{show_name(self.name)}: {self.differential.leukocytes} leukocytes")
+        return ax
 
     def __repr__(self) -> str:
         used = sum(field.usable for field in self.fields)
@@ -150,7 +154,7 @@ class SmearResult(SmearRecord):
             *([f"{review} for review"] if review else []),
             *([f"inputs refused: {len(self.refused)}"] if self.refused else []),
         ]
-        return f"<SmearResult {show_name(self.name)}: {', '.join(parts)}>"
+        return f"smear {show_name(self.name)}: {', '.join(parts)}"
 
     def _repr_html_(self) -> str:
         """The differential as a small table, for notebooks."""
@@ -160,7 +164,7 @@ class SmearResult(SmearRecord):
             for share in self.differential.shares
         )
         head = "<tr><th>class</th><th>cells</th><th>share</th><th>95 % interval</th></tr>"
-        return f"<p>{escape(repr(self)[1:-1])}</p><table>{head}{rows}</table><p>{escape(CAUTION)}</p>"
+        return f"<p>{escape(repr(self))}</p><table>{head}{rows}</table><p>{escape(CAUTION)}</p>"
 
     def _reader(self, pictures: Sequence[Pixels] | None) -> ReadField:
         if pictures is None:
