@@ -5,7 +5,7 @@ from pathlib import Path
 
 from leukolens.core.results import Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.datasets.maps import list_relabelled, list_second_look, list_second_platelets
+from leukolens.datasets.sources.bccd_relabelled import list_relabelled_test, list_second_look, list_second_platelets
 from leukolens.evaluation.detection.matching import LEAST_OVERLAP, LOOSE_OVERLAP, boxes_of_kind, match_cells
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -88,7 +88,7 @@ def describe_finder(name: str, metrics: dict) -> list[str]:
 
 def compare_looks() -> list[str]:
     """Of each kind, how far two looks at the same test fields agree, which no finder can be expected to pass."""
-    first = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_relabelled().items()}
+    first = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_relabelled_test().items()}
     second = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_second_look().items()}
     rows = []
     for kind in DETECTED_KINDS:

@@ -10,7 +10,7 @@ from PIL import Image
 from leukolens.cli.data import command
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import home_folder
-from leukolens.datasets.manifest import open_dataset
+from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import read_split
 
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from leukolens.cli.main import main
-from leukolens.datasets.manifest import Manifest, Record, manifest_path, save_manifest
+from leukolens.datasets.manifest import Manifest, Record, save_manifest
+from leukolens.datasets.registry import manifest_path
 from leukolens.datasets.splits import Split, write_split
 
 

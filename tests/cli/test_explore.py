@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from leukolens.cli.explore import command
 from leukolens.core.errors import DataError, UsageError
-from leukolens.datasets.manifest import Manifest, manifest_path, save_manifest
+from leukolens.datasets.manifest import Manifest, save_manifest
+from leukolens.datasets.registry import manifest_path
 from leukolens.datasets.sources.folder import read
 from leukolens.datasets.synthetic import write_cells
 

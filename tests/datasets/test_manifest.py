@@ -10,21 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukolens.core.errors import DataError, LeukolensError, UsageError
+from leukolens.core.errors import DataError, LeukolensError
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, Refusal
-from leukolens.datasets import manifest as room
-from leukolens.datasets.manifest import (
-    Manifest,
-    Record,
-    added_names,
-    load_manifest,
-    manifest_path,
-    open_dataset,
-    read_cell,
-    refuse_missing,
-    save_manifest,
-)
+from leukolens.datasets.manifest import Manifest, Record, load_manifest, read_cell, refuse_missing, save_manifest
 
 BOXES = (
     Box(10, 20, 30, 44, "leukocyte", "eosinophil"),
@@ -146,39 +135,6 @@ def test_a_full_disk_leaves_the_old_manifest(tmp_path: Path, monkeypatch: pytest
         save_manifest(path, Manifest("m", (FIELD,)))
     assert path.read_bytes() == before
     assert sorted(item.name for item in tmp_path.iterdir()) == ["m.csv", "m.notes.csv"]
-
-
-def test_datasets_by_name() -> None:
-    with pytest.raises(DataError, match="data add mine PATH"):
-        open_dataset("mine")
-    save_manifest(manifest_path("mine"), Manifest("mine", (CELL,), (Refusal("x", "y"),)))
-    assert added_names() == ["mine"]
-    assert open_dataset("mine").name == "mine"
-    for name in ("../mine", "", "a b", "mine.notes"):
-        with pytest.raises(UsageError):
-            open_dataset(name)
-
-
-def test_synth_always_exists(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    monkeypatch.setattr(room, "SYNTHETIC_CELLS", 8)
-    drawn = open_dataset("synth")
-    assert len(drawn.records) == 8
-    assert {record.source for record in drawn.records} == {"synth"}
-    assert len({record.label for record in drawn.records}) == 8
-    assert read_cell(drawn.records[0], 1.0).pixels.ndim == 3
-    assert open_dataset("synth") == drawn
-    assert [item.name for item in (home / "synth").iterdir()] == ["cells-8"]
-
-
-def test_synth_drawn_half_is_not_kept(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    def fail(out: Path, count: int, seed: int) -> None:
-        (out / "neutrophil").mkdir(parents=True)
-        raise DataError("the disk is full")
-
-    monkeypatch.setattr("leukolens.datasets.synthetic.write_cells", fail)
-    with pytest.raises(DataError):
-        open_dataset("synth")
-    assert list((home / "synth").iterdir()) == []
 
 
 HEADER = "id,image,label,original_label,sub_label,source,group,part,cell,boxes\n"

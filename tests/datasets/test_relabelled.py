@@ -6,14 +6,15 @@ import pytest
 
 from leukolens.core.results import Box
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.datasets.maps import list_relabelled, read_map
 from leukolens.datasets.sources.bccd import read
+from leukolens.datasets.sources.bccd_relabelled import list_relabelled_test
+from leukolens.datasets.sources.tables import read_table
 
 WIDTH, HEIGHT = 640, 480
 
 
 def test_every_box_is_a_box() -> None:
-    rows = read_map("bccd-test-relabelled.csv")
+    rows = read_table("bccd-test-relabelled.csv")
     boxes = [tuple(int(row[name]) for name in ("x0", "y0", "x1", "y1")) for row in rows]
     assert all(0 <= x0 < x1 <= WIDTH and 0 <= y0 < y1 <= HEIGHT for x0, y0, x1, y1 in boxes)
     assert {row["kind"] for row in rows} == set(DETECTED_KINDS)
@@ -25,7 +26,7 @@ def test_every_box_is_a_box() -> None:
 @pytest.mark.real
 def test_the_fields_are_the_public_test_list_and_its_leukocytes_are_kept(real_data: Path) -> None:
     fields = {record.id: record for record in read(real_data / "bccd.zip").records if record.part == "test"}
-    rows = read_map("bccd-test-relabelled.csv")
+    rows = read_table("bccd-test-relabelled.csv")
     assert {row["field"] for row in rows} == set(fields)
     ours = {name: [row for row in rows if row["field"] == name and row["kind"] == "leukocyte"] for name in fields}
     for name, record in fields.items():
@@ -38,8 +39,8 @@ def test_the_fields_are_the_public_test_list_and_its_leukocytes_are_kept(real_da
 
 
 def test_boxes_come_by_field_the_doubtful_ones_apart() -> None:
-    fields = list_relabelled()
-    rows = read_map("bccd-test-relabelled.csv")
+    fields = list_relabelled_test()
+    rows = read_table("bccd-test-relabelled.csv")
     assert len(fields) == 72
     assert sum(len(sure) for sure, _ in fields.values()) == sum(not row["doubt"] for row in rows)
     assert sum(len(doubtful) for _, doubtful in fields.values()) == sum(bool(row["doubt"]) for row in rows)

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from leukolens.core.errors import DataError, LeukolensError, UsageError
 from leukolens.core.results import Box
+from leukolens.datasets.groups import merge_sets
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.splits import make_folds, make_split, merge_sets, parse_fractions, read_split, write_split
+from leukolens.datasets.sources import blood_images, pbc
+from leukolens.datasets.splits import make_folds, make_split, parse_fractions, read_split, write_split
 
 Make = Callable[[dict[str, int], int], Manifest]
 COUNTS = {"neutrophil": 900, "eosinophil": 500, "monocyte": 200}
@@ -71,15 +73,28 @@ def test_one_picture_twice_is_kept_once_and_with_two_labels_never(make_manifest:
     assert split.part_of("neutrophil_1") and not split.part_of("neutrophil_2") and not split.part_of("neutrophil_5")
 
 
-def test_what_the_maps_know_is_heeded() -> None:
-    names = {"BA_20201": "basophil", "BA_809918": "basophil", "EO_225902": "eosinophil", "BNE_191112": "neutrophil"}
-    records = [Record(name, "x", label, label, "pbc", name) for name, label in names.items()]
+NAMES_OF_PBC = {"BA_20201": "basophil", "BA_809918": "basophil", "EO_225902": "eosinophil", "BNE_191112": "neutrophil"}
+
+
+def test_pictures_of_pbc_that_are_one_are_kept_once() -> None:
+    records = [Record(name, "x", label, label, "pbc", name) for name, label in NAMES_OF_PBC.items()]
     records += [Record(f"BA_{number}", "x", "basophil", "", "pbc", f"BA_{number}") for number in range(9)]
-    assert set(make_split(Manifest("pbc", tuple(records)), "grouped").left_out) == {
+    assert set(make_split(Manifest("pbc", pbc.mark(records)), "grouped").left_out) == {
         "BA_809918",
         "EO_225902",
         "BNE_191112",
     }
+
+
+def test_a_dataset_of_ones_own_loses_nothing_for_its_names() -> None:
+    """Names as in PBC and BCCD say nothing about other people's pictures."""
+    cells = [Record(name, "x", label, label, "mine", name) for name, label in NAMES_OF_PBC.items()]
+    assert make_split(Manifest("mine", tuple(cells)), "grouped").left_out == {}
+    reshot = [
+        Record(f"{name}/0", "x", "neutrophil", "", "mine", name) for name in ("BloodImage_00230", "BloodImage_00257")
+    ]
+    split = make_split(Manifest("mine", tuple(reshot)), "grouped", (0.5, 0, 0.5))
+    assert split.part_of("BloodImage_00230/0") != split.part_of("BloodImage_00257/0")
 
 
 def test_two_photographs_of_one_field_stay_together() -> None:
@@ -88,7 +103,7 @@ def test_two_photographs_of_one_field_stay_together() -> None:
         for number, part in ((230, "train"), (257, "test"), (300, "train"), (301, "test"), (302, "train"))
         for index in range(4)
     ]
-    manifest = Manifest("kaggle", tuple(records))
+    manifest = Manifest("kaggle", blood_images.unite_photographs(records))
     for seed in range(8):
         split = make_split(manifest, "grouped", (0.4, 0.2, 0.4), seed)
         assert split.part_of("230/0") == split.part_of("257/0")

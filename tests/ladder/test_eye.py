@@ -1,13 +1,13 @@
 from pathlib import Path
 
 from leukolens.core.files import write_text
-from leukolens.datasets.maps import read_map
+from leukolens.datasets.sources.tables import read_table
 from leukolens.evaluation.classification.comparison import GroupTally
 from leukolens.ladder.eye import compare_with_eye
 from leukolens.ladder.records import RunRecord
 from leukolens.ladder.torn import leave_torn_out
 
-EYE = read_map("kaggle-test-by-eye.csv")
+EYE = read_table("kaggle-test-by-eye.csv")
 
 
 def make_record(tallies: list[GroupTally], rung: str = "conv5", variant: str = "fields", split: str = "s") -> RunRecord:

@@ -28,8 +28,8 @@ def command() -> None:
 @command.command("list", epilog="Example: leukolens data list")
 def list_datasets() -> None:
     """List the datasets that were added, and the public ones that LeukoLens reads."""
-    from leukolens.datasets.manifest import added_names, open_dataset
-    from leukolens.datasets.sources import ORIGINS
+    from leukolens.datasets.registry import added_names, open_dataset
+    from leukolens.datasets.sources import SOURCES
 
     added = added_names()
     click.echo("Added:")
@@ -37,7 +37,8 @@ def list_datasets() -> None:
         click.echo(f"  {name}: {_describe(open_dataset(name))}")
     click.echo("  synth: drawn when first used; synthetic, none of it is real")
     click.echo("Known (leukolens data get NAME, or fetch by hand and leukolens data add NAME PATH):")
-    for name, origin in ORIGINS.items():
+    for name, source in SOURCES.items():
+        origin = source.origin
         click.echo(f"  {name}{' (added)' if name in added else ''}: {origin.title}")
         click.echo(f"    licence {origin.licence}; credit {origin.credit}; {origin.home}")
 
@@ -65,11 +66,11 @@ def get(ctx: click.Context, name: str, force: bool) -> None:
     """Fetch a public dataset from its home and add it. The only command that uses a network."""
     from leukolens.core.errors import UsageError
     from leukolens.datasets.download import fetch_dataset
-    from leukolens.datasets.sources import ORIGINS
+    from leukolens.datasets.sources import SOURCES
 
-    if name not in ORIGINS:
-        raise UsageError(f"No public home of {name!r} is known. Known are: {', '.join(ORIGINS)}.")
-    origin = ORIGINS[name]
+    if name not in SOURCES:
+        raise UsageError(f"No public home of {name!r} is known. Known are: {', '.join(SOURCES)}.")
+    origin = SOURCES[name].origin
     click.echo(f"{name}: {origin.title}. Licence {origin.licence}; credit {origin.credit}.", err=True)
     with _progress(f"fetching {name}") as report:
         path = fetch_dataset(name, origin, report)
@@ -91,27 +92,14 @@ def add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
 
 
 def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
-    from leukolens.core.errors import DataError, UsageError
-    from leukolens.core.files import require_absent, show_name
-    from leukolens.datasets.manifest import load_manifest, manifest_path, refuse_missing, save_manifest
-    from leukolens.datasets.sources import read_source
+    from leukolens.core.files import show_name
+    from leukolens.datasets.registry import add_dataset, manifest_path
 
-    place = manifest_path(name)
-    if name == "synth":
-        raise UsageError("synth is the dataset that LeukoLens draws itself. Choose another name.")
-    require_absent(place, force)
-    is_manifest = path.is_file() and path.suffix.lower() == ".csv"
-    manifest = refuse_missing(load_manifest(path.absolute())) if is_manifest else read_source(name, path)
-    if not manifest.records:
-        reasons = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in manifest.refused[:3])
-        raise DataError(
-            f"No image of {show_name(str(path))} can be used. Expected folders named after cell types. {reasons}"
-        )
-    save_manifest(place, manifest)
+    manifest = add_dataset(name, path, force)
     click.echo(f"{name}: {_describe(manifest)}")
     for what, notes in (("refused", manifest.refused), ("doubtful, but used", manifest.doubts)):
         if notes:
-            beside = show_name(str(place.with_suffix(".notes.csv")))
+            beside = show_name(str(manifest_path(name).with_suffix(".notes.csv")))
             click.echo(f"{len(notes)} {what}; all of them in {beside}:", err=True)
             _show_some((f"{note.image}: {note.why}" for note in notes), to_stderr=True)
     ctx.exit(SOME_REFUSED if manifest.refused else 0)
@@ -134,7 +122,7 @@ def audit(ctx: click.Context, name: str, split_path: Path | None, other: str | N
     """
     from leukolens.core.errors import UsageError
     from leukolens.datasets.audit import audit_dataset, join_datasets
-    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import read_split
 
     if split_path and other:
@@ -208,7 +196,7 @@ def split_dataset(
     """
     from leukolens.core.files import home_folder
     from leukolens.datasets.duplicates import find_identical_files
-    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import make_folds, make_split, parse_fractions
 
     shares = parse_fractions(fractions)

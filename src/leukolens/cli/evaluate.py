@@ -74,7 +74,8 @@ def command(
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
     from leukolens.core.predictions import read_predictions
-    from leukolens.datasets.manifest import find_pictures, open_dataset
+    from leukolens.datasets.manifest import find_pictures
+    from leukolens.datasets.registry import open_dataset
     from leukolens.evaluation.classification.metrics import Provenance, compute_metrics
     from leukolens.evaluation.classification.report import write_evaluation
 

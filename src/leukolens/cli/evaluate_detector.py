@@ -61,7 +61,12 @@ def _gather(
     model: str, data: str, records: "tuple[Record, ...]", part: str | None, truth: str | None
 ) -> "tuple[Evidence, tuple[Refusal, ...], tuple[Record, ...]]":
     from leukolens.core.errors import UsageError
-    from leukolens.datasets.maps import BCCD_HEIGHT_PX, BCCD_WIDTH_PX, RED_CELL_SHOWN, list_relabelled
+    from leukolens.datasets.sources.bccd_relabelled import (
+        BCCD_HEIGHT_PX,
+        BCCD_WIDTH_PX,
+        RED_CELL_SHOWN,
+        list_relabelled_test,
+    )
     from leukolens.datasets.splits import read_split
     from leukolens.evaluation.classification.metrics import Provenance
     from leukolens.evaluation.detection.matching import leave_slivers
@@ -76,7 +81,7 @@ def _gather(
     split = read_split(split_path) if split_path.is_file() else None
     chosen, what = _choose(records, split, part)
     truths: dict[str, dict[str, Truth]] = {RAW: {record.id: (record.boxes, ()) for record in chosen}}
-    anew = list_relabelled() if all(record.source == "bccd" for record in chosen) else {}
+    anew = list_relabelled_test() if all(record.source == "bccd" for record in chosen) else {}
     if all(record.id in anew for record in chosen):
         truths[RELABELLED] = anew
     leading = truth or (RELABELLED if RELABELLED in truths else RAW)

@@ -31,7 +31,8 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     """Show what a dataset looks like: classes, brightness, thresholds, quality, stained content, a one-cell gate."""
     from leukolens.core.files import require_absent, show_name
     from leukolens.core.predictions import read_predictions
-    from leukolens.datasets.manifest import find_pictures, open_dataset
+    from leukolens.datasets.manifest import find_pictures
+    from leukolens.datasets.registry import open_dataset
     from leukolens.explore.gate import find_doubtful
     from leukolens.explore.report import build_gate, write_exploration
     from leukolens.explore.scan import scan

@@ -30,7 +30,7 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
 
     from leukolens.core.files import require_absent
     from leukolens.core.runs import open_run
-    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import read_split
     from leukolens.inference.classifier import load_bundle
     from leukolens.training.classification.export import export_bundle, load_network
@@ -65,7 +65,7 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
 
 
 def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
-    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import read_split
     from leukolens.training.detection.export import compare_detector, export_detector, load_detector_network
     from leukolens.training.detection.fields import cut_whole

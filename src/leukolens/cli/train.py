@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Train a model by a recipe: checkpoints, history, curves and predictions in one run folder."""
     from leukolens.core.files import require_absent
-    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import make_split, read_split
     from leukolens.training.classification.fit import train
     from leukolens.training.detection.recipe import is_detector_recipe
@@ -85,7 +85,7 @@ def command(
 
 
 def _train_detector(recipe: Path, overrides: tuple[str, ...], data_name: str, out: Path, resume: bool) -> None:
-    from leukolens.datasets.manifest import open_dataset
+    from leukolens.datasets.registry import open_dataset
     from leukolens.training.detection.fit import train_detector
     from leukolens.training.detection.recipe import read_detector_recipe
 

@@ -13,7 +13,6 @@ from itertools import combinations
 from leukolens.core.results import Refusal
 from leukolens.datasets.duplicates import Report, find_identical, find_near, take_fingerprints
 from leukolens.datasets.manifest import UNMAPPED, Manifest, Record
-from leukolens.datasets.maps import list_same_fields
 from leukolens.datasets.splits import PARTS, Split
 
 
@@ -173,8 +172,12 @@ def _tear(
         counts.append(PartCount(part, len(groups), len(set(groups)) - unmapped, unmapped))
     torn = tuple((group, tuple(sorted(found))) for group, found in sorted(parts.items()) if len(found) > 1)
     fields = []
-    for a, b in list_same_fields():
-        found = parts.get(a, set()) | parts.get(b, set())
-        if a in parts and b in parts and len(found) > 1:
-            fields.append((f"{a} = {b}", tuple(sorted(found))))
+    united: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if record.united_group and record.id in part_of:
+            united[record.united_group].add(record.group)
+    for groups in map(sorted, united.values()):
+        found = set().union(*(parts[group] for group in groups))
+        if len(groups) > 1 and len(found) > 1:
+            fields.append((" = ".join(groups), tuple(sorted(found))))
     return tuple(counts), torn, tuple(fields)

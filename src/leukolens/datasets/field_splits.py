@@ -1,18 +1,17 @@
-"""The split for a finder of cells: fields of several datasets, none of them near a picture that anything is judged on.
+"""The split that a detector is trained with: whole fields of several datasets.
 
-BCCD's test list is the test part. Kaggle's TEST copies were made from 71 of the same fields, so these, and every other
-photograph of any of them, are left out of everything. Cells of TXL-PBC whose terms nobody has verified are left out too.
+A manifest says which fields are fixed to the test or validation part and which must not be used. All others are drawn.
 """
 
 from collections.abc import Sequence
 
 from leukolens.core.errors import DataError
+from leukolens.datasets.groups import unite_groups
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.maps import list_same_fields, list_validation_fields, name_field, read_map
-from leukolens.datasets.splits import Split, make_split, merge_sets, seal_split, unite_groups
+from leukolens.datasets.splits import Split, make_split, seal_split
 
 _SHARES = (0.85, 0.15, 0.0)
-"""Of training, validation and test, of the fields that are not tested on."""
+"""Of training, validation and test, of the fields that are drawn."""
 
 
 def join_datasets(manifests: Sequence[Manifest]) -> Manifest:
@@ -29,13 +28,13 @@ def join_datasets(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def split_fields(manifests: Sequence[Manifest], seed: int = 0) -> Split:
-    """Training and validation fields of each dataset by its groups; the test part is BCCD's list.
+    """Training, validation and test fields of some datasets. Groups stay together.
 
-    BCCD is chosen by the fields whose every cell our maps box, the other datasets by some that are drawn.
+    The test part is the fields that are fixed to it. A dataset with fields that are fixed to validation has just these,
+    with the rest of their groups, as its validation part. Of any other dataset 15 % are drawn.
 
     Args:
-        manifests: Datasets whose fields have boxes, not their cells; Chula's groups are slides, BCCD's are source
-            fields whose other photographs count as the same.
+        manifests: Datasets of fields with boxes.
         seed: Of the draw.
 
     Raises:
@@ -43,24 +42,23 @@ def split_fields(manifests: Sequence[Manifest], seed: int = 0) -> Split:
     """
     joined = join_datasets(manifests)
     group_of = unite_groups(joined.records)
-    tested = {group_of[record.id] for record in joined.records if _is_tested(record)}
-    judged = list_judged_groups()
-    complete = {group_of[name] for name in list_validation_fields() if name in group_of}
+    tested = {group_of[record.id] for record in joined.records if record.fixed_part == "test"}
+    fixed = {group_of[record.id] for record in joined.records if record.fixed_part == "validation"}
     parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
     left_out: dict[str, str] = {}
     for manifest in manifests:
         free: list[Record] = []
         for record in manifest.records:
-            why = _why_left_out(record, group_of[record.id], tested, judged)
-            if _is_tested(record):
+            why = _why_left_out(record, group_of[record.id], tested)
+            if record.fixed_part == "test":
                 parts["test"].append(record.id)
             elif why:
                 left_out[record.id] = why
             else:
                 free.append(record)
-        if any(group_of[record.id] in complete for record in free):
+        if any(group_of[record.id] in fixed for record in free):
             for record in free:
-                parts["validation" if group_of[record.id] in complete else "train"].append(record.id)
+                parts["validation" if group_of[record.id] in fixed else "train"].append(record.id)
             continue
         drawn = make_split(Manifest(manifest.name, tuple(free)), "grouped", _SHARES, seed)
         left_out |= drawn.left_out
@@ -69,26 +67,9 @@ def split_fields(manifests: Sequence[Manifest], seed: int = 0) -> Split:
     return seal_split(joined, "fields", seed, parts, left_out, group_of)
 
 
-def list_judged_groups() -> set[str]:
-    """Groups of the fields that Kaggle's TEST copies were made from, by the name that `unite_groups` gives them."""
-    united = {name: names[0] for names in merge_sets(list_same_fields()) for name in names}
-    copies = [row for row in read_map("kaggle-source-map.csv") if row["file"].startswith(("TEST/", "TEST_SIMPLE/"))]
-    fields = {name_field(row["source_blood_image"]) for row in copies if row["source_blood_image"]}
-    return {united.get(field, field) for field in fields}
-
-
-def _is_tested(record: Record) -> bool:
-    return record.source == "bccd" and record.part == "test"
-
-
-def _why_left_out(record: Record, group: str, tested: set[str], judged: set[str]) -> str:
-    if group in judged:
-        return "Kaggle's TEST is made from this field, or from another photograph of it"
+def _why_left_out(record: Record, group: str, tested: set[str]) -> str:
+    if record.not_trained_on:
+        return record.not_trained_on
     if group in tested:
         return "its field was photographed again for the test part"
-    # Only PBC's cells carry a group that is not their own name; see `sources.txl`.
-    if record.source == "txl" and record.group == record.id:
-        return "looks like a Raabin crop, whose terms are not verified"
-    if not record.boxes:
-        return "no box is known on it"
-    return ""
+    return "" if record.boxes else "no box is known on it"

@@ -4,17 +4,16 @@ Sources under `leukolens.datasets.sources` make manifests; everything else reads
 they lie, in folders or zips, and copies none.
 """
 
+import csv
 import json
 import math
 import os
-import re
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from leukolens.core.errors import DataError, InputRefused, UsageError
-from leukolens.core.files import hash_bytes, home_folder, read_rows, show_name, write_rows
+from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.files import hash_bytes, read_rows, show_name, write_rows
 from leukolens.core.pixels import Pixels, Preparation, crop_cell
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, CellKind
@@ -22,9 +21,6 @@ from leukolens.images.decoding import DecodedImage, read_image, split_reference
 
 UNMAPPED = "unmapped/"
 """How the group of an image begins whose group should be known but is not."""
-
-SYNTHETIC_CELLS = 400
-"""How many cells the dataset `synth`, which always exists, has."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +39,11 @@ class Record:
         sub_label: Finer type, where the dataset gave one.
         boxes: Cells of a field.
         cell: The box that this record is about; None when it is the whole image.
+        united_group: Name shared by all groups that show the same thing, such as two photographs of one field of view.
+            Splits keep these groups together. Empty if the group stands alone.
+        same_picture: Name shared by all records that are one picture. Splits keep one of them. Empty if there is no other.
+        fixed_part: Part that a split of fields gives it, whatever is drawn: `test` or `validation`. Empty if it is drawn.
+        not_trained_on: Why a split of fields leaves it out. Empty if it may be used.
     """
 
     id: str
@@ -55,6 +56,10 @@ class Record:
     sub_label: str | None = None
     boxes: tuple[Box, ...] = ()
     cell: Box | None = None
+    united_group: str = ""
+    same_picture: str = ""
+    fixed_part: str = ""
+    not_trained_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,56 +166,9 @@ def refuse_missing(manifest: Manifest) -> Manifest:
     return replace(manifest, records=tuple(records), refused=tuple(refused))
 
 
-def manifest_path(name: str) -> Path:
-    """Where the manifest of an added dataset stands.
-
-    Raises:
-        UsageError: no dataset can be called that.
-    """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise UsageError(f"A dataset's name is letters, digits, - and _; received {name!r}.")
-    return home_folder() / "datasets" / f"{name}.csv"
-
-
-def added_names() -> list[str]:
-    """Names of the datasets that were added."""
-    return sorted(path.stem for path in (home_folder() / "datasets").glob("*.csv") if "." not in path.stem)
-
-
-def open_dataset(name: str) -> Manifest:
-    """A dataset that was added, or `synth`, which is drawn when first asked for.
-
-    Raises:
-        DataError: there is no such dataset.
-    """
-    path = manifest_path(name)
-    if path.is_file():
-        return load_manifest(path)
-    if name == "synth":
-        return _draw_synth()
-    known = ", ".join([*added_names(), "synth"])
-    raise DataError(f"No dataset is called {name!r}. There are: {known}. Add it with `leukolens data add {name} PATH`.")
-
-
-def _draw_synth() -> Manifest:
-    from leukolens.datasets.sources.folder import read
-    from leukolens.datasets.synthetic import write_cells
-
-    folder = home_folder() / "synth" / f"cells-{SYNTHETIC_CELLS}"
-    if not folder.is_dir():
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as scratch:
-                write_cells(Path(scratch) / "cells", SYNTHETIC_CELLS, seed=0)
-                os.replace(Path(scratch) / "cells", folder)
-        except OSError as error:
-            if not folder.is_dir():  # else another process drew the same meanwhile
-                raise DataError(f"{show_name(str(folder))} could not be written: {error}") from error
-    records = read(folder).records
-    return Manifest("synth", tuple(replace(record, source="synth") for record in records))
-
-
 _COLUMNS = ("id", "image", "label", "original_label", "sub_label", "source", "group", "part", "cell", "boxes")
+_FACTS = ("united_group", "same_picture", "fixed_part", "not_trained_on")
+"""Columns with what a source knows of single images. A manifest may lack them: then nothing is known."""
 
 
 def save_manifest(path: Path, manifest: Manifest) -> None:
@@ -220,11 +178,17 @@ def save_manifest(path: Path, manifest: Manifest) -> None:
         cell = json.dumps(asdict(record.cell)) if record.cell else ""
         boxes = json.dumps([asdict(box) for box in record.boxes]) if record.boxes else ""
         given = (record.id, record.image, record.label, record.original_label, record.sub_label, record.source)
-        rows.append([*given, record.group, record.part, cell, boxes])
-    write_rows(path, _COLUMNS, rows)
+        rows.append([*given, record.group, record.part, cell, boxes, *(getattr(record, name) for name in _FACTS)])
+    write_rows(path, (*_COLUMNS, *_FACTS), rows)
     notes = [(note.image, "refused", note.why) for note in manifest.refused]
     notes += [(note.image, "doubt", note.why) for note in manifest.doubts]
     write_rows(path.with_suffix(".notes.csv"), ("image", "verdict", "why"), notes)
+
+
+def has_facts(path: Path) -> bool:
+    """True if a manifest has the columns with what its source knows of single images."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        return set(_FACTS) <= set(next(csv.reader(stream), []))
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -271,6 +235,7 @@ def _parse_record(row: dict[str, str], folder: Path) -> Record:
         row["sub_label"] or None,
         tuple(_parse_box(box) for box in json.loads(row["boxes"] or "[]")),
         _parse_box(json.loads(row["cell"])) if row["cell"] else None,
+        *(row.get(name, "") for name in _FACTS),
     )
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import hash_bytes, show_name, write_text
+from leukolens.datasets.groups import list_same_pictures, merge_sets, unite_groups
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.maps import list_same_fields, list_same_pictures
 
 PARTS = ("train", "validation", "test")
 KINDS = ("provided", "random", "grouped")
@@ -165,7 +165,7 @@ def _leave_out(manifest: Manifest, duplicates: Iterable[Sequence[str]]) -> tuple
     labelled = [record for record in manifest.records if record.label is not None]
     by_id = {record.id: record for record in labelled or manifest.records}
     left_out = {record.id: "no class" for record in manifest.records if record.id not in by_id}
-    sets = merge_sets([*duplicates, *list_same_pictures()])
+    sets = merge_sets([*duplicates, *list_same_pictures(manifest.records)])
     for ids in sets:
         present = sorted(identity for identity in ids if identity in by_id)
         if len({by_id[identity].label for identity in present}) > 1:
@@ -174,31 +174,6 @@ def _leave_out(manifest: Manifest, duplicates: Iterable[Sequence[str]]) -> tuple
             left_out |= {identity: f"the same picture as {present[0]}" for identity in present[1:]}
     kept = sorted((record for record in by_id.values() if record.id not in left_out), key=lambda record: record.id)
     return kept, left_out
-
-
-def merge_sets(sets: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Sets that share a member become one; members in the order in which they came."""
-    leader: dict[str, str] = {}
-
-    def find(name: str) -> str:
-        while leader.setdefault(name, name) != name:
-            leader[name] = leader[leader[name]]
-            name = leader[name]
-        return name
-
-    for names in sets:
-        for name in names:
-            leader[find(name)] = find(names[0])
-    merged: dict[str, list[str]] = defaultdict(list)
-    for name in list(leader):
-        merged[find(name)].append(name)
-    return list(merged.values())
-
-
-def unite_groups(records: Iterable[Record]) -> dict[str, str]:
-    """The group of each id; two photographs of one field, as our maps know them, are one group."""
-    united = {name: names[0] for names in merge_sets(list_same_fields()) for name in names}
-    return {record.id: united.get(record.group, record.group) for record in records}
 
 
 def _deal(

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from leukolens.core.detections import Detections
 from leukolens.core.errors import InputRefused
 from leukolens.core.results import Box, Refusal
+from leukolens.datasets.groups import unite_groups
 from leukolens.datasets.manifest import Record
-from leukolens.datasets.splits import unite_groups
 from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField
 from leukolens.images.decoding import read_image
 from leukolens.inference.detector import Detector, DetectorBundle

@@ -7,7 +7,7 @@ second, after those of all fields, which are what the labels say.
 
 from collections.abc import Mapping, Sequence
 
-from leukolens.datasets.maps import read_map
+from leukolens.datasets.sources.tables import read_table
 from leukolens.evaluation.classification.comparison import GroupTally, estimate_runs, leave_out
 from leukolens.ladder.figures import tell_accuracy, tell_group_accuracy
 from leukolens.ladder.records import RunRecord
@@ -22,7 +22,7 @@ def compare_with_eye(by_rung: Mapping[str, Sequence[RunRecord]]) -> list[Section
     runs = {name: tallies for name, tallies in runs.items() if tallies}
     if not runs:
         return []
-    seen = {row["field"]: row for row in read_map("kaggle-test-by-eye.csv")}
+    seen = {row["field"]: row for row in read_table("kaggle-test-by-eye.csv")}
     labelled = sorted(next(iter(runs.values()))[0], key=lambda tally: tally.group)
     by_eye = [GroupTally(t.group, t.label, t.images, t.images * (seen[t.group]["kind"] == t.label)) for t in labelled]
     against = {tally.group for tally in by_eye if not tally.right and seen[tally.group]["first_look"]}

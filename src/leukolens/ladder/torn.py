@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from leukolens.core.files import read_rows
-from leukolens.datasets.maps import list_same_fields, read_map
+from leukolens.datasets.sources.blood_images import list_same_fields
+from leukolens.datasets.sources.tables import read_table
 from leukolens.evaluation.classification.comparison import estimate_runs, leave_out
 from leukolens.ladder.figures import tell_accuracy, tell_share
 from leukolens.ladder.records import RunRecord
@@ -43,7 +44,7 @@ def leave_torn_out(path: Path, by_rung: Mapping[str, Sequence[RunRecord]]) -> Se
         "After these runs 13 more pairs of photographs turned out to show one place (`kaggle-same-field-pairs.csv`, those without inliers): some test "
         "fields had another photograph of themselves in training. Here the same runs are judged without those fields. Splits made from now on know the pairs."
     )
-    tested = {row["field"] for row in read_map("kaggle-test-by-eye.csv")}
+    tested = {row["field"] for row in read_table("kaggle-test-by-eye.csv")}
     twice = [f"{one} and {other}" for one, other in list_same_fields() if {one, other} <= tested]
     within = f"Of TEST's own {len(tested)} fields some show one place too: {', '.join(twice)}. All intervals here take them for fields of their own, so they are a little narrow."
     header = ("rung, protocol", "per image, all fields", "without the torn fields (95 %)", "points")

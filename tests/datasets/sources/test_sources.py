@@ -11,7 +11,7 @@ from PIL import Image
 from leukolens.core.errors import DataError
 from leukolens.core.results import Box
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.sources import ORIGINS, SOURCES, read_source
+from leukolens.datasets.sources import SOURCES, read_source
 
 Tree = dict[str, str | bytes]
 
@@ -62,6 +62,7 @@ def test_folder(plant: Plant) -> None:
         "c": ("neutrophil", "band", "band", "validation", "c"),
     }
     assert set(reasons(manifest)) == {"smudge/d.png", "e.png"}
+    assert {record.source for record in manifest.records} == {"mine"}  # whatever its folder is called
 
 
 def test_pbc(plant: Plant) -> None:
@@ -239,14 +240,14 @@ def test_txl(plant: Plant) -> None:
     assert records[known].part == "validation"
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name not in ("folder", "pbc")])
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "pbc"])
 def test_another_tree_is_said_to_be_another(name: str, plant: Plant) -> None:
     with pytest.raises(DataError, match="as it came"):
         read_source(name, plant({"neutrophil/a.png": png()}))
 
 
 def test_each_public_source_names_its_home() -> None:
-    assert set(ORIGINS) == set(SOURCES) - {"folder"}
-    for origin in ORIGINS.values():
+    for source in SOURCES.values():
+        origin = source.origin
         assert origin.home.startswith("https://") and origin.licence and origin.credit
         assert origin.download or origin.kaggle

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from leukolens.core.errors import DataError
-from leukolens.datasets.manifest import Manifest, manifest_path, save_manifest
+from leukolens.datasets.manifest import Manifest, save_manifest
+from leukolens.datasets.registry import manifest_path
 from leukolens.datasets.splits import Split, read_split
 from leukolens.training.classification.fit import train
 from leukolens.training.classification.laboratories import Laboratory, weigh_draws

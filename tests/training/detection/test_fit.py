@@ -157,7 +157,9 @@ def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
     fields: Manifest, config: DetectorConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell, doubtful = Box(10, 10, 40, 40, "red_cell"), Box(50, 50, 60, 60, "platelet")
-    monkeypatch.setattr("leukolens.training.detection.fit.list_redrawn", lambda: {"0": ((cell,), (doubtful,))})
+    monkeypatch.setattr(
+        "leukolens.training.detection.fit.list_relabelled_training", lambda: {"0": ((cell,), (doubtful,))}
+    )
     split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
     told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0, margin_px=3.0)
     anew, own = load_part(fields, told, split, "train", quiet)[0]
@@ -177,7 +179,7 @@ def test_platelets_boxed_anew_take_the_place_of_the_public_ones_alone(
     split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
     told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0)
     before = load_part(fields, told, split, "train", quiet)[0]
-    monkeypatch.setattr("leukolens.training.detection.fit.list_taught_platelets", lambda: {"0": (platelet,), "1": ()})
+    monkeypatch.setattr("leukolens.training.detection.fit.list_training_platelets", lambda: {"0": (platelet,), "1": ()})
     one, none = load_part(fields, told, split, "train", quiet)[0]
     assert (one.data, one.nothing) == ("toy", (1, 0.5, 1.0))
     assert one.labels.boxes[one.labels.kinds == 2].tolist() == [[70, 70, 78, 80]]

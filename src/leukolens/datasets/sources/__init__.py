@@ -1,43 +1,52 @@
-"""One file per dataset: each reads the dataset as people download it, folder or zip, into a manifest.
+"""One file per public dataset: each reads the dataset, folder or zip, as people download it.
 
-Each has `read(root)` and says in `ORIGIN` where the dataset lives and whom to credit. `leukolens data` calls them by
-the names in `SOURCES`.
+Each has `read(root)`, which gives a manifest, and `ORIGIN`, which says where the dataset lives and whom to credit. What is
+known of single images (copies, photographs of one field, what must not be trained on) stands in `mark(records)`, which
+`read` calls; nothing outside this folder knows a dataset by name. A new dataset is a file here and a row in `SOURCES`.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from leukolens.datasets.manifest import Manifest
-from leukolens.datasets.sources import bccd, chula, folder, kaggle, kaggle_fields, pbc, txl
+from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.sources import bccd, blood_images, chula, folder, kaggle, kaggle_fields, pbc, txl
 from leukolens.datasets.sources.origin import Origin
 
-SOURCES: dict[str, Callable[[Path], Manifest]] = {
-    "pbc": pbc.read,
-    "kaggle": kaggle.read,
-    "kaggle-fields": kaggle_fields.read,
-    "bccd": bccd.read,
-    "chula": chula.read,
-    "txl": txl.read,
-    "folder": folder.read,
-}
-"""How each dataset is read; any other tree of class folders is read as `folder`."""
 
-ORIGINS: dict[str, Origin] = {
-    "pbc": pbc.ORIGIN,
-    "kaggle": kaggle.ORIGIN,
-    "kaggle-fields": kaggle_fields.ORIGIN,
-    "bccd": bccd.ORIGIN,
-    "chula": chula.ORIGIN,
-    "txl": txl.ORIGIN,
+@dataclass(frozen=True)
+class Source:
+    """How a public dataset is read.
+
+    Attributes:
+        read: From a folder or zip to its manifest.
+        origin: Where it lives.
+        mark: Adds what is known of single images, for manifests that were saved before they held it. None if nothing is.
+    """
+
+    read: Callable[[Path], Manifest]
+    origin: Origin
+    mark: Callable[[Iterable[Record]], tuple[Record, ...]] | None = None
+
+
+SOURCES: dict[str, Source] = {
+    "pbc": Source(pbc.read, pbc.ORIGIN, pbc.mark),
+    "kaggle": Source(kaggle.read, kaggle.ORIGIN, blood_images.unite_photographs),
+    "kaggle-fields": Source(kaggle_fields.read, kaggle_fields.ORIGIN, blood_images.mark_for_detectors),
+    "bccd": Source(bccd.read, bccd.ORIGIN, bccd.mark),
+    "chula": Source(chula.read, chula.ORIGIN),
+    "txl": Source(txl.read, txl.ORIGIN, txl.mark),
 }
-"""Where the public ones live."""
+"""The public datasets. Any other is read as class folders."""
 
 
 def read_source(name: str, root: Path) -> Manifest:
-    """Reads a dataset by its name: a known one by its own rules, any other as a tree of class folders.
+    """Reads a dataset by its name: a public one by its own rules, any other as class folders.
 
     Raises:
-        DataError: the folder or zip cannot be read, or holds nothing of the kind.
+        DataError: the folder or zip cannot be read, or holds no such dataset.
     """
-    return replace(SOURCES.get(name, folder.read)(root), name=name)
+    if name in SOURCES:
+        return replace(SOURCES[name].read(root), name=name)
+    manifest = folder.read(root)
+    return replace(manifest, name=name, records=tuple(replace(record, source=name) for record in manifest.records))

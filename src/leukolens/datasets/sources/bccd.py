@@ -4,6 +4,8 @@ Its test list lacks some cells (fields 171, 178, 327; 135 calls a leukocyte plat
 box. Kaggle's blood-cells are the same fields, split otherwise: keep fields together by their BloodImage number.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from leukolens.core.errors import DataError, InputRefused
@@ -12,6 +14,7 @@ from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.boxes import Kind, parse_voc
 from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.sources.blood_images import mark_for_detectors
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.tree import Tree, open_tree
 
@@ -48,7 +51,15 @@ def read(root: Path) -> Manifest:
         part = part_of.pop(path.stem, "")
         records.append(Record(path.stem, tree.files[path], None, "", "bccd", path.stem, part, boxes=tuple(boxes)))
     refused += [Refusal(stem, f"the {part} list names it, but there is no picture") for stem, part in part_of.items()]
-    return Manifest("bccd", tuple(records), (*tree.refused, *refused))
+    return Manifest("bccd", mark(records), (*tree.refused, *refused))
+
+
+def mark(records: Iterable[Record]) -> tuple[Record, ...]:
+    """The records with what we know of them: the public test list is for testing detectors."""
+    return tuple(
+        replace(record, fixed_part="test") if record.part == "test" else record
+        for record in mark_for_detectors(records)
+    )
 
 
 def read_voc_boxes(tree: Tree, image: PurePosixPath) -> tuple[list[Box], list[str]]:

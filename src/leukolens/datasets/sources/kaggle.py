@@ -11,9 +11,10 @@ from leukolens.core.errors import DataError
 from leukolens.core.files import show_name
 from leukolens.core.results import Refusal
 from leukolens.datasets.manifest import UNMAPPED, Manifest, Record
-from leukolens.datasets.maps import name_field, read_map
 from leukolens.datasets.sources import folder
+from leukolens.datasets.sources.blood_images import name_field, unite_photographs
 from leukolens.datasets.sources.origin import Origin
+from leukolens.datasets.sources.tables import read_table
 from leukolens.images.decoding import split_reference
 
 ORIGIN = Origin(
@@ -32,7 +33,7 @@ def read(root: Path) -> Manifest:
         DataError: no `dataset2-master` with TRAIN and TEST is in there.
     """
     manifest = folder.read(root)
-    fields = {row["file"].removesuffix(".jpeg"): row for row in read_map("kaggle-source-map.csv")}
+    fields = {row["file"].removesuffix(".jpeg"): row for row in read_table("kaggle-source-map.csv")}
     records: list[Record] = []
     doubts: list[Refusal] = []
     refused = [refusal for refusal in manifest.refused if "JPEGImages" not in refusal.image]
@@ -59,7 +60,7 @@ def read(root: Path) -> Manifest:
         raise DataError(
             f"{where} holds no TRAIN and TEST folders of Kaggle's blood-cells. Give the download as it came."
         )
-    return Manifest("kaggle", tuple(records), tuple(refused), tuple(doubts))
+    return Manifest("kaggle", unite_photographs(records), tuple(refused), tuple(doubts))
 
 
 def _name_other(row: dict[str, str]) -> str:

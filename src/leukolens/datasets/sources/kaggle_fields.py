@@ -14,9 +14,9 @@ from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CellKind, match_class
 from leukolens.datasets.boxes import name_leukocytes
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.maps import list_kaggle_test_fields, name_field
 from leukolens.datasets.sources import kaggle
 from leukolens.datasets.sources.bccd import read_voc_boxes
+from leukolens.datasets.sources.blood_images import list_kaggle_test_fields, mark_for_detectors, name_field
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.tree import Tree, open_tree
 
@@ -59,7 +59,7 @@ def read(root: Path) -> Manifest:
     refused += [
         Refusal(stem, f"labels.csv names it ({word!r}), but there is no picture") for stem, word in words.items()
     ]
-    return Manifest("kaggle-fields", tuple(records), (*tree.refused, *refused))
+    return Manifest("kaggle-fields", mark_for_detectors(records), (*tree.refused, *refused))
 
 
 def _read_labels(tree: Tree) -> tuple[dict[str, str], list[Refusal]]:

@@ -4,14 +4,16 @@ File prefixes name finer types (`BNE` band, `SNE` segmented, `MMY`, `MY`, `PMY`)
 cell's group is itself, or its known near-duplicates.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from leukolens.core.taxonomy import match_class
-from leukolens.datasets.manifest import Manifest
-from leukolens.datasets.maps import read_map
+from leukolens.datasets.groups import merge_sets
+from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources import folder
 from leukolens.datasets.sources.origin import Origin
+from leukolens.datasets.sources.tables import read_table
 
 ORIGIN = Origin(
     "Barcelona PBC: 17,092 single cells of 8 classes, CellaVision DM96, May-Grünwald-Giemsa",
@@ -38,12 +40,19 @@ def read(root: Path) -> Manifest:
         # EO_225902 and BNE_191112 are one picture: a prefix counts only where it agrees with its folder.
         sub_label = finer.sub_label if finer and finer.label == record.label else None
         records.append(replace(record, source="pbc", sub_label=sub_label, group=group_of.get(stem, record.id)))
-    return replace(manifest, name="pbc", records=tuple(records))
+    return replace(manifest, name="pbc", records=mark(records))
+
+
+def mark(records: Iterable[Record]) -> tuple[Record, ...]:
+    """The records with the name of their picture, where other records show the same picture."""
+    pairs = [(row["a"], row["b"]) for row in read_table("pbc-near-duplicates.csv") if row["distance"] == "0"]
+    picture_of = {name: names[0] for names in merge_sets(pairs) for name in names}
+    return tuple(replace(record, same_picture=picture_of.get(record.id.rpartition("/")[2], "")) for record in records)
 
 
 def group_near_duplicates() -> dict[str, str]:
     """The group of each PBC cell that has a twin, by its id; the other cells are their own."""
     group_of: dict[str, str] = {}
-    for pair in read_map("pbc-near-duplicates.csv"):
+    for pair in read_table("pbc-near-duplicates.csv"):
         group_of[pair["b"]] = group_of[pair["a"]] = pair["a"]
     return group_of

@@ -5,14 +5,16 @@ they stay on its side. 500 look like Raabin crops, whose own terms we could not 
 train what is handed on. Its BCCD copies are BCCD: leave them out.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.boxes import Kind
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.maps import read_map
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.sources.pbc import group_near_duplicates
+from leukolens.datasets.sources.tables import read_table
 from leukolens.datasets.sources.yolo import read_fields
 from leukolens.datasets.tree import open_tree
 
@@ -38,11 +40,17 @@ def read(root: Path) -> Manifest:
     """
     tree = open_tree(root)
     fields, refused = read_fields(tree, _KINDS)
-    pbc_of = {row["txl"]: row["pbc"] for row in read_map("txl-pbc-cells.csv")}
+    pbc_of = {row["txl"]: row["pbc"] for row in read_table("txl-pbc-cells.csv")}
     twins = group_near_duplicates()
     records: list[Record] = []
     for field in fields:
         stem = field.path.stem
         cell = pbc_of.get(stem, stem)
         records.append(Record(stem, field.image, None, "", "txl", twins.get(cell, cell), field.part, boxes=field.boxes))
-    return Manifest("txl", tuple(records), (*tree.refused, *refused))
+    return Manifest("txl", mark(records), (*tree.refused, *refused))
+
+
+def mark(records: Iterable[Record]) -> tuple[Record, ...]:
+    """The records, those that are no PBC cells kept out of training. Only PBC's cells have a group of another name."""
+    why = "looks like a Raabin crop, whose terms are not verified"
+    return tuple(replace(record, not_trained_on=why if record.group == record.id else "") for record in records)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leukolens.core.errors import DataError
 from leukolens.core.pixels import Preparation
-from leukolens.datasets.manifest import open_dataset
+from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import Split, drop_crossing, make_split
 from leukolens.training.classification.found import find_cells_of
 from leukolens.training.classification.tensors import CellArray, balance_weights, load_cells

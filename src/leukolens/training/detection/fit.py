@@ -22,7 +22,7 @@ from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.datasets.field_splits import join_datasets, split_fields
 from leukolens.datasets.manifest import Manifest
-from leukolens.datasets.maps import list_redrawn, list_taught_platelets
+from leukolens.datasets.sources.bccd_relabelled import list_relabelled_training, list_training_platelets
 from leukolens.datasets.splits import Split, write_split
 from leukolens.models.detector import ARCHITECTURE, CellDetector, load_detector_weights
 from leukolens.reporting.charts import draw_curves
@@ -159,8 +159,8 @@ def load_part(
         records = records[::step][: told.validation_fields]
     pictures, refused = load_pictures(records, lambda done, total: report(f"{manifest.name}, {part}", done, total))
     nothing = (told.nothing.leukocyte, told.nothing.red_cell, told.nothing.platelet)
-    redrawn = list_redrawn() if told.redrawn_share else {}
-    platelets = list_taught_platelets() if told.redrawn_share else {}
+    redrawn = list_relabelled_training() if told.redrawn_share else {}
+    platelets = list_training_platelets() if told.redrawn_share else {}
     fields = []
     for record in records:
         if record.id not in pictures:

@@ -1,0 +1,116 @@
+"""Datasets by name: add one, open one, list them. Their manifests lie in the home folder; images stay where they are."""
+
+import os
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from leukolens.core.errors import DataError, UsageError
+from leukolens.core.files import home_folder, require_absent, show_name
+from leukolens.datasets.manifest import Manifest, has_facts, load_manifest, refuse_missing, save_manifest
+from leukolens.datasets.sources import SOURCES, read_source
+from leukolens.datasets.sources.folder import read as read_folder
+from leukolens.datasets.synthetic import write_cells
+
+SYNTHETIC_CELLS = 400
+"""How many cells the dataset `synth` has, which always exists."""
+
+
+def manifest_path(name: str) -> Path:
+    """Where the manifest of an added dataset lies.
+
+    Raises:
+        UsageError: no dataset can have this name.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise UsageError(f"A dataset's name is letters, digits, - and _; received {name!r}.")
+    return home_folder() / "datasets" / f"{name}.csv"
+
+
+def added_names() -> list[str]:
+    """Names of the datasets that were added."""
+    return sorted(path.stem for path in (home_folder() / "datasets").glob("*.csv") if "." not in path.stem)
+
+
+def open_dataset(name: str) -> Manifest:
+    """A dataset that was added, or `synth`, which is drawn when it is first opened.
+
+    Raises:
+        UsageError: no dataset can have this name.
+        DataError: there is no such dataset, or its manifest cannot be used.
+    """
+    path = manifest_path(name)
+    if path.is_file():
+        return _load(path, name)
+    if name == "synth":
+        return _draw_synth()
+    known = ", ".join([*added_names(), "synth"])
+    raise DataError(f"No dataset is called {name!r}. There are: {known}. Add it with `leukolens data add {name} PATH`.")
+
+
+def add_dataset(name: str, path: str | Path, force: bool = False) -> Manifest:
+    """Adds a dataset, so that it can be opened by its name. No image is copied.
+
+    Args:
+        name: What it will be called. A public dataset (`leukolens data list` names them) is read by its own rules, any
+            other as class folders.
+        path: A folder, a zip, or the manifest (.csv) of a dataset that was added before. Leave it where it is.
+        force: Replace a dataset of this name.
+
+    Returns:
+        Its manifest. `refused` lists what could not be used, `doubts` what is used though something about it is unsure.
+
+    Raises:
+        UsageError: no dataset can have this name, or one has it already.
+        DataError: the path cannot be read, or no image in it can be used.
+    """
+    place = manifest_path(name)
+    if name == "synth":
+        raise UsageError("synth is the dataset that LeukoLens draws itself. Choose another name.")
+    require_absent(place, force)
+    given = Path(path)
+    is_manifest = given.is_file() and given.suffix.lower() == ".csv"
+    manifest = refuse_missing(_load(given.absolute(), name)) if is_manifest else read_source(name, given)
+    if not manifest.records:
+        reasons = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in manifest.refused[:3])
+        raise DataError(
+            f"No image of {show_name(str(given))} can be used. Expected folders named after cell types. {reasons}"
+        )
+    save_manifest(place, manifest)
+    return manifest
+
+
+def _load(path: Path, name: str) -> Manifest:
+    """A manifest. One from before manifests held what is known of public datasets gets it from the source.
+
+    Raises:
+        DataError: it cannot be used, or it is old and holds a public dataset under another name.
+    """
+    manifest = replace(load_manifest(path), name=name)
+    public = {record.source for record in manifest.records} & {key for key, source in SOURCES.items() if source.mark}
+    if has_facts(path) or not public:
+        return manifest
+    if public != {name}:
+        raise DataError(
+            f"{show_name(str(path))} was written by an older LeukoLens and seems to hold images of {', '.join(sorted(public))}, "
+            f"without what keeps copies of a picture together. Add the images again: leukolens data add {name} PATH --force"
+        )
+    mark = SOURCES[name].mark
+    assert mark is not None  # else it were not among the public ones
+    return replace(manifest, records=mark(manifest.records))
+
+
+def _draw_synth() -> Manifest:
+    folder = home_folder() / "synth" / f"cells-{SYNTHETIC_CELLS}"
+    if not folder.is_dir():
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder.parent) as scratch:
+                write_cells(Path(scratch) / "cells", SYNTHETIC_CELLS, seed=0)
+                os.replace(Path(scratch) / "cells", folder)
+        except OSError as error:
+            if not folder.is_dir():  # else another process drew the same meanwhile
+                raise DataError(f"{show_name(str(folder))} could not be written: {error}") from error
+    records = read_folder(folder).records
+    return Manifest("synth", tuple(replace(record, source="synth") for record in records))

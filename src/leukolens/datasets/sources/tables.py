@@ -1,0 +1,10 @@
+"""Reads the CSV files beside the sources: what we found out about public datasets by matching and looking at pictures."""
+
+import csv
+from importlib.resources import files
+
+
+def read_table(name: str) -> list[dict[str, str]]:
+    """The rows of one of the CSV files in this folder."""
+    text = files("leukolens.datasets.sources").joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
