@@ -16,6 +16,11 @@ from leukolens.core.results import Prediction as Prediction
 from leukolens.core.results import Refusal as Refusal
 from leukolens.core.taxonomy import CELL_CLASSES as CELL_CLASSES
 from leukolens.core.taxonomy import CellKind as CellKind
+from leukolens.datasets.manifest import Manifest as Manifest
+from leukolens.datasets.registry import add_dataset as add_dataset
+from leukolens.datasets.registry import open_dataset as open_dataset
+from leukolens.datasets.splits import Split as Split
+from leukolens.datasets.splits import make_split as make_split
 from leukolens.inference.classifier import Bundle as Bundle
 from leukolens.inference.classifier import load_bundle as load_bundle
 from leukolens.inference.classify import classify as classify

@@ -30,7 +30,11 @@ why: str = predictions.refused[0].why
 shares: dict[str, float] = predictions.to_dict()["predictions"][0]["probabilities"]
 box: ll.Box | None = first.box
 classes: tuple[str, ...] = ll.CELL_CLASSES
-smear: ll.SmearResult = ll.count("fields/")
+smear: ll.SmearResult = ll.count("fields/", pixel_size_um=0.1)
+cells: NDArray[np.float64] = smear.cells.xyxy
+parts = ll.make_split(ll.open_dataset("synth"), "grouped", seed=1).parts
+train: tuple[str, ...] = parts["train"]
+added: ll.Manifest = ll.add_dataset("mine", Path("folder"), force=True)
 version: str = ll.__version__
 try:
     ll.classify("x.png")
@@ -46,6 +50,9 @@ BAD = (
     ("ll.classify('x.png')[0].lable", "attr-defined"),
     ("ll.classify('x.png').to_dict()['refusd']", "typeddict-item"),
     ("ll.count('x', pixel_size=0.1)", "call-arg"),
+    ("ll.count('x').sells", "attr-defined"),
+    ("ll.open_dataset('synth').recrods", "attr-defined"),
+    ("ll.make_split(ll.open_dataset('synth'), kind='grouped', sed=1)", "call-arg"),
 )
 
 

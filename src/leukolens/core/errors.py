@@ -1,39 +1,39 @@
 """The exceptions that LeukoLens raises on purpose.
 
-Every room raises these; only `leukolens.cli` turns them into exit codes. The tree::
+All packages raise these. `leukolens.cli` alone turns them into exit codes. The tree::
 
     LeukolensError
-    ├── UsageError        the caller's words cannot be meant: nothing was done (exit 2)
-    │   └── NothingRead   none of the inputs given could be read (exit 3)
-    ├── InputRefused      one image or one row cannot be used: the rest goes on (exit 1)
-    ├── DataError         a dataset, manifest, split or predictions file does not hold together (exit 3)
-    ├── BundleError       a bundle's card and model do not hold together, or one of them is unsafe (exit 3)
+    ├── UsageError        an argument is wrong: nothing was done (exit 2)
+    │   └── NothingRead   none of the inputs can be read (exit 3)
+    ├── InputRefused      one image or one row cannot be used: the others are (exit 1)
+    ├── DataError         a dataset, manifest, split or predictions file cannot be used (exit 3)
+    ├── BundleError       a bundle's card and files do not agree, or one of them is unsafe (exit 3)
     └── TrainingError     a recipe or run cannot be trained, resumed or exported (exit 3)
 """
 
 
 class LeukolensError(Exception):
-    """Anything that LeukoLens refuses; the message says what was expected, what came and what to do."""
+    """The root of all. The message says what was expected, what was received and what to do."""
 
 
 class UsageError(LeukolensError):
-    """The caller's words cannot be meant, so nothing was done."""
+    """An argument is wrong, so nothing was done."""
 
 
 class NothingRead(UsageError):
-    """None of the inputs given could be read, so nothing was done."""
+    """None of the inputs can be read, so nothing was done."""
 
 
 class InputRefused(LeukolensError):
-    """One image or row cannot be used; callers record it as refused and go on with the rest."""
+    """One image or row cannot be used. What works on many lists it as refused and goes on with the others."""
 
 
 class DataError(LeukolensError):
-    """A dataset, manifest, split or predictions file does not hold together."""
+    """A dataset, manifest, split or predictions file cannot be used."""
 
 
 class BundleError(LeukolensError):
-    """A bundle's card and model do not hold together, or one of them is unsafe to open."""
+    """A bundle's card and files do not agree, or one of them is unsafe to open."""
 
 
 class TrainingError(LeukolensError):
