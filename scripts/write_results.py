@@ -3,10 +3,15 @@
 import json
 from pathlib import Path
 
+from leukolens.core.intervals import Interval
 from leukolens.core.results import Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.datasets.sources.bccd_relabelled import list_relabelled_test, list_second_look, list_second_platelets
+from leukolens.evaluation.classification.records import Metrics
+from leukolens.evaluation.counting.agreement import CountAgreement
 from leukolens.evaluation.detection.matching import LEAST_OVERLAP, LOOSE_OVERLAP, boxes_of_kind, match_cells
+from leukolens.evaluation.detection.records import DetectionMetrics
+from leukolens.evaluation.records import read_record
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -19,31 +24,30 @@ be true and stand here for comparison only. Research use, not a medical device.
 """
 
 
-def interval(values: dict[str, float]) -> str:
-    return f"{values['low']:.3f} to {values['high']:.3f}"
+def show(value: float, interval: Interval) -> str:
+    return f"{value:.4f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
-def describe(name: str, metrics: dict) -> str:
-    found = {label: row for label, row in metrics["per_class"].items() if row["support"]}
-    worst = min(found, key=lambda label: found[label]["recall"])
-    groups, shared = metrics["groups"], metrics["shared_classes"]
+def describe(name: str, metrics: Metrics) -> str:
+    worst, recall = metrics.worst_class()
+    groups, shared = metrics.groups, metrics.shared_classes
     cells = [
-        f"[{name}](results/{name}/metrics.json)" + (" **LEAKS**" if metrics["leaky"] else ""),
-        metrics["model"],
-        f"{metrics['data']}: {metrics['split']}",
-        f"{metrics['n']}" + (f" in {groups['n']} groups" if groups else ""),
-        f"{metrics['balanced_accuracy']:.4f} ({interval(metrics['balanced_accuracy_ci'])})",
-        f"{worst.replace('_', ' ')} {found[worst]['recall']:.3f}",
-        f"{metrics['accuracy']:.4f} ({interval(metrics['accuracy_ci'])})",
-        f"{groups['accuracy']:.4f} ({interval(groups['ci'])})" if groups else "",
-        f"{shared['balanced_accuracy']:.4f} over {len(shared['classes'])}" if shared else "",
-        f"{metrics['ece']:.4f}",
-        f"{metrics['coverage']:.1%}, {metrics['accepted_accuracy'] or 0:.2%} right",
+        f"[{name}](results/{name}/metrics.json)" + (" **LEAKS**" if metrics.leaky else ""),
+        metrics.model,
+        f"{metrics.data}: {metrics.split}",
+        f"{metrics.n}" + (f" in {groups.n} groups" if groups else ""),
+        show(metrics.balanced_accuracy, metrics.balanced_accuracy_ci),
+        f"{worst.replace('_', ' ')} {recall:.3f}",
+        show(metrics.accuracy, metrics.accuracy_ci),
+        show(groups.accuracy, groups.ci) if groups else "",
+        f"{shared.balanced_accuracy:.4f} over {len(shared.classes)}" if shared else "",
+        f"{metrics.ece:.4f}",
+        f"{metrics.coverage:.1%}, {metrics.accepted_accuracy or 0:.2%} right",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-FINDER_HEAD = """
+DETECTOR_HEAD = """
 ## Finding and counting
 
 The finder of cells on BCCD's 72 test fields: against BCCD's own boxes (`raw`), against boxes drawn anew by eye and blind to any finder (`relabelled`),
@@ -61,29 +65,35 @@ they saw the same cells and drew them differently.
 """
 
 
-def describe_finder(name: str, metrics: dict) -> list[str]:
+def describe_detector(name: str, metrics: DetectionMetrics) -> list[str]:
     rows = []
-    for truth, view in metrics["truths"].items():
-        for kind, found in view["per_kind"].items():
-            counts = view.get("counting", {}).get(kind)
+    for truth, measured in metrics.truths.items():
+        for kind, values in measured.per_kind.items():
             cells = [
                 f"[{name}](results/{name}/metrics.json)",
-                metrics["model"],
-                f"{metrics['data']}: {metrics['split']}, {metrics['n']} fields",
+                metrics.model,
+                f"{metrics.data}: {metrics.split}, {metrics.n} fields",
                 truth,
-                f"{view['map50']:.3f} ({interval(view['map50_ci'])})",
+                f"{measured.map50:.3f} ({measured.map50_ci.low:.3f} to {measured.map50_ci.high:.3f})",
                 kind.replace("_", " "),
-                f"{found['ap50']:.3f} ({interval(found['ap50_ci'])})",
-                f"{found['f1']:.3f} ({interval(found['f1_ci'])})",
-                f"{counts['counted']} of {counts['true']}" if counts else "",
-                f"{counts['bias_percent']:+.1f} % ({counts['bias_interval']['low']:+.1f} to {counts['bias_interval']['high']:+.1f})"
-                if counts
-                else "",
-                f"{counts['mean_error']:.2f}" if counts else "",
-                f"{counts['limits']['low']:+.1f} to {counts['limits']['high']:+.1f}" if counts else "",
+                values.show("ap50"),
+                values.show("f1"),
+                *describe_counts(measured.counting.get(kind)),
             ]
             rows.append("| " + " | ".join(cells) + " |")
     return rows
+
+
+def describe_counts(counts: CountAgreement | None) -> list[str]:
+    if counts is None:
+        return [""] * 4
+    bias = counts.bias_interval
+    return [
+        f"{counts.counted} of {counts.true}",
+        f"{counts.bias_percent:+.1f} % ({bias.low:+.1f} to {bias.high:+.1f})",
+        f"{counts.mean_error:.2f}",
+        f"{counts.limits.low:+.1f} to {counts.limits.high:+.1f}" if counts.limits else "",
+    ]
 
 
 def compare_looks() -> list[str]:
@@ -113,15 +123,17 @@ def tabulate(header: str, rows: list[str]) -> str:
 
 
 def main() -> None:
-    read = {
-        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((DOCS / "results").glob("*/metrics.json"))
-    }
+    classifiers, detectors = [], []
+    for path in sorted((DOCS / "results").glob("*/metrics.json")):
+        name = path.parent.name
+        if "truths" in json.loads(path.read_text(encoding="utf-8")):
+            detectors += describe_detector(name, read_record(path, DetectionMetrics))
+        else:
+            classifiers.append(describe(name, read_record(path, Metrics)))
     header = "| result | model | data | images | balanced accuracy | worst class | accuracy | per group | only shared classes | ECE | accepted |"
-    text = HEAD + tabulate(header, [describe(name, m) for name, m in read.items() if "truths" not in m])
+    text = HEAD + tabulate(header, classifiers)
     header = "| result | model | data | truth | mAP50 | kind | AP50 | F1 | counted | bias | mean error a field | limits of agreement |"
-    finders = [row for name, m in read.items() if "truths" in m for row in describe_finder(name, m)]
-    text += FINDER_HEAD + tabulate(header, finders)
+    text += DETECTOR_HEAD + tabulate(header, detectors)
     text += LOOKS_HEAD + tabulate(
         "| kind | fields | first look | second look | agreed | F1 | F1, overlap .3 |", compare_looks()
     )

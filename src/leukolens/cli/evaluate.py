@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from leukolens.datasets.manifest import Manifest, Record
     from leukolens.datasets.splits import Split
     from leukolens.evaluation.classification.failures import Findings
-    from leukolens.evaluation.classification.metrics import Provenance
+    from leukolens.evaluation.classification.records import Metrics
+    from leukolens.evaluation.records import Provenance
     from leukolens.inference.failures import Mapper
 
 
@@ -76,8 +77,9 @@ def command(
     from leukolens.core.predictions import read_predictions
     from leukolens.datasets.manifest import find_pictures
     from leukolens.datasets.registry import open_dataset
-    from leukolens.evaluation.classification.metrics import Provenance, compute_metrics
+    from leukolens.evaluation.classification.metrics import compute_metrics
     from leukolens.evaluation.classification.report import write_evaluation
+    from leukolens.evaluation.records import Provenance
 
     require_absent(out, force)
     if (model is None) == (predictions_path is None) or (model is not None and data_name is None):
@@ -118,17 +120,15 @@ def _find_reasons(model: str | None, cells: "Manifest", predictions: "Prediction
     return find_reasons(predictions, records, _mapper(model) if model else None)
 
 
-def _say(metrics: "dict[str, Any]") -> None:
-    from leukolens.evaluation.classification.metrics import worst_class
-
-    name, share = worst_class(metrics)
-    interval = metrics["balanced_accuracy_ci"]
+def _say(metrics: "Metrics") -> None:
+    name, recall = metrics.worst_class()
+    interval = metrics.balanced_accuracy_ci
     click.echo(
-        f"balanced accuracy {metrics['balanced_accuracy']:.4f} ({interval['low']:.4f} to {interval['high']:.4f}), n {metrics['n']}"
+        f"balanced accuracy {metrics.balanced_accuracy:.4f} ({interval.low:.4f} to {interval.high:.4f}), n {metrics.n}"
     )
-    click.echo(f"worst class {name} {share:.4f}; accuracy {metrics['accuracy']:.4f}; ECE {metrics['ece']:.4f}")
-    if metrics["groups"]:
-        click.echo(f"per group {metrics['groups']['accuracy']:.4f}, {metrics['groups']['n']} groups")
+    click.echo(f"worst class {name} {recall:.4f}; accuracy {metrics.accuracy:.4f}; ECE {metrics.ece:.4f}")
+    if metrics.groups:
+        click.echo(f"per group {metrics.groups.accuracy:.4f}, {metrics.groups.n} groups")
 
 
 def _predict(
@@ -138,7 +138,7 @@ def _predict(
     from leukolens.core.predictions import read_predictions
     from leukolens.core.runs import RunFolder, name_laboratory_split
     from leukolens.datasets.splits import read_split
-    from leukolens.evaluation.classification.metrics import Provenance
+    from leukolens.evaluation.records import Provenance
     from leukolens.inference.classifier import load_bundle
     from leukolens.inference.classify import predict_records
     from leukolens.inference.detector import load_detector

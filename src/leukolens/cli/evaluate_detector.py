@@ -47,12 +47,12 @@ def evaluate_detector(
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if evidence.provenance.leaky:
         click.secho(f"This split leaks: {evidence.provenance.why_leaky}", fg="red", err=True)
-    for name, judged in metrics["truths"].items():
+    for name, judged in metrics.truths.items():
         kinds = ", ".join(
-            f"{kind} AP50 {values['ap50']:.3f} F1 {values['f1']:.3f}" for kind, values in judged["per_kind"].items()
+            f"{kind} AP50 {values.ap50:.3f} F1 {values.f1:.3f}" for kind, values in judged.per_kind.items()
         )
-        low, high = judged["map50_ci"]["low"], judged["map50_ci"]["high"]
-        click.echo(f"{name}: mAP50 {judged['map50']:.3f} ({low:.3f} to {high:.3f}); {kinds}")
+        interval = judged.map50_ci
+        click.echo(f"{name}: mAP50 {judged.map50:.3f} ({interval.low:.3f} to {interval.high:.3f}); {kinds}")
     click.echo(f"report: {report}")
     return refused
 
@@ -68,9 +68,9 @@ def _gather(
         list_relabelled_test,
     )
     from leukolens.datasets.splits import read_split
-    from leukolens.evaluation.classification.metrics import Provenance
     from leukolens.evaluation.detection.matching import leave_slivers
     from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence
+    from leukolens.evaluation.records import Provenance
     from leukolens.inference.detect import find_in_records, pair_with_truth
     from leukolens.inference.detector import load_detector
 

@@ -11,29 +11,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from leukolens.core.files import read_rows, write_rows, write_text
 from leukolens.core.predictions import Predictions
 from leukolens.core.runs import RunFolder
 from leukolens.datasets.splits import Split
+from leukolens.evaluation import records
 from leukolens.evaluation.classification.comparison import GroupTally, tally_groups
 from leukolens.evaluation.classification.failures import FaultRow, Findings, tabulate_faults
-from leukolens.evaluation.classification.metrics import Provenance, compute_metrics
+from leukolens.evaluation.classification.metrics import compute_metrics
+from leukolens.evaluation.classification.records import Metrics, PartMetrics
+from leukolens.evaluation.records import Provenance
 from leukolens.training.recipe import TrainConfig, format_recipe
 
 MOST_ERRORS = 200
 """Surest errors that a record lists."""
 
+_DRAWS = 1000
 _FEW_DRAWS = 100  # of the bootstrap on the parts that are not the result
-_OF_OTHER_PARTS = (
-    "n",
-    "accuracy",
-    "accuracy_ci",
-    "balanced_accuracy",
-    "macro_f1",
-    "cross_entropy",
-    "binary_cross_entropy",
-    "per_class",
-)
+
+
+class RunMetrics(msgspec.Struct, frozen=True):
+    """Figures of a run on each part of its split; in full for the test part."""
+
+    train: PartMetrics
+    validation: PartMetrics
+    test: Metrics
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class RunRecord:
     Attributes:
         rung: Its name.
         variant: The protocol, with the fold or seed where there are several.
-        metrics: By part: `train`, `validation`, `test`.
+        metrics: Of each part.
         environment: As training wrote it.
         history: One row per epoch.
         errors: The surest errors on test.
@@ -53,7 +57,7 @@ class RunRecord:
 
     rung: str
     variant: str
-    metrics: dict[str, dict[str, Any]]
+    metrics: RunMetrics
     environment: dict[str, Any]
     history: tuple[dict[str, str], ...]
     errors: tuple[dict[str, str], ...]
@@ -74,22 +78,19 @@ class Judged:
     findings: Findings
 
 
-def judge_run(parts: Mapping[str, Predictions], name: str, split: Split) -> dict[str, dict[str, Any]]:
+def judge_run(parts: Mapping[str, Predictions], name: str, split: Split) -> RunMetrics:
     """Metrics of each part of a finished run; intervals in full for the test part."""
-    metrics: dict[str, dict[str, Any]] = {}
-    for part, predictions in parts.items():
+
+    def measure(part: str, draws: int) -> Metrics:
         provenance = Provenance(name, split.dataset, f"{part} of {split.kind}", split.leaky, split.why_leaky)
-        if part == "test":
-            metrics[part] = compute_metrics(predictions, provenance)
-        else:
-            whole = compute_metrics(predictions, provenance, draws=_FEW_DRAWS)
-            metrics[part] = {key: whole[key] for key in _OF_OTHER_PARTS}
-    return metrics
+        return compute_metrics(parts[part], provenance, draws=draws)
+
+    return RunMetrics(
+        measure("train", _FEW_DRAWS).to_part(), measure("validation", _FEW_DRAWS).to_part(), measure("test", _DRAWS)
+    )
 
 
-def write_record(
-    folder: Path, run: RunFolder, config: TrainConfig, metrics: dict[str, dict[str, Any]], judged: Judged
-) -> None:
+def write_record(folder: Path, run: RunFolder, config: TrainConfig, metrics: RunMetrics, judged: Judged) -> None:
     """Writes a judged run's small files; `metrics.json` comes last, so that a record with it is whole.
 
     Args:
@@ -108,10 +109,10 @@ def write_record(
     write_rows(folder / "errors.csv", ("image", "group", "truth", "called", "probability", "measured"), errors)
     faults = [_word_faults(row) for row in tabulate_faults(predictions, findings)]
     write_rows(folder / "faults.csv", ("fault", "beside errors", "beside right calls", "verdict"), faults)
-    if metrics["test"]["groups"]:
+    if metrics.test.groups:
         rows = [(tally.group, tally.label, tally.images, tally.right) for tally in tally_groups(predictions)]
         write_rows(folder / "groups.csv", ("group", "class", "images", "right"), rows)
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False) + "\n")
+    records.write_record(folder / "metrics.json", metrics)
 
 
 def _surest_errors(predictions: Predictions, findings: Findings) -> list[tuple[str, ...]]:
@@ -153,7 +154,7 @@ def read_record(folder: Path) -> RunRecord:
     return RunRecord(
         folder.parent.name,
         folder.name,
-        json.loads((folder / "metrics.json").read_text(encoding="utf-8")),
+        records.read_record(folder / "metrics.json", RunMetrics),
         json.loads((folder / "environment.json").read_text(encoding="utf-8")),
         tuple(read_rows(folder / "history.csv")),
         tuple(read_rows(folder / "errors.csv")),

@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import leukolens
 from leukolens.core.errors import LeukolensError, UsageError
@@ -21,7 +20,7 @@ from leukolens.datasets.splits import PARTS, Split, read_split
 from leukolens.evaluation.classification.report import write_evaluation
 from leukolens.inference.failures import Mapper, find_reasons
 from leukolens.ladder.protocols import PROTOCOLS, split_freely
-from leukolens.ladder.records import Judged, is_recorded, judge_run, write_record
+from leukolens.ladder.records import Judged, RunMetrics, is_recorded, judge_run, write_record
 from leukolens.ladder.rungs import RUNGS
 from leukolens.training.classification.export import load_network
 from leukolens.training.classification.fit import train
@@ -146,7 +145,7 @@ class Ladder:
         started = (folder / "checkpoints" / "last.ckpt").is_file()
         return train(config, manifest, split, folder, started, self._report)
 
-    def run(self, planned: PlannedRun) -> dict[str, dict[str, Any]]:
+    def run(self, planned: PlannedRun) -> RunMetrics:
         """Trains, or goes on with, one run, judges it and writes its record.
 
         Raises:
@@ -160,7 +159,7 @@ class Ladder:
         network, _, preparation = load_network(run)
         mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
         findings = find_reasons(tested, {record.id: record for record in records}, mapper)
-        write_evaluation(run.path / "report", tested, metrics["test"], find_pictures(records), findings)
+        write_evaluation(run.path / "report", tested, metrics.test, find_pictures(records), findings)
         write_record(self.record_folder(planned), run, self._configure(planned), metrics, Judged(tested, findings))
         return metrics
 
@@ -214,6 +213,6 @@ def run_all(
             failed.append((run, str(error)))
             tell(run, f"failed: {error}")
             continue
-        shares = ", ".join(f"{part} {values['accuracy']:.3f}" for part, values in metrics.items())
-        tell(run, f"accuracy {shares} (n {metrics['test']['n']})")
+        shares = ", ".join(f"{part} {getattr(metrics, part).accuracy:.3f}" for part in PARTS)
+        tell(run, f"accuracy {shares} (n {metrics.test.n})")
     return failed

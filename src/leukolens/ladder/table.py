@@ -15,7 +15,7 @@ from leukolens.core.intervals import Interval
 from leukolens.core.taxonomy import CELL_CLASSES
 from leukolens.evaluation.classification.comparison import GroupTally, compare_runs, estimate_runs
 from leukolens.ladder.eye import compare_with_eye
-from leukolens.ladder.figures import tell_accuracy, tell_group_accuracy, tell_share
+from leukolens.ladder.figures import tell_accuracy, tell_ends, tell_group_accuracy, tell_share
 from leukolens.ladder.protocols import PROTOCOLS
 from leukolens.ladder.records import RunRecord, read_records
 from leukolens.ladder.rungs import RUNGS, Rung
@@ -120,16 +120,16 @@ def _tabulate(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
 
 
 def _main_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
-    test = record.metrics["test"]
-    groups = test["groups"]
+    test = record.metrics.test
+    groups = test.groups
     same = record.protocol == rung.as_published
     return (
         record.rung,
         rung.text,
-        f"{record.protocol}{' LEAKS' if test['leaky'] else ''}",
+        f"{record.protocol}{' LEAKS' if test.leaky else ''}",
         tell_share(rung.published.test) if same else "",
-        f"{tell_share(test['accuracy'])} ({_interval(test['accuracy_ci'])}), n {test['n']}",
-        f"{tell_share(groups['accuracy'])} of {groups['n']} ({_interval(groups['ci'])})" if groups else "",
+        f"{tell_share(test.accuracy)} ({tell_ends(test.accuracy_ci)}), n {test.n}",
+        f"{tell_share(groups.accuracy)} of {groups.n} ({tell_ends(groups.ci)})" if groups else "",
         _compare(record, rung),
         _origin(record.environment),
     )
@@ -141,7 +141,7 @@ def _tell_more(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
 
 
 def _more_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
-    test, facts = record.metrics["test"], record.environment
+    test, facts = record.metrics.test, record.environment
     same = record.protocol == rung.as_published
     published = rung.published
     size = facts["preparation"]
@@ -149,9 +149,9 @@ def _more_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
     return (
         record.rung,
         record.protocol,
-        _pair(published.train if same else None, record.metrics["train"]["accuracy"]),
-        _pair(published.validation if same else None, record.metrics["validation"]["accuracy"]),
-        f"{test['cross_entropy']:.3f} / {test['binary_cross_entropy']:.3f}{loss}",
+        _pair(published.train if same else None, record.metrics.train.accuracy),
+        _pair(published.validation if same else None, record.metrics.validation.accuracy),
+        f"{test.cross_entropy:.3f} / {test.binary_cross_entropy:.3f}{loss}",
         f"{size['height_px']}x{size['width_px']}, {facts['epochs_done']} of {facts['epochs']}, {facts['training_seconds']:.0f}, {facts['device']}",
         f"{facts['parameters']:,}",
         f"{facts['seed']}, {facts['commit'][:9]}, {facts['data_hash'][:9]}, {facts['split_hash'][:9]}",
@@ -161,10 +161,10 @@ def _more_row(record: RunRecord, rung: Rung) -> tuple[str, ...]:
 def _tell_classes(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
     rows = []
     for record in _single(by_rung):
-        rung, found = RUNGS[record.rung], record.metrics["test"]["per_class"]
+        rung, found = RUNGS[record.rung], record.metrics.test.per_class
         published = rung.published.f1 if record.protocol == rung.as_published else {}
         cells = [
-            _pair(published.get(name), found[name]["f1"]) if name in found and found[name]["support"] else ""
+            _pair(published.get(name), found[name].f1) if name in found and found[name].support else ""
             for name in CELL_CLASSES
         ]
         rows.append((record.rung, record.protocol, *cells))
@@ -182,23 +182,23 @@ def _compare(record: RunRecord, rung: Rung) -> str:
         return ""
     if not is_comparable(record):
         return "not compared: random weights"
-    gap = record.metrics["test"]["accuracy"] - rung.published.test
+    gap = record.metrics.test.accuracy - rung.published.test
     return f"{100 * gap:+.1f}" + (", see why below" if gap < -FAR_BELOW else "")
 
 
 def _leaks(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
     rows = []
     for name, records in by_rung.items():
-        found = {record.variant: record.metrics["test"] for record in records}
+        found = {record.variant: record.metrics.test for record in records}
         for leaky, honest in (("merged", "merged-fields"), ("merged-70", "merged-70-fields")):
             if leaky in found and honest in found:
                 a, b = found[leaky], found[honest]
                 row = [
                     name,
-                    f"{tell_share(a['accuracy'])} ({_interval(a['accuracy_ci'])})",
-                    f"{tell_share(b['accuracy'])} ({_interval(b['accuracy_ci'])})",
+                    f"{tell_share(a.accuracy)} ({tell_ends(a.accuracy_ci)})",
+                    f"{tell_share(b.accuracy)} ({tell_ends(b.accuracy_ci)})",
                 ]
-                rows.append((*row, f"{100 * (a['accuracy'] - b['accuracy']):+.1f}", str(b["groups"]["n"])))
+                rows.append((*row, f"{100 * (a.accuracy - b.accuracy):+.1f}", str(b.groups.n if b.groups else b.n)))
     header = ("rung", "by image (LEAKS)", "by source field", "the leak, in points", "test fields")
     text = "The same model, the same pool, the same fractions; only what may stand on both sides differs."
     return Section("What the merged splits owe to the leak", (text,), header=header, rows=tuple(rows))
@@ -207,7 +207,7 @@ def _leaks(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
 def _generations(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
     found = [record for name in _GENERATIONS for record in by_rung[name] if record.variant == "pbc"]
     series: dict[str, list[float]] = {
-        part: [record.metrics[part]["accuracy"] for record in found] for part in ("train", "validation", "test")
+        part: [getattr(record.metrics, part).accuracy for record in found] for part in ("train", "validation", "test")
     }
     published = [RUNGS[record.rung].published.test for record in found]
     series["published test"] = [math.nan if value is None else value for value in published]
@@ -225,7 +225,7 @@ def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
             several = [record for record in records if record.protocol == protocol and "@" in record.variant]
             if several:
                 found = estimate_runs([record.tallies for record in several])
-                each = ", ".join(tell_share(record.metrics["test"]["accuracy"]) for record in several)
+                each = ", ".join(tell_share(record.metrics.test.accuracy) for record in several)
                 rows.append(
                     (
                         name,
@@ -243,7 +243,7 @@ def _folds(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
 
 
 def _deviation(records: Sequence[RunRecord]) -> str:
-    values = [record.metrics["test"]["accuracy"] for record in records]
+    values = [record.metrics.test.accuracy for record in records]
     return tell_share(stdev(values)) if len(values) > 1 else "unknown"
 
 
@@ -337,17 +337,17 @@ def _notes(by_rung: Mapping[str, Sequence[RunRecord]]) -> Section:
 
 def _run_page(record: RunRecord, rung: Rung) -> str:
     """Curves, both confusions, each class and the surest errors of one run; photographs stay where the run was made."""
-    test, facts = record.metrics["test"], record.environment
+    test, facts = record.metrics.test, record.environment
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     series = {name.replace("_", " "): [float(row[name]) for row in record.history] for name in names}
-    labels, counts = test["confusion"]["labels"], test["confusion"]["counts"]
-    warning = f"THIS SPLIT LEAKS: {test['why_leaky']}." if test["leaky"] else ""
+    labels, counts = test.confusion.labels, test.confusion.counts
+    warning = f"THIS SPLIT LEAKS: {test.why_leaky}." if test.leaky else ""
     told = tuple(
         (key, str(facts[key])) for key in ("data", "split", "weights_origin", "device", "training_seconds", "commit")
     )
     classes = tuple(
-        (name.replace("_", " "), *(f"{row[key]:.4f}" for key in ("precision", "recall", "f1")), str(row["support"]))
-        for name, row in test["per_class"].items()
+        (name.replace("_", " "), *(f"{value:.4f}" for value in (row.precision, row.recall, row.f1)), str(row.support))
+        for name, row in test.per_class.items()
     )
     sections = [
         Section(
@@ -355,9 +355,9 @@ def _run_page(record: RunRecord, rung: Rung) -> str:
             (rung.idea, rung.note),
             warning,
             (
-                (f"{test['accuracy']:.4f}", f"test accuracy, {_interval(test['accuracy_ci'])}"),
-                (f"{test['balanced_accuracy']:.4f}", "balanced accuracy"),
-                (str(test["n"]), "test images"),
+                (f"{test.accuracy:.4f}", f"test accuracy, {tell_ends(test.accuracy_ci)}"),
+                (f"{test.balanced_accuracy:.4f}", "balanced accuracy"),
+                (str(test.n), "test images"),
             ),
             ("what", "value"),
             told,
@@ -405,10 +405,6 @@ def _as_markdown(sections: Sequence[Section], folder: str) -> str:
                 lines.append("| " + " | ".join([first, *(cell.replace("|", "/") for cell in row[1:])]) + " |")
             lines.append("")
     return "\n".join(lines)
-
-
-def _interval(interval: Mapping[str, Any]) -> str:
-    return f"{tell_share(interval['low'])} to {tell_share(interval['high'])}"
 
 
 def _pair(published: float | None, ours: float) -> str:

@@ -11,6 +11,7 @@ from html import escape
 BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#8a8f98"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#56B4E9", "#B8A800", "#444444")
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
+_MOST_LINE_POINTS = 200
 _FONT = "font-family='system-ui,sans-serif' font-size='12'"
 
 
@@ -51,6 +52,7 @@ def draw_lines(
     points: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str, diagonal: bool = False
 ) -> str:
     """Named lines through `(x, y)` points, with a dashed diagonal where the ideal is y = x."""
+    points = {name: _thin(line) for name, line in points.items()}
     every = [point for line in points.values() for point in line] or [(0.0, 0.0)]
     low_x, high_x = _round_range([x for x, _ in every], diagonal)
     low_y, high_y = _round_range([y for _, y in every], diagonal)
@@ -77,6 +79,12 @@ def draw_lines(
             body += [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='3' fill='{colour}'/>" for x, y in dots]
     legend, extra = _legend(list(points), left, height)
     return _frame(width, height + extra, title, "".join(body) + legend)
+
+
+def _thin(line: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
+    """Every so many points and the last one, so that no line has many more points than pixels."""
+    step = len(line) // _MOST_LINE_POINTS
+    return line if step < 2 else [*line[::step], line[-1]]
 
 
 def draw_bars(rows: Sequence[tuple[str, float, float, float]], title: str, x_label: str) -> str:
@@ -294,8 +302,13 @@ def draw_grid(
     return _frame(width, height, title, "".join(body))
 
 
+def show_words(name: str) -> str:
+    """A class or kind as readers see it: `red_cell` is shown as `red cell`."""
+    return name.replace("_", " ")
+
+
 def _short(name: str) -> str:
-    return name.replace("_", " ").replace("immature granulocyte", "immature gran.")
+    return show_words(name).replace("immature granulocyte", "immature gran.")
 
 
 def _round_range(values: Sequence[float], diagonal: bool) -> tuple[float, float]:

@@ -6,8 +6,9 @@ import pytest
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Prediction
 from leukolens.evaluation.classification.failures import Findings, lay_heat, tabulate_faults
-from leukolens.evaluation.classification.metrics import Provenance, compute_metrics
+from leukolens.evaluation.classification.metrics import compute_metrics
 from leukolens.evaluation.classification.report import write_evaluation
+from leukolens.evaluation.records import Provenance
 
 CLASSES = ("neutrophil", "lymphocyte")
 
@@ -38,7 +39,7 @@ def test_a_fault_is_a_reason_only_where_errors_show_it_more_often() -> None:
     as_common = tabulate_faults(calls(50, 100), findings(50, 100, 20, 40))[0]
     assert not as_common.is_reason and as_common.verdict == "no difference shown"
     rarer = tabulate_faults(calls(50, 100), findings(50, 100, 0, 40))[0]
-    assert not rarer.is_reason and "right calls" in rarer.verdict
+    assert not rarer.is_reason and "right predictions" in rarer.verdict
 
 
 def test_images_of_few_groups_prove_little() -> None:
@@ -60,7 +61,7 @@ def test_the_report_offers_reasons_and_shows_maps(tmp_path) -> None:  # type: ig
     told = Findings(measured.words, measured.faults, heat_of, "a map of <b>something</b>")
     metrics = compute_metrics(predictions, Provenance(), draws=20)
     page = write_evaluation(tmp_path, predictions, metrics, lambda name: picture, told).read_text()
-    assert page.count("possible reason: blur") == 20 and page.count("picture as usual") == 30
+    assert page.count("possible reason: blur") == 20 and page.count("no image fault") == 30
     assert page.count('class="bad pair"') == 49 and page.count("<figure") == 50
     assert sorted(asked) == sorted(f"i{index}" for index in range(50))
     assert "a map of &lt;b&gt;" in page

@@ -14,8 +14,9 @@ from leukolens.evaluation.classification.calibration import (
     expected_calibration_error,
     fit_temperature,
 )
-from leukolens.evaluation.classification.metrics import Provenance, compute_metrics, worst_class
+from leukolens.evaluation.classification.metrics import compute_metrics
 from leukolens.evaluation.classification.report import write_evaluation
+from leukolens.evaluation.records import Provenance
 
 CLASSES = ("neutrophil", "eosinophil", "lymphocyte")
 
@@ -39,44 +40,52 @@ def test_every_figure_agrees_with_scikit_learn() -> None:
     truth, called = list(predictions.truths), [call.label for call in predictions.items]
     shares = predictions.proba
     numbers = [CLASSES.index(name) for name in truth]
-    assert result["accuracy"] == pytest.approx(reference.accuracy_score(truth, called))
-    assert result["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, called))
-    assert result["macro_f1"] == pytest.approx(reference.f1_score(truth, called, average="macro"))
-    assert result["cross_entropy"] == pytest.approx(reference.log_loss(numbers, shares))
-    assert result["auc"] == pytest.approx(reference.roc_auc_score(numbers, shares, multi_class="ovr"))
-    expected = reference.precision_recall_fscore_support(truth, called, labels=CLASSES)
-    for index, name in enumerate(CLASSES):
-        row = result["per_class"][name]
-        assert [row["precision"], row["recall"], row["f1"], row["support"]] == pytest.approx(
-            [part[index] for part in expected]
-        )
-    assert result["confusion"]["counts"] == reference.confusion_matrix(truth, called, labels=CLASSES).tolist()
+    assert result.accuracy == pytest.approx(reference.accuracy_score(truth, called))
+    assert result.balanced_accuracy == pytest.approx(reference.balanced_accuracy_score(truth, called))
+    assert result.macro_f1 == pytest.approx(reference.f1_score(truth, called, average="macro"))
+    assert result.cross_entropy == pytest.approx(reference.log_loss(numbers, shares))
+    assert result.auc == pytest.approx(reference.roc_auc_score(numbers, shares, multi_class="ovr"))
     binary = np.mean([reference.log_loss(np.array(numbers) == k, shares[:, k]) for k in range(3)])
-    assert result["binary_cross_entropy"] == pytest.approx(binary)
-    assert result["groups"] is None and result["n"] == 300
-    assert result["accuracy_ci"]["low"] < result["accuracy"] < result["accuracy_ci"]["high"]
-    json.dumps(result, allow_nan=False)
+    assert result.binary_cross_entropy == pytest.approx(binary)
+    assert result.groups is None and result.n == 300
+    assert result.accuracy_ci.low < result.accuracy < result.accuracy_ci.high
+
+
+def test_figures_of_a_class_by_hand() -> None:
+    predictions = make()
+    result = compute_metrics(predictions, Provenance(), draws=5)
+    pairs = [(truth, item.label) for truth, item in zip(predictions.truths, predictions.items, strict=True)]
+    assert result.confusion.labels == CLASSES
+    for row, name in enumerate(CLASSES):
+        counted = [pairs.count((name, other)) for other in CLASSES]
+        assert list(result.confusion.counts[row]) == counted
+        hits, predicted = counted[row], sum(label == name for _, label in pairs)
+        found = result.per_class[name]
+        assert found.support == sum(counted)
+        assert found.precision == pytest.approx(hits / predicted, abs=1e-12)
+        assert found.recall == pytest.approx(hits / sum(counted), abs=1e-12)
+        assert found.f1 == pytest.approx(2 * hits / (predicted + sum(counted)), abs=1e-12)
 
 
 def test_groups_lead_and_few_of_them_are_marked() -> None:
     calls = make(300, groups=4)
     result = compute_metrics(calls, Provenance(), draws=200)
-    groups = result["groups"]
-    assert groups["n"] == 12 and "4 fields: interval unreliable" in groups["per_class"]["neutrophil"]["note"]
-    assert "groups" in result["accuracy_ci"]["method"] and result["accuracy_ci_naive"]["method"] == "Wilson"
+    groups = result.groups
+    assert groups.n == 12 and "4 fields: interval unreliable" in groups.per_class["neutrophil"].note
+    assert "groups" in result.accuracy_ci.method and result.accuracy_ci_naive.method == "Wilson"
     right = {name: [] for name in calls.groups}
     for call, truth, group in zip(calls.items, calls.truths, calls.groups, strict=True):
         right[group].append(call.label == truth)
-    assert groups["accuracy"] == pytest.approx(np.mean([np.mean(votes) > 0.5 for votes in right.values()]))
+    assert groups.accuracy == pytest.approx(np.mean([np.mean(votes) > 0.5 for votes in right.values()]))
 
 
 def test_classes_that_the_data_lacks_count_as_wrong_and_are_shown_apart() -> None:
     predictions = make(200, truths_of=2)
     result = compute_metrics(predictions, Provenance(), draws=20)
-    shared = result["shared_classes"]
-    assert shared["classes"] == ["neutrophil", "eosinophil"]
-    assert shared["balanced_accuracy"] > result["balanced_accuracy"]
-    assert result["per_class"]["lymphocyte"]["support"] == 0 and worst_class(result)[0] != "lymphocyte"
+    shared = result.shared_classes
+    assert shared.classes == ("neutrophil", "eosinophil")
+    assert shared.balanced_accuracy > result.balanced_accuracy
+    assert result.per_class["lymphocyte"].support == 0 and result.worst_class()[0] != "lymphocyte"
 
 
 def test_a_rejected_cell_is_not_right_and_truths_are_needed() -> None:
@@ -85,9 +94,9 @@ def test_a_rejected_cell_is_not_right_and_truths_are_needed() -> None:
     result = compute_metrics(
         Predictions(CLASSES, (*some.items, rejected), (*some.truths, "neutrophil")), Provenance(), 3, 20
     )
-    assert result["n"] == 21 and result["n_refused"] == 3
-    assert sum(map(sum, result["confusion"]["counts"])) == 20
-    with pytest.raises(DataError, match="truths"):
+    assert result.n == 21 and result.n_refused == 3
+    assert sum(map(sum, result.confusion.counts)) == 20
+    with pytest.raises(DataError, match="ground truth"):
         compute_metrics(Predictions(CLASSES, some.items), Provenance())
 
 
@@ -95,7 +104,7 @@ def test_a_class_the_model_does_not_know_is_always_wrong() -> None:
     some = make(20)
     truths = ("basophil", *some.truths[1:])
     result = compute_metrics(Predictions(CLASSES, some.items, truths), Provenance(), draws=20)
-    assert result["per_class"]["basophil"]["recall"] == 0 and worst_class(result) == ("basophil", 0.0)
+    assert result.per_class["basophil"].recall == 0 and result.worst_class() == ("basophil", 0.0)
 
 
 def test_temperature_finds_the_scale_that_was_put_in() -> None:
@@ -127,7 +136,7 @@ def test_a_hesitant_call_is_not_accepted_though_all_were_right_on_validation() -
     logits = np.stack([gaps, np.zeros(len(gaps))], axis=1)
     logits[truths == 1] = logits[truths == 1, ::-1]
     found = calibrate(logits, truths)
-    assert found.validation["accuracy"] == 1 and found.threshold == 0.9
+    assert found.validation.accuracy == 1 and found.threshold == 0.9
     wrong = truths.copy()
     wrong[5:25] = 1 - wrong[5:25]  # then .9 is not enough either
     assert calibrate(logits, wrong).threshold > 0.9

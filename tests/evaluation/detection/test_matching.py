@@ -15,9 +15,8 @@ from leukolens.evaluation.detection.matching import (
     leave_slivers,
     match_cells,
     match_kind,
-    measure_detections,
 )
-from leukolens.evaluation.detection.metrics import count_by_field
+from leukolens.evaluation.detection.metrics import count_by_field, measure_detections
 
 KIND = "red_cell"
 
@@ -155,8 +154,8 @@ def test_the_best_threshold_lies_between_the_finds_it_parts() -> None:
 @given(seeds)
 def test_no_other_threshold_gives_a_better_f1(seed: int) -> None:
     matched = match_kind(draw_fields(seed), KIND)
-    best = matched.rates_at(matched.best_threshold())["f1"]
-    assert best == pytest.approx(max(matched.rates_at(score)["f1"] for score in matched.scores))
+    best = matched.rates_at(matched.best_threshold()).f1
+    assert best == pytest.approx(max(matched.rates_at(score).f1 for score in matched.scores))
 
 
 def test_the_lowest_threshold_is_within_chance_of_the_best() -> None:
@@ -171,10 +170,10 @@ def test_the_lowest_threshold_is_within_chance_of_the_best() -> None:
         )
         finds.append(found)
     matched = match_kind([JudgedField("a", "a", truths, tuple(finds))], KIND)
-    best = max(matched.rates_at(score)["f1"] for score in matched.scores)
+    best = max(matched.rates_at(score).f1 for score in matched.scores)
     low = matched.lowest_threshold()
     assert low <= matched.best_threshold()
-    assert matched.rates_at(low)["f1"] >= best - np.sqrt(best * (1 - best) / 100)
+    assert matched.rates_at(low).f1 >= best - np.sqrt(best * (1 - best) / 100)
     assert match_kind([JudgedField("a", "a", truths, ())], KIND).lowest_threshold() == 0.5
 
 
@@ -182,11 +181,12 @@ def test_the_whole_judgement_holds_together() -> None:
     fields = [field for seed in range(6) for field in draw_fields(seed)]
     fields = [JudgedField(f"{n}", f"{n // 2}", field.truths, field.detections) for n, field in enumerate(fields)]
     judged = measure_detections(fields, [KIND], {KIND: 0.3}, draws=200)
-    values = judged["per_kind"][KIND]
-    assert judged["map50"] == values["ap50"]
-    assert values["hits"] / values["true"] == pytest.approx(values["recall"])
-    assert values["hits"] / values["counted"] == pytest.approx(values["precision"])
-    assert values["f1"] == pytest.approx(2 * values["hits"] / (values["true"] + values["counted"]))
+    values = judged.per_kind[KIND]
+    assert judged.map50 == values.ap50
+    assert values.hits / values.true == pytest.approx(values.recall)
+    assert values.hits / values.counted == pytest.approx(values.precision)
+    assert values.f1 == pytest.approx(2 * values.hits / (values.true + values.counted))
     for name in ("ap50", "precision", "recall", "f1"):
-        assert values[f"{name}_ci"]["low"] <= values[name] <= values[f"{name}_ci"]["high"]
-    assert "12 groups" in values["ap50_ci"]["method"]
+        interval = getattr(values, f"{name}_ci")
+        assert interval.low <= getattr(values, name) <= interval.high
+    assert "12 groups" in values.ap50_ci.method

@@ -1,6 +1,5 @@
 """The report on a finder: fields drawn by hand, boxes shaken and dropped at random."""
 
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from leukolens.core.errors import DataError
 from leukolens.core.files import read_rows
 from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.classification.metrics import Provenance
 from leukolens.evaluation.detection.matching import JudgedField
 from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence, measure_detector
+from leukolens.evaluation.detection.records import DetectionMetrics
 from leukolens.evaluation.detection.report import write_detection_report
+from leukolens.evaluation.records import Provenance, read_record
 
 SIZES = {"leukocyte": 60, "red_cell": 40, "platelet": 14}
 THRESHOLDS = dict.fromkeys(DETECTED_KINDS, 0.4)
@@ -50,20 +50,20 @@ def evidence() -> Evidence:
 def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidence: Evidence, tmp_path: Path) -> None:
     metrics = measure_detector(evidence, draws=40)
     report = write_detection_report(tmp_path, evidence, metrics, lambda name: np.full((260, 330, 3), 200, np.uint8))
-    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
-    assert list(metrics["truths"]) == ["relabelled", "relabelled_sure", "raw"]
-    anew, sure, raw = (metrics["truths"][name]["per_kind"]["red_cell"] for name in metrics["truths"])
-    assert (anew["true"], sure["true"], raw["true"]) == (80, 72, 40)
-    assert raw["precision"] < 0.6 < anew["precision"]
-    counting = metrics["truths"]["relabelled"]["counting"]["red_cell"]
-    assert (counting["counted"], counting["true"]) == (anew["counted"], 80)
+    assert read_record(tmp_path / "metrics.json", DetectionMetrics) == metrics
+    assert list(metrics.truths) == ["relabelled", "relabelled_sure", "raw"]
+    anew, sure, raw = (metrics.truths[name].per_kind["red_cell"] for name in metrics.truths)
+    assert (anew.true, sure.true, raw.true) == (80, 72, 40)
+    assert raw.precision < 0.6 < anew.precision
+    counting = metrics.truths["relabelled"].counting["red_cell"]
+    assert (counting.counted, counting.true) == (anew.counted, 80)
     rows = [row for row in read_rows(tmp_path / "detections.csv") if row["kind"] == "red_cell"]
     counted = [row for row in rows if row["counted"] == "True"]
-    assert len(counted) == anew["counted"]
-    assert sum(row["relabelled"] == "cell" for row in counted) == anew["hits"]
-    assert sum(row["raw"] == "cell" for row in counted) == raw["hits"]
-    whose = metrics["errors_against_raw"]["red_cell"]["false find"]
-    assert sum(whose.values()) == raw["counted"] - raw["hits"]
+    assert len(counted) == anew.counted
+    assert sum(row["relabelled"] == "cell" for row in counted) == anew.hits
+    assert sum(row["raw"] == "cell" for row in counted) == raw.hits
+    whose = metrics.errors_against_raw["red_cell"]["false find"]
+    assert sum(whose.values()) == raw.counted - raw.hits
     assert whose["the truth's"] > whose["the finder's"] > 0
     page = report.read_text()
     assert "field &lt;0&gt;" in page and "<0>" not in page
@@ -75,7 +75,7 @@ def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidenc
 def test_one_truth_and_no_pictures_make_a_report_too(evidence: Evidence, tmp_path: Path) -> None:
     alone = Evidence({RAW: evidence.fields[RAW]}, RAW, THRESHOLDS, Provenance("toy", "discs", "all", True, "planted"))
     metrics = measure_detector(alone, draws=20)
-    assert metrics["errors_against_raw"] == {}
+    assert metrics.errors_against_raw == {}
     page = write_detection_report(tmp_path, alone, metrics, lambda name: None).read_text()
     assert "THIS SPLIT LEAKS" in page and "no picture at hand" in page
 
@@ -84,8 +84,8 @@ def test_only_what_the_truth_knows_is_judged() -> None:
     finds = (Detection(Box(0, 0, 10, 10, "leukocyte"), 0.9), Detection(Box(20, 0, 30, 10, "red_cell"), 0.9))
     field = JudgedField("a", "a", (Box(0, 0, 10, 10, "leukocyte"),), finds)
     metrics = measure_detector(Evidence({RAW: [field]}, RAW, THRESHOLDS, Provenance()), draws=5)
-    assert list(metrics["truths"][RAW]["per_kind"]) == ["leukocyte"]
-    assert metrics["truths"][RAW]["map50"] == 1.0
+    assert list(metrics.truths[RAW].per_kind) == ["leukocyte"]
+    assert metrics.truths[RAW].map50 == 1.0
     nothing = JudgedField("a", "a", (), finds)
     with pytest.raises(DataError, match="No field"):
         measure_detector(Evidence({RAW: [nothing]}, RAW, THRESHOLDS, Provenance()), draws=5)

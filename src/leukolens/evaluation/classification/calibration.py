@@ -1,10 +1,9 @@
-"""Does a probability of .9 mean right nine times of ten: temperature, the threshold of acceptance, calibration error.
+"""Calibration of probabilities: temperature, threshold of acceptance, calibration error.
 
-Temperature and threshold are fitted on validation only; the caller answers for that.
+Temperature and threshold are chosen on validation only. The caller must see to that.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,51 +14,75 @@ ACCEPTED_TARGET = 0.99
 """Share of accepted validation cells that must be right; the contract of `status`."""
 
 LEAST_ACCEPTED = 0.9
-"""No call less probable than this is accepted, even where more of them were right on validation: of the cells of a laboratory
-that a model never saw many are named so, a third of them or more wrongly (`docs/results.md`)."""
+"""No prediction below this probability is accepted, even if validation allows it. At a site that the model was not
+trained on, many predictions lie below, and a third of them or more are wrong (`docs/results.md`)."""
+
+
+@dataclass(frozen=True)
+class ValidationFigures:
+    """Figures on validation, as the card has them.
+
+    Attributes:
+        n: Images.
+        accuracy: Share that is right.
+        balanced_accuracy: Mean over classes of the share that is right.
+        coverage: Share that is accepted.
+        accepted_accuracy: Share of the accepted images that is right; None where none is accepted.
+    """
+
+    n: int
+    accuracy: float
+    balanced_accuracy: float
+    coverage: float
+    accepted_accuracy: float | None
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What validation decides of a model.
+    """What is chosen on validation for a model.
 
     Attributes:
         temperature: Divides the logits.
-        threshold: Calibrated probability at or above which a call is accepted.
-        validation: What the two give there: `n`, accuracies, coverage; goes into the card.
+        threshold: Calibrated probability at or above which a prediction is accepted.
+        validation: Figures that the two give on validation; for the card.
     """
 
     temperature: float
     threshold: float
-    validation: dict[str, Any]
+    validation: ValidationFigures
 
 
 def calibrate(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> Calibration:
-    """Temperature and threshold from validation logits `(n, k)` and class numbers `(n,)`, and what they give there."""
+    """Temperature and threshold from validation, and the figures that they give there.
+
+    Args:
+        logits: `(n, k)`, of validation.
+        truths: `(n,)` class numbers.
+    """
     temperature = fit_temperature(logits, truths)
     probabilities = to_probabilities(logits, temperature)
     threshold = max(LEAST_ACCEPTED, choose_threshold(probabilities, truths))
     right = probabilities.argmax(axis=1) == truths
     accepted = probabilities.max(axis=1) >= threshold
-    validation = {
-        "n": len(truths),
-        "accuracy": float(right.mean()),
-        "balanced_accuracy": float(np.mean([right[truths == index].mean() for index in np.unique(truths)])),
-        "coverage": float(accepted.mean()),
-        "accepted_accuracy": float(right[accepted].mean()) if accepted.any() else None,
-    }
+    validation = ValidationFigures(
+        n=len(truths),
+        accuracy=float(right.mean()),
+        balanced_accuracy=float(np.mean([right[truths == index].mean() for index in np.unique(truths)])),
+        coverage=float(accepted.mean()),
+        accepted_accuracy=float(right[accepted].mean()) if accepted.any() else None,
+    )
     return Calibration(temperature, threshold, validation)
 
 
 def to_probabilities(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """`(n, k)` softmax of the logits over the temperature."""
+    """`(n, k)` float64 softmax of the logits divided by the temperature."""
     scaled = np.asarray(logits / temperature, np.float64)
     shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
 
 def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> float:
-    """The temperature that makes validation likeliest (Guo et al. 2017, On Calibration of Modern Neural Networks).
+    """The temperature of the highest likelihood on validation (Guo et al. 2017, On Calibration of Modern Neural Networks).
 
     Args:
         logits: `(n, k)`.
@@ -76,7 +99,7 @@ def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -
 def choose_threshold(
     probabilities: NDArray[np.floating], truths: NDArray[np.integer], target: float = ACCEPTED_TARGET
 ) -> float:
-    """The least top probability at or above which at least `target` of the calls are right.
+    """The lowest probability at or above which at least `target` of the predictions are right.
 
     Args:
         probabilities: `(n, k)`, calibrated.
@@ -84,7 +107,8 @@ def choose_threshold(
         target: Share that must be right.
 
     Returns:
-        A threshold that keeps equal probabilities together; 1.01, which accepts nothing, where none reaches `target`.
+        The threshold; equal probabilities are accepted together. 1.01, which accepts nothing, where none reaches
+        `target`.
     """
     top = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truths
@@ -95,16 +119,28 @@ def choose_threshold(
     return float(top[order][enough[-1]]) if len(enough) else 1.01
 
 
+def split_bins(confidences: NDArray[np.floating], bins: int = 15) -> list[NDArray[np.intp]]:
+    """Row numbers in bins of equal mass, from the lowest confidence to the highest.
+
+    Args:
+        confidences: `(n,)` probability of the predicted class.
+        bins: Number of bins; fewer where there are fewer rows.
+    """
+    return np.array_split(np.argsort(confidences, kind="stable"), max(1, min(bins, len(confidences))))
+
+
 def expected_calibration_error(confidences: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 15) -> float:
     """Mean distance between confidence and share right, over bins of equal mass (Nixon et al. 2019).
 
     Args:
-        confidences: `(n,)` probability of the call.
-        right: `(n,)` whether the call was right.
-        bins: Number of bins; fewer where there are fewer cells.
+        confidences: `(n,)` probability of the predicted class.
+        right: `(n,)` whether the prediction is right.
+        bins: Number of bins; fewer where there are fewer predictions.
+
+    Returns:
+        0..1; not a number without predictions.
     """
     if not len(confidences):
         return float("nan")
-    parts = np.array_split(np.argsort(confidences, kind="stable"), min(bins, len(confidences)))
-    gaps = [abs(confidences[part].mean() - right[part].mean()) * len(part) for part in parts]
+    gaps = [abs(confidences[part].mean() - right[part].mean()) * len(part) for part in split_bins(confidences, bins)]
     return float(np.sum(gaps) / len(confidences))

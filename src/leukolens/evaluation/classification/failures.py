@@ -1,7 +1,7 @@
-"""Why it failed: which measured faults stand beside errors more often than beside right calls, and maps of errors.
+"""Which image faults are more frequent in errors than in right predictions, and maps of where a model looked.
 
-Faults and maps come in as plain words and arrays (`leukolens.inference.failures` has them measured and drawn); nothing
-here knows a model or measures a picture. `leukolens.evaluation.classification.report` shows what is counted here.
+Faults and maps come in as words and arrays, from `leukolens.inference.failures`. Nothing here opens a model or measures
+an image.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,20 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.intervals import Interval, wilson_interval
+from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
 
-HeatOf = Callable[[str], tuple[NDArray[np.uint8], NDArray[np.float32]] | None]
-"""The picture `(h, w, 3)` as the model saw it and where it looked `(h, w)` 0..1, by name; None where there is none."""
+HeatOf = Callable[[str], tuple[Pixels, NDArray[np.float32]] | None]
+"""Gives, by the image's name, the crop `(h, w, 3)` that the model was shown and the map `(h, w)`, 0..1, of where it
+looked; None where there is none."""
+
+_MORE_IN_ERRORS, _MORE_IN_RIGHT = "more frequent in errors", "more frequent in right predictions"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured of judged pictures.
+    """What was measured on images with a prediction.
 
     Attributes:
-        words: Every fault that was looked for.
-        faults: The faults of each measured picture, by its name.
-        heat_of: Where the model looked.
+        words: Each fault that was looked for.
+        faults: The faults of each measured image, by its name.
+        heat_of: Gives the map of an image.
         method: What the maps are; empty where there are none.
     """
 
@@ -37,7 +41,13 @@ class Findings:
 
 @dataclass(frozen=True)
 class Share:
-    """In how many of so many images, which come from so many independent groups."""
+    """How many of some images have a fault.
+
+    Attributes:
+        count: Images that have it.
+        images: All of them.
+        groups: Independent groups that they come from.
+    """
 
     count: int
     images: int
@@ -45,14 +55,14 @@ class Share:
 
     @cached_property
     def interval(self) -> Interval:
-        """Wilson interval as if each group were one observation: the widest that shared sources can make it."""
+        """Wilson's 95 % interval of the share, as if each group were one image: the widest that groups can make it."""
         trials = min(self.groups, self.images)
         return wilson_interval(self.count / max(1, self.images) * trials, trials)
 
 
 @dataclass(frozen=True)
 class FaultRow:
-    """How often one fault stands beside errors and beside right calls."""
+    """How frequent one fault is in errors and in right predictions."""
 
     word: str
     wrong: Share
@@ -60,32 +70,32 @@ class FaultRow:
 
     @property
     def verdict(self) -> str:
-        """What the two shares say; intervals that do not meet are stricter than 95 %, as ten faults are looked for."""
+        """Where the fault is more frequent. Intervals must not meet: stricter than 95 %, as ten faults are compared."""
         if self.wrong.interval.low > self.right.interval.high:
-            return "more often beside errors"
+            return _MORE_IN_ERRORS
         if self.wrong.interval.high < self.right.interval.low:
-            return "more often beside right calls"
+            return _MORE_IN_RIGHT
         return "no difference shown"
 
     @property
     def is_reason(self) -> bool:
-        """Whether it may be offered as a reason."""
-        return self.verdict == "more often beside errors"
+        """Whether the fault is a possible reason of errors."""
+        return self.verdict == _MORE_IN_ERRORS
 
 
 def tabulate_faults(predictions: Predictions, findings: Findings) -> list[FaultRow]:
     """One row per fault, and a last one for `any of these`."""
-    groups = predictions.groups or tuple(call.image for call in predictions.items)
+    groups = predictions.groups or ("",) * len(predictions.items)
     wrong: list[tuple[str, tuple[str, ...]]] = []
     right: list[tuple[str, tuple[str, ...]]] = []
-    for call, truth, group in zip(predictions.items, predictions.truths, groups, strict=True):
-        if truth and call.image in findings.faults:
-            (right if call.label == truth else wrong).append((group or call.image, findings.faults[call.image]))
+    for prediction, truth, group in zip(predictions.items, predictions.truths, groups, strict=True):
+        if truth and prediction.image in findings.faults:
+            part = right if prediction.label == truth else wrong
+            part.append((group or prediction.image, findings.faults[prediction.image]))
 
     def share(part: list[tuple[str, tuple[str, ...]]], wanted: Collection[str]) -> Share:
-        return Share(
-            sum(not set(wanted).isdisjoint(faults) for _, faults in part), len(part), len({group for group, _ in part})
-        )
+        count = sum(not set(wanted).isdisjoint(faults) for _, faults in part)
+        return Share(count, len(part), len({group for group, _ in part}))
 
     words = [(word, (word,)) for word in findings.words]
     return [
@@ -94,11 +104,19 @@ def tabulate_faults(predictions: Predictions, findings: Findings) -> list[FaultR
     ]
 
 
-def lay_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The picture in grey, tinted from orange to yellow where the model looked; both `(h, w)`, and so is the result."""
+def lay_heat(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
+    """The image in grey, tinted from orange to yellow where the model looked.
+
+    Args:
+        pixels: `(h, w, 3)` uint8 RGB.
+        heat: `(h, w)` float32, 0..1.
+
+    Returns:
+        `(h, w, 3)` uint8 RGB.
+    """
     grey = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
     share = np.clip(heat, 0, 1)[:, :, None]
     tint = np.array([213, 94, 0]) * (1 - share) + np.array([255, 235, 60]) * share
     weight = 0.55 * share**0.7
-    laid: NDArray[np.uint8] = np.round(grey * (1 - weight) + tint * weight).astype(np.uint8)
+    laid: Pixels = np.round(grey * (1 - weight) + tint * weight).astype(np.uint8)
     return laid

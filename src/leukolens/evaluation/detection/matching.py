@@ -6,14 +6,13 @@ detector shows it; counting is `evaluation.counting`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.intervals import grouped_bootstraps
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.results import Box, Detection
 
@@ -33,7 +32,6 @@ _BORDER_PX = 2.0
 FALSE_DETECTION, SET_ASIDE = -1, -2
 """What stands for the number of a box where a find has none: it is wrong, or it lies on a box that is set aside."""
 
-_FIGURES = ("ap50", "precision", "recall", "f1")
 _RECALLS = np.linspace(0, 1, 101)
 
 
@@ -150,6 +148,14 @@ def match_cells(
     return partners
 
 
+class Rates(NamedTuple):
+    """Precision, recall and F1 at one threshold, each 0..1."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
 @dataclass(frozen=True)
 class KindMatches:
     """All finds of one kind in all fields, surest first, those set aside left out.
@@ -185,17 +191,17 @@ class KindMatches:
         places = np.searchsorted(hits / all_truths, _RECALLS, side="left")
         return float(np.append(precision, 0.0)[places].mean())
 
-    def rates_at(self, threshold: float, weights: NDArray[np.intp] | None = None) -> dict[str, float]:
-        """Precision, recall and F1 of the finds at or above a score; 0 where there is nothing to divide by."""
+    def rates_at(self, threshold: float, weights: NDArray[np.intp] | None = None) -> Rates:
+        """Precision, recall and F1 of the detections at or above a score; 0 where there is nothing to divide by."""
         counts, all_truths = self._weigh(weights)
         counted = counts[self.scores >= threshold]
         hits = float(counted @ self.hits[: len(counted)])
         finds = float(counted.sum())
-        return {
-            "precision": hits / finds if finds else 0.0,
-            "recall": hits / all_truths if all_truths else 0.0,
-            "f1": 2 * hits / (finds + all_truths) if finds + all_truths else 0.0,
-        }
+        return Rates(
+            precision=hits / finds if finds else 0.0,
+            recall=hits / all_truths if all_truths else 0.0,
+            f1=2 * hits / (finds + all_truths) if finds + all_truths else 0.0,
+        )
 
     def best_threshold(self) -> float:
         """The score that gives the best F1: between the last find that counts and the next; 0.5 without finds.
@@ -267,52 +273,3 @@ def average_precision(
 def _pair(truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detection]]) -> list[JudgedField]:
     pairs = enumerate(zip(truths, detections, strict=True))
     return [JudgedField(str(number), str(number), tuple(boxes), tuple(finds)) for number, (boxes, finds) in pairs]
-
-
-def measure_detections(
-    fields: Sequence[JudgedField], kinds: Sequence[str], thresholds: Mapping[str, float], draws: int = 1000
-) -> dict[str, Any]:
-    """Average precision, precision, recall and F1 of each kind, each with its interval over groups of fields.
-
-    Args:
-        fields: What is there and what was found.
-        kinds: Those to judge; what the truth has no cell of is left out.
-        thresholds: The score from which each kind is counted; chosen on other fields than these.
-        draws: Of the bootstrap.
-    """
-    matches = [matched for kind in kinds if (matched := match_kind(fields, kind)).truths.any()]
-
-    def measure(weights: NDArray[np.intp] | None) -> list[float]:
-        """The mean of the average precisions, then four figures of each kind."""
-        figures = []
-        for matched in matches:
-            figures += [
-                matched.average_precision(weights),
-                *matched.rates_at(thresholds[matched.kind], weights).values(),
-            ]
-        # A draw may lack all cells of a rare kind.
-        known = [value for value in figures[:: len(_FIGURES)] if not math.isnan(value)]
-        return [sum(known) / len(known) if known else math.nan, *figures]
-
-    groups = [field.group for field in fields]
-    intervals = grouped_bootstraps(
-        lambda rows: measure(np.bincount(rows, minlength=len(fields))), groups, [""] * len(groups), draws
-    )
-    values = [
-        (value, {"low": interval.low, "high": interval.high, "method": interval.method})
-        for value, interval in zip(measure(None), intervals, strict=True)
-    ]
-    per_kind: dict[str, dict[str, Any]] = {}
-    for number, matched in enumerate(matches):
-        counted = matched.scores >= thresholds[matched.kind]
-        per_kind[matched.kind] = {
-            "threshold": thresholds[matched.kind],
-            "true": int(matched.truths.sum()),
-            "counted": int(counted.sum()),
-            "hits": int(matched.hits[counted].sum()),
-            "f1_loose": match_kind(fields, matched.kind, LOOSE_OVERLAP).rates_at(thresholds[matched.kind])["f1"],
-        }
-        own = values[1 + number * len(_FIGURES) :]
-        for name, (value, interval) in zip(_FIGURES, own, strict=False):
-            per_kind[matched.kind] |= {name: value, f"{name}_ci": interval}
-    return {"map50": values[0][0], "map50_ci": values[0][1], "per_kind": per_kind}

@@ -4,24 +4,31 @@ Where a dataset's own boxes are known to be careless and its fields were boxed a
 what part of the error is the careless boxes' own. Reads finds and boxes, never a model.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from leukolens.core.errors import DataError
+from leukolens.core.intervals import grouped_bootstraps
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.evaluation.classification.metrics import Provenance
 from leukolens.evaluation.counting.agreement import compare_counts
 from leukolens.evaluation.detection.errors import FALSE, MISSED, FieldError, attribute_errors
 from leukolens.evaluation.detection.matching import (
+    LOOSE_OVERLAP,
     SET_ASIDE,
     JudgedField,
     boxes_of_kind,
     detections_of_kind,
     include_doubtful,
     match_cells,
-    measure_detections,
+    match_kind,
 )
+from leukolens.evaluation.detection.records import DetectionMetrics, KindMetrics, TruthMetrics
+from leukolens.evaluation.records import Provenance
 
 RAW, RELABELLED, RELABELLED_SURE = "raw", "relabelled", "relabelled_sure"
 """The dataset's own boxes; boxes drawn anew by eye, all of them; the same with the doubtful ones set aside."""
@@ -70,36 +77,97 @@ class Evidence:
         return attribute_errors(self.fields[RAW], self.fields[RELABELLED], self.kinds, self.thresholds)
 
 
-def measure_detector(evidence: Evidence, draws: int = 1000) -> dict[str, Any]:
-    """Everything that `metrics.json` says.
+def measure_detector(evidence: Evidence, draws: int = 1000) -> DetectionMetrics:
+    """All figures of a detector.
+
+    Args:
+        evidence: What was found and what is there.
+        draws: Of the bootstrap.
 
     Raises:
         DataError: no field has a box of a kind that the detector finds.
     """
     if not evidence.kinds:
-        raise DataError(f"No field of {evidence.provenance.data} has a box of a kind that this detector finds.")
-    truths: dict[str, Any] = {}
+        raise DataError(
+            f"No field of {evidence.provenance.data} has a box of a kind that this detector finds "
+            f"({', '.join(evidence.thresholds)}). Choose a dataset that has such boxes."
+        )
+    truths = {}
     for name, fields in evidence.views.items():
-        truths[name] = measure_detections(fields, evidence.kinds, evidence.thresholds, draws)
-        if name != RELABELLED_SURE:  # The finder counts doubtful cells too, so counts are compared with all.
-            truths[name]["counting"] = {
-                kind: asdict(compare_counts(*count_by_field(fields, kind, evidence.thresholds[kind]), draws))
-                for kind in truths[name]["per_kind"]
+        measured = measure_detections(fields, evidence.kinds, evidence.thresholds, draws)
+        if name != RELABELLED_SURE:  # The detector counts doubtful cells too, so counts are compared with all cells.
+            counting = {
+                kind: compare_counts(*count_by_field(fields, kind, evidence.thresholds[kind]), draws)
+                for kind in measured.per_kind
             }
+            measured = msgspec.structs.replace(measured, counting=counting)
+        truths[name] = measured
     errors = evidence.raw_errors()
-    whose = {
-        kind: {sort: _count_by(errors, kind, sort) for sort in (FALSE, MISSED)} for kind in evidence.kinds if errors
-    }
-    return {
+    return DetectionMetrics(
         **asdict(evidence.provenance),
-        "n": len(evidence.fields[evidence.leading]),
-        "n_refused": evidence.refused,
-        "truth": evidence.leading,
-        "scales": dict(evidence.scales),
-        "truths": truths,
-        "finds_left_out": _count_left_out(evidence),
-        "errors_against_raw": whose,
-    }
+        n=len(evidence.fields[evidence.leading]),
+        n_refused=evidence.refused,
+        truth=evidence.leading,
+        scales=dict(evidence.scales),
+        truths=truths,
+        detections_left_out=_count_left_out(evidence),
+        errors_against_raw={
+            kind: {sort: _count_causes(errors, kind, sort) for sort in (FALSE, MISSED)}
+            for kind in evidence.kinds
+            if errors
+        },
+    )
+
+
+def measure_detections(
+    fields: Sequence[JudgedField], kinds: Sequence[str], thresholds: Mapping[str, float], draws: int = 1000
+) -> TruthMetrics:
+    """Average precision, precision, recall and F1 of each kind, each with its interval over groups of fields.
+
+    Args:
+        fields: What is there and what was found.
+        kinds: Kinds to measure; one without a cell in the ground truth is left out.
+        thresholds: By kind, the score from which detections are counted; chosen on other fields than these.
+        draws: Of the bootstrap.
+    """
+    matches = [matched for kind in kinds if (matched := match_kind(fields, kind)).truths.any()]
+
+    def measure(weights: NDArray[np.intp] | None) -> list[float]:
+        """The mean of the average precisions, then four figures of each kind."""
+        precisions = [matched.average_precision(weights) for matched in matches]
+        # A draw may lack all cells of a rare kind.
+        known = [value for value in precisions if not math.isnan(value)]
+        figures = [sum(known) / len(known) if known else math.nan]
+        for matched, precision in zip(matches, precisions, strict=True):
+            figures += [precision, *matched.rates_at(thresholds[matched.kind], weights)]
+        return figures
+
+    groups = [field.group for field in fields]
+    intervals = grouped_bootstraps(
+        lambda rows: measure(np.bincount(rows, minlength=len(fields))), groups, [""] * len(groups), draws
+    )
+    map50, *figures = zip(measure(None), intervals, strict=True)
+    per_kind = {}
+    for number, matched in enumerate(matches):
+        threshold = thresholds[matched.kind]
+        counted = matched.scores >= threshold
+        ap50, precision, recall, f1 = figures[4 * number : 4 * number + 4]
+        per_kind[matched.kind] = KindMetrics(
+            threshold=threshold,
+            true=int(matched.truths.sum()),
+            counted=int(counted.sum()),
+            hits=int(matched.hits[counted].sum()),
+            f1_loose=match_kind(fields, matched.kind, LOOSE_OVERLAP).rates_at(threshold).f1,
+            ap50=ap50[0],
+            ap50_ci=ap50[1],
+            precision=precision[0],
+            precision_ci=precision[1],
+            recall=recall[0],
+            recall_ci=recall[1],
+            f1=f1[0],
+            f1_ci=f1[1],
+        )
+    return TruthMetrics(*map50, per_kind)
 
 
 def count_by_field(
@@ -127,6 +195,6 @@ def _count_left_out(evidence: Evidence) -> dict[str, int]:
     return left_out
 
 
-def _count_by(errors: Sequence[FieldError], kind: str, sort: str) -> dict[str, int]:
+def _count_causes(errors: Sequence[FieldError], kind: str, sort: str) -> dict[str, int]:
     chosen = [error.whose for error in errors if error.box.kind == kind and error.sort == sort]
     return {whose: chosen.count(whose) for whose in sorted(set(chosen))}

@@ -3,19 +3,19 @@
 Takes what `detection_metrics` measured; computes nothing.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from leukolens.core.files import show_name, write_rows, write_text
+from leukolens.core.intervals import Interval
 from leukolens.core.pixels import Pixels, crop_cell
 from leukolens.core.results import Box
+from leukolens.evaluation.counting.agreement import Limits
 from leukolens.evaluation.detection.errors import (
     DETECTOR,
     DOUBTFUL,
@@ -35,6 +35,8 @@ from leukolens.evaluation.detection.matching import (
     match_kind,
 )
 from leukolens.evaluation.detection.metrics import RAW, RELABELLED, RELABELLED_SURE, Evidence, count_by_field
+from leukolens.evaluation.detection.records import DetectionMetrics
+from leukolens.evaluation.records import write_record
 from leukolens.reporting.charts import BLUE, GREEN, RED, draw_bars, draw_lines, draw_points
 from leukolens.reporting.page import Picture, Section, render_page
 from leukolens.reporting.plates import DASHED, WHOLE, Outline, Plate, draw_plate
@@ -56,7 +58,7 @@ _SKY = "#1E88FF"  # The palette's blue is too near to green in lines as thin as 
 _PLATE_PIXELS = 500_000
 
 
-def write_detection_report(out: Path, evidence: Evidence, metrics: Mapping[str, Any], image_of: ImageOf) -> Path:
+def write_detection_report(out: Path, evidence: Evidence, metrics: DetectionMetrics, image_of: ImageOf) -> Path:
     """Writes `metrics.json`, `detections.csv`, `errors.csv`, figures and `report.html` into a folder.
 
     Args:
@@ -74,7 +76,7 @@ def write_detection_report(out: Path, evidence: Evidence, metrics: Mapping[str, 
     figures = _draw_figures(evidence, metrics)
     for name, chart in figures.items():
         write_text(out / f"{name}.svg", chart)
-    write_text(out / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_record(out / "metrics.json", metrics)
     _write_detections(out / "detections.csv", evidence)
     _write_errors(out / "errors.csv", {evidence.leading: errors, **({RAW: raw_errors} if raw_errors else {})})
     sections = [
@@ -98,20 +100,20 @@ def _name(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _draw_figures(evidence: Evidence, metrics: Mapping[str, Any]) -> dict[str, str]:
+def _draw_figures(evidence: Evidence, metrics: DetectionMetrics) -> dict[str, str]:
     bars = []
-    for truth, judged in metrics["truths"].items():
+    for truth, judged in metrics.truths.items():
         short = truth.replace("relabelled_sure", "sure").replace("relabelled", "by eye")
-        for kind, values in judged["per_kind"].items():
-            interval = values["ap50_ci"]
-            bars.append((f"{_name(kind)}, {short}", values["ap50"], interval["low"], interval["high"]))
+        for kind, values in judged.per_kind.items():
+            interval = values.ap50_ci
+            bars.append((f"{_name(kind)}, {short}", values.ap50, interval.low, interval.high))
     leading = evidence.views[evidence.leading]
-    curves = {_name(kind): _thin(match_kind(leading, kind).curve()) for kind in evidence.kinds}
+    curves = {_name(kind): match_kind(leading, kind).curve() for kind in evidence.kinds}
     figures = {
         "ap50": draw_bars(bars, "Average precision at half overlap", "AP50, 95 % bootstrap interval over fields"),
         "precision-recall": draw_lines(curves, "From the surest find downwards", "recall", "precision"),
     }
-    for kind, agreement in metrics["truths"][evidence.leading]["counting"].items():
+    for kind, agreement in metrics.truths[evidence.leading].counting.items():
         counted, true, _ = count_by_field(leading, kind, evidence.thresholds[kind])
         points = [((found + known) / 2, float(found - known)) for found, known in zip(counted, true, strict=True)]
         figures[f"agreement-{kind}"] = draw_points(
@@ -119,23 +121,20 @@ def _draw_figures(evidence: Evidence, metrics: Mapping[str, Any]) -> dict[str, s
             f"Counted less true: {_name(kind)}",
             "mean of counted and true",
             "counted less true",
-            _list_levels(agreement["limits"]),
+            _list_levels(agreement.limits),
         )
     return figures
 
 
-def _list_levels(limits: Mapping[str, Any] | None) -> list[tuple[str, float, float, float]]:
+def _list_levels(limits: Limits | None) -> list[tuple[str, float, float, float]]:
     if limits is None:
         return []
-    names = (("upper limit", "high"), ("mean", "mean"), ("lower limit", "low"))
-    return [
-        (word, limits[name], limits[f"{name}_interval"]["low"], limits[f"{name}_interval"]["high"])
-        for word, name in names
-    ]
-
-
-def _thin(points: list[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:
-    return [*points[:: max(1, len(points) // most)], *points[-1:]]
+    levels = (
+        ("upper limit", limits.high, limits.high_interval),
+        ("mean", limits.mean, limits.mean_interval),
+        ("lower limit", limits.low, limits.low_interval),
+    )
+    return [(word, value, interval.low, interval.high) for word, value, interval in levels]
 
 
 def _write_detections(path: Path, evidence: Evidence) -> None:
@@ -175,39 +174,35 @@ def _write_errors(path: Path, errors: Mapping[str, Sequence[FieldError]]) -> Non
     write_rows(path, ("truth", "field", "error", *_BOX_COLUMNS, "score", "whose", "why"), rows)
 
 
-def _headline(metrics: Mapping[str, Any], evidence: Evidence) -> Section:
-    judged = metrics["truths"][metrics["truth"]]
-    figures = [(f"{judged['map50']:.3f}", f"mean of the kinds' average precision, {_interval(judged['map50_ci'])}")]
-    for kind, values in judged["per_kind"].items():
-        figures.append((f"{values['f1']:.3f}", f"F1 of {_name(kind)}s, {_interval(values['f1_ci'])}"))
-    figures.append((str(metrics["n"]), "fields judged"))
+def _headline(metrics: DetectionMetrics, evidence: Evidence) -> Section:
+    judged = metrics.truths[metrics.truth]
+    figures = [(f"{judged.map50:.3f}", f"mean of the kinds' average precision, {_interval(judged.map50_ci)}")]
+    for kind, values in judged.per_kind.items():
+        figures.append((f"{values.f1:.3f}", f"F1 of {_name(kind)}s, {_interval(values.f1_ci)}"))
+    figures.append((str(metrics.n), "fields judged"))
     thresholds = ", ".join(f"{_name(kind)}s {evidence.thresholds[kind]:.2f}" for kind in evidence.kinds)
     text = [
         f"A find is right where it shares half of its area with a known cell of its kind, each cell once. Cells are counted "
         f"from these scores on, which the model's card brings from other fields: {thresholds}."
     ]
-    if metrics["scales"]:
+    if metrics.scales:
         how = {"given": "given", "red cells": "taken from the red cells", "unknown": "not to be had"}
-        parts = ", ".join(f"{how.get(name, name)} in {count}" for name, count in metrics["scales"].items())
+        parts = ", ".join(f"{how.get(name, name)} in {count}" for name, count in metrics.scales.items())
         text.append(f"The scale was {parts} of the fields.")
-    if metrics["n_refused"]:
-        text.append(f"{metrics['n_refused']} fields could not be read and are in no figure.")
-    warning = (
-        f"THIS SPLIT LEAKS: {metrics['why_leaky']}. These figures are too good to be true." if metrics["leaky"] else ""
-    )
+    if metrics.n_refused:
+        text.append(f"{metrics.n_refused} fields could not be read and are in no figure.")
+    warning = f"THIS SPLIT LEAKS: {metrics.why_leaky}. These figures are too good to be true." if metrics.leaky else ""
     return Section("In short", tuple(text), warning, tuple(figures))
 
 
-def _finding(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section:
+def _finding(metrics: DetectionMetrics, figures: Mapping[str, str]) -> Section:
     rows = []
-    for truth, judged in metrics["truths"].items():
-        for kind, values in judged["per_kind"].items():
-            scores = [
-                f"{values[name]:.3f} {_range(values[f'{name}_ci'])}" for name in ("ap50", "precision", "recall", "f1")
-            ]
-            numbers = [str(values[name]) for name in ("true", "counted", "hits")]
-            rows.append((_TRUTH_NAMES[truth], _name(kind), *scores, f"{values['f1_loose']:.3f}", *numbers))
-        rows.append((_TRUTH_NAMES[truth], "all", f"{judged['map50']:.3f} {_range(judged['map50_ci'])}", *[""] * 7))
+    for truth, judged in metrics.truths.items():
+        for kind, values in judged.per_kind.items():
+            scores = [values.show(name) for name in ("ap50", "precision", "recall", "f1")]
+            numbers = [str(number) for number in (values.true, values.counted, values.hits)]
+            rows.append((_TRUTH_NAMES[truth], _name(kind), *scores, f"{values.f1_loose:.3f}", *numbers))
+        rows.append((_TRUTH_NAMES[truth], "all", f"{judged.map50:.3f} {_range(judged.map50_ci)}", *[""] * 7))
     header = (
         "truth",
         "kind",
@@ -225,7 +220,7 @@ def _finding(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section:
         "drawn over fields, as cells of one field are alike. Where F1 at an overlap of .3 is much higher, cells were found "
         "where they are, but boxes were drawn wider or narrower than the truth's.",
     )
-    left_out = [f"{count} {_name(kind)}s" for kind, count in metrics["finds_left_out"].items()]
+    left_out = [f"{count} {_name(kind)}s" for kind, count in metrics.detections_left_out.items()]
     if left_out:
         text += (
             f"Against boxes drawn anew, {', '.join(left_out)} found at the border are neither right nor wrong and not counted: "
@@ -235,14 +230,14 @@ def _finding(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section:
     return Section("Finding", text, header=header, rows=tuple(rows), charts=charts)
 
 
-def _counting(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section:
+def _counting(metrics: DetectionMetrics, figures: Mapping[str, str]) -> Section:
     rows = []
-    for truth, judged in metrics["truths"].items():
-        for kind, values in judged.get("counting", {}).items():
-            limits = values["limits"]
+    for truth, judged in metrics.truths.items():
+        for kind, values in judged.counting.items():
+            limits = values.limits
             between = (
-                f"{limits['low']:+.1f} {_range(limits['low_interval'], 1)} to {limits['high']:+.1f} "
-                f"{_range(limits['high_interval'], 1)}"
+                f"{limits.low:+.1f} {_range(limits.low_interval, 1)} to {limits.high:+.1f} "
+                f"{_range(limits.high_interval, 1)}"
                 if limits
                 else "one field only"
             )
@@ -250,10 +245,10 @@ def _counting(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section
                 (
                     _TRUTH_NAMES[truth],
                     _name(kind),
-                    str(values["counted"]),
-                    str(values["true"]),
-                    f"{values['mean_error']:.2f} {_range(values['mean_error_interval'], 2)}",
-                    f"{values['bias_percent']:+.1f} % {_range(values['bias_interval'], 1)}",
+                    str(values.counted),
+                    str(values.true),
+                    f"{values.mean_error:.2f} {_range(values.mean_error_interval, 2)}",
+                    f"{values.bias_percent:+.1f} % {_range(values.bias_interval, 1)}",
                     between,
                 )
             )
@@ -266,9 +261,9 @@ def _counting(metrics: Mapping[str, Any], figures: Mapping[str, str]) -> Section
     return Section("Counting", text, header=header, rows=tuple(rows), charts=charts)
 
 
-def _whose(metrics: Mapping[str, Any], errors: Sequence[FieldError], evidence: Evidence, image_of: ImageOf) -> Section:
+def _whose(metrics: DetectionMetrics, errors: Sequence[FieldError], evidence: Evidence, image_of: ImageOf) -> Section:
     rows = []
-    for kind, sorts in metrics["errors_against_raw"].items():
+    for kind, sorts in metrics.errors_against_raw.items():
         for sort, counts in sorts.items():
             numbers = [counts.get(whose, 0) for whose in (GROUND_TRUTH, DOUBTFUL, DETECTOR)]
             rows.append((_name(kind), f"{sort}s", str(sum(numbers)), *map(str, numbers)))
@@ -386,9 +381,9 @@ def _corners(box: Box) -> tuple[float, float, float, float]:
     return box.x0, box.y0, box.x1, box.y1
 
 
-def _range(interval: Mapping[str, Any], digits: int = 3) -> str:
-    return f"({interval['low']:.{digits}f} to {interval['high']:.{digits}f})"
+def _range(interval: Interval, digits: int = 3) -> str:
+    return f"({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
-def _interval(interval: Mapping[str, Any]) -> str:
-    return f"95 % interval {interval['low']:.3f} to {interval['high']:.3f} ({interval['method']})"
+def _interval(interval: Interval) -> str:
+    return f"95 % interval {interval.low:.3f} to {interval.high:.3f} ({interval.method})"

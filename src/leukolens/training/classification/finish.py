@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def finish_run(
         "preparation": {key: value for key, value in vars(preparation).items() if key != "background"},
         "temperature": found.temperature,
         "accept_threshold": found.threshold,
-        "validation": found.validation,
+        "validation": asdict(found.validation),
     }
     write_text(run.environment, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
 

@@ -109,7 +109,7 @@ def quantise_bundle(
     confusion = count_confusion(
         names, [names[truth] for truth in truths], [names[label] for label in called], list(sure >= found.threshold)
     )
-    validation = found.validation | {
+    validation = dataclasses.asdict(found.validation) | {
         "precision": "8-bit integers, quantised after training",
         "confusion": confusion.to_fields(),
     }

@@ -82,7 +82,7 @@ def judge_detector(network: nn.Module, fields: Sequence[TrainingField], red_cell
         else:
             thresholds[kind] = match_kind(judged_on, kind, LOOSE_OVERLAP).best_threshold()
         matches = match_kind(judged_on, kind)
-        rates[kind] = matches.rates_at(thresholds[kind]) | {
+        rates[kind] = matches.rates_at(thresholds[kind])._asdict() | {
             "fields": len(chosen_on),
             "cells": int(matches.truths.sum()),
             "data": ", ".join(sorted({field.data for field, _ in chosen_on})),
