@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from leukolens.cli.explore import command
 from leukolens.core.errors import DataError, UsageError
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest, save_manifest
 from leukolens.datasets.registry import manifest_path
-from leukolens.datasets.sources.folder import read
 from leukolens.datasets.synthetic import write_cells
 
 TABLES = ("images", "classes", "brightness-anova", "thresholds", "quality", "clusters", "gate-by-class", "histograms")
@@ -27,7 +27,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def dataset(cells: Path, tmp_path: Path) -> Manifest:
     shutil.copytree(cells, tmp_path / "cells")
-    manifest = Manifest("toy", read(tmp_path / "cells").records)
+    manifest = Manifest("toy", read_class_folders(tmp_path / "cells").records)
     save_manifest(manifest_path("toy"), manifest)
     return manifest
 

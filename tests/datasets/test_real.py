@@ -103,7 +103,7 @@ def test_fields(real_data: Path) -> None:
 def test_chula(real_data: Path) -> None:
     chula = read_source("chula", real_data / "chula-wbc.zip")
     images = [refusal for refusal in chula.refused if refusal.why == "has no label file of its name"]
-    labels = [refusal for refusal in chula.refused if "without a picture" in refusal.why]
+    labels = [refusal for refusal in chula.refused if "without an image" in refusal.why]
     assert (len(chula.records), len(images), len(labels)) == (488, 12, 12)
     assert len({record.group for record in chula.records}) == 19
     group_of = {record.id.rpartition("_")[0]: record.group for record in chula.records}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from leukolens.core.errors import DataError, InputRefused, LeukolensError
 from leukolens.core.pixels import Pixels
-from leukolens.datasets.sources.folder import read
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.tree import open_tree
 from leukolens.images import archives
 from leukolens.images.archives import open_archive, read_member
@@ -46,7 +46,7 @@ def test_members_that_point_outside_are_refused_and_the_rest_is_read(name: str, 
     path = write_zip(tmp_path / "a.zip", {name: png(picture(1)), "neutrophil/fine.png": png(picture(2))})
     with pytest.raises(InputRefused, match="outside"):
         read_member(path, name, 1 << 20)
-    manifest = read(path)
+    manifest = read_class_folders(path)
     assert [record.id for record in manifest.records] == ["fine"]
     assert [refusal.image for refusal in manifest.refused] == [name]
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.zip"]
@@ -138,7 +138,7 @@ def test_mutated_zips_are_read_or_refused(
         data[place % len(data) : place % len(data) + len(value)] = value
     path.write_bytes(data[: len(data) - end % 40])
     try:
-        for record in read(path).records:
+        for record in read_class_folders(path).records:
             read_image(record.image)
     except LeukolensError as error:
         assert str(error)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest
-from leukolens.datasets.sources.folder import read
 from leukolens.datasets.splits import Split, make_split
 from leukolens.datasets.synthetic import write_cells
 from leukolens.training.recipe import (
@@ -22,7 +22,7 @@ from leukolens.training.recipe import (
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     folder = tmp_path_factory.mktemp("cells")
     write_cells(folder, 48, seed=3)
-    manifest = read(folder)
+    manifest = read_class_folders(folder)
     kept = tuple(r for r in manifest.records if r.label in ("lymphocyte", "eosinophil", "platelet"))
     return Manifest("toy", kept)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import home_folder, require_absent, show_name
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest, has_facts, load_manifest, refuse_missing, save_manifest
 from leukolens.datasets.sources import SOURCES, read_source
-from leukolens.datasets.sources.folder import read as read_folder
 from leukolens.datasets.synthetic import write_cells
 
 SYNTHETIC_CELLS = 400
@@ -112,5 +112,5 @@ def _draw_synth() -> Manifest:
         except OSError as error:
             if not folder.is_dir():  # else another process drew the same meanwhile
                 raise DataError(f"{show_name(str(folder))} could not be written: {error}") from error
-    records = read_folder(folder).records
+    records = read_class_folders(folder).records
     return Manifest("synth", tuple(replace(record, source="synth") for record in records))

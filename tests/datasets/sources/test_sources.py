@@ -220,7 +220,7 @@ def test_chula(plant: Plant) -> None:
     assert records["E-8_0002"].boxes[0].label == "lymphocyte"  # kept as the dataset says
     why = [(refusal.image, refusal.why) for refusal in manifest.refused]
     assert ("M-8_0004", "has no label file of its name") in why
-    assert any("M-8_0009.txt" in image and "without a picture" in what for image, what in why)
+    assert any("M-8_0009.txt" in image and "without an image" in what for image, what in why)
     assert sum(image == "HF-M-8_0003" for image, _ in why) == 2  # a line that does not read, an unknown number
 
 

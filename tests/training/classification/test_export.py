@@ -8,8 +8,8 @@ from leukolens.core.errors import TrainingError
 from leukolens.core.pixels import Preparation, prepare_image
 from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest
-from leukolens.datasets.sources.folder import read
 from leukolens.datasets.splits import make_split
 from leukolens.datasets.synthetic import write_cells
 from leukolens.images.decoding import read_image
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEUKOLENS_HOME", str(folder / "home"))
         write_cells(folder / "cells", 24, seed=5)
-        manifest = Manifest("toy", read(folder / "cells").records)
+        manifest = Manifest("toy", read_class_folders(folder / "cells").records)
         config = TrainConfig(
             "toy",
             ModelConfig("conv-batchnorm", "none", 0.1),
@@ -96,7 +96,7 @@ def test_eight_bits_are_smaller_and_judged_anew(run: RunFolder, tmp_path: Path) 
 
 def load_images(run: RunFolder, part: str, preparation: Preparation) -> tuple[np.ndarray, np.ndarray]:
     """Prepared pictures and truths of a part, from the drawn cells beside the run."""
-    records = {record.id: record for record in read(run.path.parent / "cells").records}
+    records = {record.id: record for record in read_class_folders(run.path.parent / "cells").records}
     predictions = read_predictions(run.predictions(part))
     pixels = [prepare_image(read_image(records[call.image].image).pixels, preparation) for call in predictions.items]
     return np.stack(pixels), np.array([predictions.classes.index(truth) for truth in predictions.truths])

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.sources import bccd, blood_images, chula, folder, kaggle, kaggle_fields, pbc, txl
+from leukolens.datasets.sources import bccd, blood_images, chula, kaggle, kaggle_fields, pbc, txl
 from leukolens.datasets.sources.origin import Origin
 
 
@@ -48,5 +49,5 @@ def read_source(name: str, root: Path) -> Manifest:
     """
     if name in SOURCES:
         return replace(SOURCES[name].read(root), name=name)
-    manifest = folder.read(root)
+    manifest = read_class_folders(root)
     return replace(manifest, name=name, records=tuple(replace(record, source=name) for record in manifest.records))

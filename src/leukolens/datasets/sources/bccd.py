@@ -6,15 +6,14 @@ box. Kaggle's blood-cells are the same fields, split otherwise: keep fields toge
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import show_name
-from leukolens.core.results import Box, Refusal
-from leukolens.core.taxonomy import CellKind
-from leukolens.datasets.boxes import Kind, parse_voc
+from leukolens.core.results import Refusal
+from leukolens.datasets.formats.voc import read_voc_boxes
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.sources.blood_images import mark_for_detectors
+from leukolens.datasets.sources.blood_images import BOX_KINDS, mark_for_detectors
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.tree import Tree, open_tree
 
@@ -25,11 +24,6 @@ ORIGIN = Origin(
     "https://github.com/Shenggan/BCCD_Dataset",
     "https://github.com/Shenggan/BCCD_Dataset/archive/HEAD.zip",
 )
-_KINDS: dict[str, Kind] = {
-    "WBC": (CellKind.LEUKOCYTE, None),
-    "RBC": (CellKind.RED_CELL, None),
-    "Platelets": (CellKind.PLATELET, "platelet"),
-}
 _LISTS = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -46,7 +40,7 @@ def read(root: Path) -> Manifest:
     part_of, refused = _read_lists(tree)
     records: list[Record] = []
     for path in images:
-        boxes, problems = read_voc_boxes(tree, path)
+        boxes, problems = read_voc_boxes(tree, path, BOX_KINDS)
         refused += [Refusal(path.stem, problem) for problem in problems]
         part = part_of.pop(path.stem, "")
         records.append(Record(path.stem, tree.files[path], None, "", "bccd", path.stem, part, boxes=tuple(boxes)))
@@ -60,17 +54,6 @@ def mark(records: Iterable[Record]) -> tuple[Record, ...]:
         replace(record, fixed_part="test") if record.part == "test" else record
         for record in mark_for_detectors(records)
     )
-
-
-def read_voc_boxes(tree: Tree, image: PurePosixPath) -> tuple[list[Box], list[str]]:
-    """Boxes of a picture in `JPEGImages` from its namesake in `Annotations`, and what is wrong with others."""
-    annotation = image.parent.parent / "Annotations" / f"{image.stem}.xml"
-    if annotation not in tree.files:
-        return [], ["has no annotation: no boxes are known"]
-    try:
-        return parse_voc(tree.read_text(annotation), _KINDS)
-    except InputRefused as error:
-        return [], [f"its annotation {error}"]
 
 
 def _read_lists(tree: Tree) -> tuple[dict[str, str], list[Refusal]]:

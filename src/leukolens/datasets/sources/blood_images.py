@@ -7,10 +7,19 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from leukolens.core.taxonomy import CellKind
+from leukolens.datasets.formats.boxes import Kind
 from leukolens.datasets.groups import merge_sets
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.sources.bccd_relabelled import list_validation_fields
 from leukolens.datasets.sources.tables import read_table
+
+BOX_KINDS: dict[str, Kind] = {
+    "WBC": (CellKind.LEUKOCYTE, None),
+    "RBC": (CellKind.RED_CELL, None),
+    "Platelets": (CellKind.PLATELET, "platelet"),
+}
+"""What the class names in the boxes of both datasets mean."""
 
 
 def name_field(number: str) -> str:

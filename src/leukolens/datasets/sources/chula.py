@@ -10,10 +10,10 @@ from pathlib import Path
 
 from leukolens.core.results import Refusal
 from leukolens.core.taxonomy import CellKind
-from leukolens.datasets.boxes import Kind
+from leukolens.datasets.formats.boxes import Kind
+from leukolens.datasets.formats.yolo import read_yolo_fields
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources.origin import Origin
-from leukolens.datasets.sources.yolo import read_fields
 from leukolens.datasets.tree import open_tree
 
 ORIGIN = Origin(
@@ -42,7 +42,7 @@ def read(root: Path) -> Manifest:
         DataError: the folder or zip holds no `images` folder.
     """
     tree = open_tree(root)
-    fields, refused = read_fields(tree, _KINDS)
+    fields, refused = read_yolo_fields(tree, _KINDS)
     records: list[Record] = []
     doubts: list[Refusal] = []
     for field in fields:

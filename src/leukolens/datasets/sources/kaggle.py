@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from leukolens.core.errors import DataError
 from leukolens.core.files import show_name
 from leukolens.core.results import Refusal
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import UNMAPPED, Manifest, Record
-from leukolens.datasets.sources import folder
 from leukolens.datasets.sources.blood_images import name_field, unite_photographs
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.sources.tables import read_table
@@ -32,7 +32,7 @@ def read(root: Path) -> Manifest:
     Raises:
         DataError: no `dataset2-master` with TRAIN and TEST is in there.
     """
-    manifest = folder.read(root)
+    manifest = read_class_folders(root)
     fields = {row["file"].removesuffix(".jpeg"): row for row in read_table("kaggle-source-map.csv")}
     records: list[Record] = []
     doubts: list[Refusal] = []

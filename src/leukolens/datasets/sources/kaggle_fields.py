@@ -12,11 +12,11 @@ from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import show_name
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CellKind, match_class
-from leukolens.datasets.boxes import name_leukocytes
+from leukolens.datasets.formats.boxes import label_leukocytes
+from leukolens.datasets.formats.voc import read_voc_boxes
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources import kaggle
-from leukolens.datasets.sources.bccd import read_voc_boxes
-from leukolens.datasets.sources.blood_images import list_kaggle_test_fields, mark_for_detectors, name_field
+from leukolens.datasets.sources.blood_images import BOX_KINDS, list_kaggle_test_fields, mark_for_detectors, name_field
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.tree import Tree, open_tree
 
@@ -43,12 +43,12 @@ def read(root: Path) -> Manifest:
     tested = list_kaggle_test_fields()
     records: list[Record] = []
     for path in images:
-        boxes, problems = read_voc_boxes(tree, path)
+        boxes, problems = read_voc_boxes(tree, path, BOX_KINDS)
         refused += [Refusal(path.stem, problem) for problem in problems]
         word = words.pop(path.stem, None)
         label, why = _name_field_cells(word, boxes)
         if label:
-            boxes = name_leukocytes(boxes, label)
+            boxes = label_leukocytes(boxes, label)
         else:
             refused.append(Refusal(path.stem, f"not used for single cells: {why}"))
         part = "test" if path.stem in tested else "train"

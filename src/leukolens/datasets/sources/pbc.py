@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from leukolens.core.taxonomy import match_class
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.groups import merge_sets
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.sources import folder
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.sources.tables import read_table
 
@@ -31,7 +31,7 @@ def read(root: Path) -> Manifest:
     Raises:
         DataError: the folder or zip cannot be read or holds nothing.
     """
-    manifest = folder.read(root)
+    manifest = read_class_folders(root)
     group_of = group_near_duplicates()
     records = []
     for record in manifest.records:

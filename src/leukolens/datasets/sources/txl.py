@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from leukolens.core.taxonomy import CellKind
-from leukolens.datasets.boxes import Kind
+from leukolens.datasets.formats.boxes import Kind
+from leukolens.datasets.formats.yolo import read_yolo_fields
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.sources.pbc import group_near_duplicates
 from leukolens.datasets.sources.tables import read_table
-from leukolens.datasets.sources.yolo import read_fields
 from leukolens.datasets.tree import open_tree
 
 ORIGIN = Origin(
@@ -39,7 +39,7 @@ def read(root: Path) -> Manifest:
         DataError: the folder or zip holds no `images` folder.
     """
     tree = open_tree(root)
-    fields, refused = read_fields(tree, _KINDS)
+    fields, refused = read_yolo_fields(tree, _KINDS)
     pbc_of = {row["txl"]: row["pbc"] for row in read_table("txl-pbc-cells.csv")}
     twins = group_near_duplicates()
     records: list[Record] = []

@@ -1,7 +1,4 @@
-"""Whole synthetic frames with truth: one centred cell as in a cell data set, a field of a smear, a smear.
-
-`files`, tests, trainings without real data and benchmarks call it. Nothing is read or written here.
-"""
+"""Whole synthetic images with ground truth: one cell in the middle, a field of a smear, all fields of a smear."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.errors import UsageError
-from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
-from leukolens.datasets.synthetic import strewing
+from leukolens.core.taxonomy import LEUKOCYTE_CLASSES, CellKind
+from leukolens.datasets.synthetic import background
 from leukolens.datasets.synthetic.cells import Patch, paint_cell
 from leukolens.datasets.synthetic.red_cells import RedCellHabit, draw_habit
 from leukolens.datasets.synthetic.render import Canvas, Optics, expose
@@ -35,22 +32,34 @@ _MIXED_PROPORTIONS: Mapping[str, float] = {
 
 @dataclass(frozen=True)
 class SyntheticCell:
-    """One cell of a field's truth: where its visible part lies in pixels (x1 and y1 just outside), and what it is.
+    """Ground truth of one cell of a field.
 
-    `kind` is one of `DETECTED_KINDS` (an erythroblast counts as a leukocyte); `label` is its class, None for red cells.
+    Attributes:
+        x0: Left edge of its visible part in pixels.
+        y0: Top edge.
+        x1: Right edge, just outside.
+        y1: Bottom edge, just outside.
+        kind: An erythroblast counts as a leukocyte.
+        label: Its class. None for red cells.
     """
 
     x0: int
     y0: int
     x1: int
     y1: int
-    kind: str
+    kind: CellKind
     label: str | None
 
 
 @dataclass(frozen=True)
 class SyntheticField:
-    """A field's image, `(height, width, 3)` uint8 RGB, every cell on it of which a tenth or more shows, and its scale."""
+    """A drawn field.
+
+    Attributes:
+        image: `(height, width, 3)` uint8 RGB.
+        cells: Every cell of which a tenth or more is visible.
+        pixel_size_um: Side of a pixel.
+    """
 
     image: NDArray[np.uint8]
     cells: tuple[SyntheticCell, ...]
@@ -59,7 +68,15 @@ class SyntheticField:
 
 @dataclass(frozen=True)
 class Slide:
-    """What the fields of one smear share: stain, microscope, the patient's red cells and how they stack, dirt (0..1)."""
+    """What the fields of one smear share.
+
+    Attributes:
+        stain: Its colours.
+        optics: Microscope and camera.
+        habit: How the patient's red cells look.
+        stacking: Chance that a red cell leans on another, 0..1.
+        dirt: How much dirt there is, 0..1.
+    """
 
     stain: Stain
     optics: Optics
@@ -69,7 +86,7 @@ class Slide:
 
 
 def draw_cell(label: str, rng: np.random.Generator, size_px: int = 224) -> NDArray[np.uint8]:
-    """One cell of a class near the middle of red cells: `(size_px, size_px, 3)` uint8 RGB, about 36 micrometres wide.
+    """One cell of a class among red cells, near the middle: `(size_px, size_px, 3)` uint8 RGB, about 36 micrometres wide.
 
     Raises:
         UsageError: `label` is not one of `CELL_CLASSES`.
@@ -79,18 +96,18 @@ def draw_cell(label: str, rng: np.random.Generator, size_px: int = 224) -> NDArr
     patch = paint_cell(label, px_per_um, rng)
     x, y = size_px / 2 + rng.normal(0, 0.015 * size_px, 2)
     taken = [(float(x), float(y), _reach(patch))]
-    for _ in strewing.strew_red_cells(canvas, draw_habit(rng), px_per_um, taken, rng):
+    for _ in background.scatter_red_cells(canvas, draw_habit(rng), px_per_um, taken, rng):
         pass
     if rng.random() < 0.35:
-        for _ in strewing.drop_platelets(canvas, px_per_um, taken, int(rng.integers(1, 3)), rng):
+        for _ in background.scatter_platelets(canvas, px_per_um, taken, int(rng.integers(1, 3)), rng):
             pass
-    strewing.drop_debris(canvas, px_per_um, int(rng.poisson(0.7)), rng)
+    background.scatter_debris(canvas, px_per_um, int(rng.poisson(0.7)), rng)
     canvas.cover(patch.density, patch.cover, x, y)
     return expose(canvas, draw_stain(rng), Optics(), rng)
 
 
 def draw_slide(rng: np.random.Generator) -> Slide:
-    """A smear's look: a creamy even one, a grey-green one with blue nuclei, or a dim one with coloured corners."""
+    """The look of a smear: even and cream, grey-green with blue nuclei, or dim with coloured corners."""
     look = rng.choice(["cream", "blue", "dim"], p=[0.45, 0.35, 0.2])
     habit, dirt = draw_habit(rng), float(rng.uniform(0, 1) ** 2)
     stacking = float(rng.choice([0.0, rng.uniform(0.2, 0.7)]))
@@ -115,18 +132,18 @@ def draw_field(
     leukocytes: Sequence[str] | None = None,
     slide: Slide | None = None,
 ) -> SyntheticField:
-    """A field of a smear with every cell's truth.
+    """A field of a smear with the ground truth of every cell.
 
     Args:
-        rng: every pixel comes from it.
-        width_px: width of the image.
-        height_px: height of the image.
-        pixel_size_um: how much of the slide one pixel shows.
-        leukocytes: classes of the nucleated cells to put on it, one word a cell; None draws one to four of a mixture.
-        slide: the smear's look; None draws one.
+        rng: Source of all chance.
+        width_px: Width of the image.
+        height_px: Height of the image.
+        pixel_size_um: Side of a pixel.
+        leukocytes: Classes of the nucleated cells to draw, one for each cell. None draws one to four.
+        slide: The look of the smear. None draws one.
 
     Raises:
-        UsageError: a word in `leukocytes` is no cell class, or the pixel size or a side is not positive.
+        UsageError: `leukocytes` names an unknown class, or the pixel size or a side is not positive.
     """
     if min(width_px, height_px) < 1 or not pixel_size_um > 0:
         raise UsageError(
@@ -148,7 +165,7 @@ def draw_smear(
     leukocytes_per_field: float = 2.0,
     pixel_size_um: float = 0.13,
 ) -> Iterator[SyntheticField]:
-    """Fields of one slide, one after another: leukocytes arrive at random (Poisson), their classes by `proportions`.
+    """Fields of one slide, one after another. The number of leukocytes is Poisson, their classes follow `proportions`.
 
     Raises:
         UsageError: `proportions` names a class without a nucleus, is negative somewhere or is 0 everywhere, or
@@ -177,7 +194,7 @@ def _reach(patch: Patch) -> float:
 
 
 class _FieldPainter:
-    """Puts cells on a field's canvas and keeps their truth."""
+    """Puts cells on the canvas of a field and keeps their ground truth."""
 
     def __init__(self, canvas: Canvas, px_per_um: float) -> None:
         self.canvas = canvas
@@ -190,30 +207,37 @@ class _FieldPainter:
         patches = [paint_cell(label, scale, rng) for label in leukocytes]
         places = self._find_room([_reach(patch) for patch in patches], rng)
         red_cells = 0
-        for cover, x, y in strewing.strew_red_cells(canvas, slide.habit, scale, places, rng, slide.stacking):
-            self._note(cover, x, y, "red_cell", None)
+        for cover, x, y in background.scatter_red_cells(canvas, slide.habit, scale, places, rng, slide.stacking):
+            self._note(cover, x, y, CellKind.RED_CELL, None)
             red_cells += 1
-        dirt = ((strewing.drop_stain_cloud, 1.5), (strewing.drop_bubble, 6.0), (strewing.drop_precipitate, 1.0))
+        dirt = (
+            (background.drop_stain_cloud, 1.5),
+            (background.drop_bubble, 6.0),
+            (background.scatter_precipitate, 1.0),
+        )
         for drop, often in dirt:
             for _ in range(int(rng.poisson(often * slide.dirt))):
                 drop(canvas, scale, rng)
-        strewing.drop_debris(canvas, scale, int(rng.poisson(1 + 6 * slide.dirt)), rng)
-        # stray platelets are smaller than those that a cell data set shows
+        background.scatter_debris(canvas, scale, int(rng.poisson(1 + 6 * slide.dirt)), rng)
+        # Platelets in fields are smaller than those that cell datasets show.
         smaller = _STRAY_PLATELET_SIZE * scale
-        for cover, x, y in strewing.drop_platelets(canvas, smaller, places, int(rng.poisson(1 + red_cells / 15)), rng):
-            self._note(cover, x, y, "platelet", "platelet")
+        for cover, x, y in background.scatter_platelets(
+            canvas, smaller, places, int(rng.poisson(1 + red_cells / 15)), rng
+        ):
+            self._note(cover, x, y, CellKind.PLATELET, "platelet")
         if rng.random() < 0.15:
-            for cover, x, y in strewing.drop_platelet_clump(canvas, smaller, places, rng):
-                self._note(cover, x, y, "platelet", "platelet")
+            for cover, x, y in background.drop_platelet_clump(canvas, smaller, places, rng):
+                self._note(cover, x, y, CellKind.PLATELET, "platelet")
         for label, patch, (x, y, _) in zip(leukocytes, patches, places, strict=True):
             canvas.cover(patch.density, patch.cover, x, y)
-            self._note(patch.cover, x, y, "platelet" if label == "platelet" else "leukocyte", label)
+            kind = CellKind.PLATELET if label == "platelet" else CellKind.LEUKOCYTE
+            self._note(patch.cover, x, y, kind, label)
 
-    def _find_room(self, reaches: list[float], rng: np.random.Generator) -> list[strewing.Disc]:
+    def _find_room(self, reaches: list[float], rng: np.random.Generator) -> list[background.Disc]:
         height, width = self.canvas.density.shape[:2]
-        places: list[strewing.Disc] = []
+        places: list[background.Disc] = []
         for reach in reaches:
-            # ever closer together, so that every cell asked for finds a place
+            # Allowed to lie closer with each try, so that every cell finds a place.
             for squeeze in np.linspace(1.1, 0.0, 60):
                 x, y = rng.uniform(0, width), rng.uniform(0, height)
                 if all(hypot(x - px, y - py) >= squeeze * (reach + taken) for px, py, taken in places):
@@ -221,7 +245,7 @@ class _FieldPainter:
             places.append((x, y, reach))
         return places
 
-    def _note(self, cover: Plane, x: float, y: float, kind: str, label: str | None) -> None:
+    def _note(self, cover: Plane, x: float, y: float, kind: CellKind, label: str | None) -> None:
         box, shown = self.canvas.visible_box(cover, x, y)
         if shown >= _SHOWN_SHARE:
             self.cells.append(SyntheticCell(*box, kind=kind, label=label))

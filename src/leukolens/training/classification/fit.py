@@ -23,8 +23,8 @@ from leukolens.core.files import read_rows, write_atomically, write_text
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder
 from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.sources.folder import read as read_folder
 from leukolens.datasets.splits import Split, write_split
 from leukolens.datasets.synthetic import write_cells
 from leukolens.models.catalogue import ModelSpec, find_model
@@ -244,7 +244,7 @@ def draw_synthetic(count: int, seed: int, classes: tuple[str, ...]) -> list[Reco
     folder = keep_path(f"synthetic-{count}-{seed}")
     if not (folder / "README.txt").is_file():
         write_cells(folder, count, seed)
-    return [record for record in read_folder(folder).records if record.label in classes]
+    return [record for record in read_class_folders(folder).records if record.label in classes]
 
 
 def _write_background(path: Path, background: np.ndarray[Any, Any]) -> None:

@@ -1,6 +1,6 @@
-"""What lies around the cells that matter: red cells, stray platelets and their clumps, dirt, stain and bubbles.
+"""What lies around the leukocytes: red cells, platelets and their clumps, dirt, stain and bubbles.
 
-Everything goes straight onto a canvas; what a truth needs is returned. `fields` calls it.
+Everything is drawn onto a canvas. Functions that draw cells give the cells' ground truth.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ from leukolens.datasets.synthetic.render import Canvas
 from leukolens.datasets.synthetic.shapes import Plane, blob_distance, draw_noise, fill, open_window, ramp
 
 Disc = tuple[float, float, float]
-"""Middle x, middle y and radius, in pixels: room that is taken."""
+"""Middle x, middle y and radius in pixels of a place that is taken."""
 
 
-def strew_red_cells(
+def scatter_red_cells(
     canvas: Canvas,
     habit: RedCellHabit,
     px_per_um: float,
@@ -26,7 +26,7 @@ def strew_red_cells(
     rng: np.random.Generator,
     stacking: float = 0.0,
 ) -> Iterator[tuple[Plane, float, float]]:
-    """Lays red cells over the frame beside what is taken; gives each one's cover and middle, as they are laid.
+    """Draws red cells clear of the taken places. Gives the cover and middle of each.
 
     `stacking` is the chance (below 1) that a cell leans on the one before it, as in rouleaux.
     """
@@ -59,10 +59,10 @@ def strew_red_cells(
         yield cover, x, y
 
 
-def drop_platelets(
+def scatter_platelets(
     canvas: Canvas, px_per_um: float, taken: Sequence[Disc], count: int, rng: np.random.Generator
 ) -> Iterator[tuple[Plane, float, float]]:
-    """Tries to lay `count` single platelets clear of what is taken; gives each one's cover and middle."""
+    """Tries to draw `count` single platelets clear of the taken places. Gives the cover and middle of each."""
     height, width = canvas.density.shape[:2]
     for _ in range(count):
         x, y = rng.uniform(0, width), rng.uniform(0, height)
@@ -75,7 +75,7 @@ def drop_platelets(
 def drop_platelet_clump(
     canvas: Canvas, px_per_um: float, taken: Sequence[Disc], rng: np.random.Generator
 ) -> Iterator[tuple[Plane, float, float]]:
-    """Lays three to seven platelets side by side if there is room; gives each one's cover and middle."""
+    """Draws three to seven platelets side by side if there is room. Gives the cover and middle of each."""
     height, width = canvas.density.shape[:2]
     x, y = rng.uniform(0, width), rng.uniform(0, height)
     if any(hypot(x - px, y - py) < reach + 8 * px_per_um for px, py, reach in taken):
@@ -88,16 +88,16 @@ def drop_platelet_clump(
         x, y = x + float(step * np.cos(angle)), y + float(step * np.sin(angle))
 
 
-def drop_debris(canvas: Canvas, px_per_um: float, count: int, rng: np.random.Generator) -> None:
-    """Dark specks of dirt, strewn evenly."""
+def scatter_debris(canvas: Canvas, px_per_um: float, count: int, rng: np.random.Generator) -> None:
+    """Draws dark specks of dirt."""
     height, width = canvas.density.shape[:2]
     for _ in range(count):
         speck = _speck(px_per_um, rng)
         canvas.absorb(speck, rng.uniform(0, width), rng.uniform(0, height))
 
 
-def drop_precipitate(canvas: Canvas, px_per_um: float, rng: np.random.Generator) -> None:
-    """A crowd of fine specks of fallen-out stain in one place."""
+def scatter_precipitate(canvas: Canvas, px_per_um: float, rng: np.random.Generator) -> None:
+    """Draws a crowd of fine specks of stain precipitate."""
     height, width = canvas.density.shape[:2]
     x, y, spread = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(2, 7) * px_per_um
     for _ in range(int(rng.integers(8, 40))):
@@ -105,7 +105,7 @@ def drop_precipitate(canvas: Canvas, px_per_um: float, rng: np.random.Generator)
 
 
 def drop_stain_cloud(canvas: Canvas, px_per_um: float, rng: np.random.Generator) -> None:
-    """A pale bluish cloud out of focus, as old platelets and dried stain leave."""
+    """Draws a pale bluish cloud, as old platelets and dried stain leave."""
     height, width = canvas.density.shape[:2]
     radius = rng.uniform(0.8, 2.5)
     window = open_window(2.2 * radius, px_per_um)
@@ -116,7 +116,7 @@ def drop_stain_cloud(canvas: Canvas, px_per_um: float, rng: np.random.Generator)
 
 
 def drop_bubble(canvas: Canvas, px_per_um: float, rng: np.random.Generator) -> None:
-    """A refractile droplet: a bright dot in a dark ring, as water leaves on a drying smear."""
+    """Draws a bright dot in a dark ring, as water leaves on a drying smear."""
     height, width = canvas.density.shape[:2]
     radius = rng.uniform(0.25, 0.8)
     window = open_window(2 * radius + 0.4, px_per_um)

@@ -1,4 +1,4 @@
-"""Any tree of class folders: `.../neutrophil/x.jpg`; an outer TRAIN, VAL or TEST folder gives the provided split."""
+"""Class folders: `.../neutrophil/x.jpg`. A TRAIN, VAL or TEST folder above gives the provided split."""
 
 from pathlib import Path, PurePosixPath
 
@@ -18,11 +18,11 @@ _PARTS = {
 }
 
 
-def read(root: Path) -> Manifest:
-    """Reads a tree of class folders; pictures in folders whose name we do not know are listed as refused.
+def read_class_folders(root: Path) -> Manifest:
+    """Reads class folders. Images in folders whose name is no known cell type are listed as refused.
 
     Raises:
-        DataError: the folder or zip cannot be read or holds nothing.
+        DataError: the folder or zip cannot be read or holds no file.
     """
     tree = open_tree(root)
     images = tree.images()
@@ -31,7 +31,7 @@ def read(root: Path) -> Manifest:
     for path in images:
         found = _name_folder(path)
         if found is None:
-            refused.append(Refusal(str(path), "no folder above it has the name of a cell type that we know"))
+            refused.append(Refusal(str(path), "no folder above it is named after a known cell type"))
             continue
         word, name = found
         part = provided_part(path)
@@ -42,7 +42,7 @@ def read(root: Path) -> Manifest:
 
 
 def _name_folder(path: PurePosixPath) -> tuple[str, CellName] | None:
-    """The nearest folder above a picture that names a cell type, and the type."""
+    """The name of the nearest folder above an image that names a cell type, and the type."""
     for word in reversed(path.parts[:-1]):
         name = match_class(word)
         if name is not None:
@@ -51,5 +51,5 @@ def _name_folder(path: PurePosixPath) -> tuple[str, CellName] | None:
 
 
 def provided_part(path: PurePosixPath) -> str:
-    """The provided split that a path's folders name, or nothing."""
+    """The part of the provided split that a folder above names, or nothing."""
     return next((_PARTS[part.lower()] for part in path.parts[:-1] if part.lower() in _PARTS), "")
