@@ -33,9 +33,9 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     from leukolens.core.predictions import read_predictions
     from leukolens.datasets.manifest import find_pictures
     from leukolens.datasets.registry import open_dataset
-    from leukolens.explore.gate import find_doubtful
-    from leukolens.explore.report import build_gate, write_exploration
-    from leukolens.explore.scan import scan
+    from leukolens.exploration.gate import find_doubtful
+    from leukolens.exploration.report import build_gate, write_exploration
+    from leukolens.exploration.scan import scan
     from leukolens.inference.detector import load_detector
 
     require_absent(out, force)

@@ -11,8 +11,8 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from leukolens.datasets.manifest import Record
-from leukolens.explore.scan import Scan, scan
-from leukolens.explore.tables import (
+from leukolens.exploration.scan import Scan, scan
+from leukolens.exploration.tables import (
     choose_thresholds,
     compare_brightness,
     compare_moments,

@@ -15,9 +15,9 @@ from leukolens.core.files import write_rows, write_text
 from leukolens.core.intervals import Interval, wilson_interval
 from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
-from leukolens.explore import figures
-from leukolens.explore.figures import show_class
-from leukolens.explore.gate import (
+from leukolens.exploration import figures
+from leukolens.exploration.figures import show_class
+from leukolens.exploration.gate import (
     COUNTS_FROM,
     NONE,
     ONE,
@@ -34,8 +34,8 @@ from leukolens.explore.gate import (
     match_predictions,
     score_gate,
 )
-from leukolens.explore.scan import CHANNELS, EXAMPLES_PER_CLASS, UNLABELLED, Example, Scan
-from leukolens.explore.tables import (
+from leukolens.exploration.scan import CHANNELS, EXAMPLES_PER_CLASS, UNLABELLED, Example, Scan
+from leukolens.exploration.tables import (
     Anova,
     ClassCount,
     choose_thresholds,

@@ -10,7 +10,7 @@ import pytest
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, Prediction
-from leukolens.explore.gate import (
+from leukolens.exploration.gate import (
     NONE,
     ONE,
     SEVERAL,
@@ -24,7 +24,7 @@ from leukolens.explore.gate import (
     match_predictions,
     score_gate,
 )
-from leukolens.explore.scan import Measured
+from leukolens.exploration.scan import Measured
 from leukolens.inference.detector import load_detector
 
 BLANK = Measured("", "monocyte", "g", 9, 9, (1.0,) * 4, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), False)

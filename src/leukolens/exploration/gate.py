@@ -20,7 +20,7 @@ from leukolens.core.intervals import Interval, wilson_interval
 from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellStatus
-from leukolens.explore.scan import Measured
+from leukolens.exploration.scan import Measured
 from leukolens.inference.detector import Detector, DetectorBundle
 from leukolens.inference.subject import find_subject
 

@@ -8,9 +8,9 @@ from PIL import Image
 from scipy import ndimage
 
 from leukolens.core.pixels import Pixels
-from leukolens.explore.gate import Clusters
-from leukolens.explore.scan import CHANNELS, EXAMPLES_PER_CLASS, Example, Scan
-from leukolens.explore.tables import ClassCount, sum_counts
+from leukolens.exploration.gate import Clusters
+from leukolens.exploration.scan import CHANNELS, EXAMPLES_PER_CLASS, Example, Scan
+from leukolens.exploration.tables import ClassCount, sum_counts
 from leukolens.quality.stain import find_stained
 from leukolens.reporting.charts import draw_counts, draw_grid, draw_lines, draw_points
 from leukolens.reporting.page import Picture

@@ -13,7 +13,7 @@ from scipy import stats
 from skimage.filters import threshold_multiotsu, threshold_otsu
 
 from leukolens.datasets.manifest import UNMAPPED
-from leukolens.explore.scan import CHANNELS, UNLABELLED, Measured, Scan
+from leukolens.exploration.scan import CHANNELS, UNLABELLED, Measured, Scan
 
 THRESHOLDS = (200, 180, 150)
 """Read off a histogram by a student project: below 200 lies what is no empty space, below 180 all cells, below 150 the cell looked for."""

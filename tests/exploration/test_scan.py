@@ -9,7 +9,7 @@ from PIL import Image
 from leukolens.core.errors import DataError
 from leukolens.core.results import Box
 from leukolens.datasets.manifest import Record
-from leukolens.explore.scan import UNLABELLED, scan
+from leukolens.exploration.scan import UNLABELLED, scan
 
 GROUND, DYE, RED_CELL = (230, 220, 215), (110, 80, 190), (215, 160, 150)
 
