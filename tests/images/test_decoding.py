@@ -73,6 +73,61 @@ def test_16_bit_grey_is_scaled_to_8(kind: str) -> None:
     assert decoded.pixels.shape == (2, 3, 3)
 
 
+def write_tiff(values: np.ndarray, planar: bool = False, photometric: int = 1) -> bytes:
+    """A little-endian, uncompressed TIFF of one strip a plane, `(h, w)` or `(planes, h, w)` of 8 or 16 bits (TIFF 6.0)."""
+    planes = np.atleast_3d(values.T).T if values.ndim == 2 else values
+    count, height, width = planes.shape
+    bits, size = planes.dtype.itemsize * 8, planes[0].nbytes
+    entries = [(256, 3, width), (257, 3, height), (258, 3, [bits] * count), (259, 3, 1), (262, 3, photometric)]
+    entries += [
+        (273, 4, [0] * count),
+        (277, 3, count),
+        (278, 3, height),
+        (279, 4, [size] * count),
+        (284, 3, 1 + planar),
+    ]
+    start = 8 + 2 + 12 * len(entries) + 4
+    strips = start + 3 * 2 * 4 * count
+    table, extra = b"", b""
+    for tag, kind, value in entries:
+        if tag == 273:
+            value = [strips + index * size for index in range(count)]
+        numbers = value if isinstance(value, list) else [value]
+        packed = struct.pack(f"<{len(numbers)}{'H' if kind == 3 else 'I'}", *numbers)
+        if len(packed) > 4:
+            packed, extra = struct.pack("<I", start + len(extra)), extra + packed
+        table += struct.pack("<HHI", tag, kind, len(numbers)) + packed.ljust(4, b"\0")
+    head = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(entries)) + table + b"\0" * 4
+    return (head + extra).ljust(strips, b"\0") + planes.tobytes()
+
+
+def test_planes_of_16_bits_are_refused_and_not_shown_as_stripes(picture: Draw) -> None:
+    # Pillow 13.0.0 reads them as stripes without a word: findings/pillow-planar-16-bit-tiff.sh. The right picture is known.
+    planes = picture(4).transpose(2, 0, 1)
+    assert np.array_equal(decode_image(write_tiff(planes, planar=True, photometric=2)).pixels, picture(4))
+    with pytest.raises(InputRefused, match=r"separate planes.*interleaved"):
+        decode_image(write_tiff(planes.astype(np.uint16) * 257, planar=True, photometric=2))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_grey_whose_zero_is_white_is_no_negative(kind: type) -> None:
+    # Pillow 13.0.0 turns 8 bits round and leaves 16 bits: findings/pillow-inverted-16-bit-grey.sh.
+    values = np.array([[0, 64], [128, 255]]).astype(kind) * kind(np.iinfo(kind).max // 255)
+    decoded = decode_image(write_tiff(values, photometric=0)).pixels[:, :, 1]
+    assert decoded.tolist() == [[255, 191], [127, 0]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP"])
+def test_the_size_told_beforehand_is_that_of_the_decoded_picture(kind: str, orientation: int) -> None:
+    # Pillow 13.0.0 gives a TIFF's size already turned, that of other formats not: findings/pillow-tiff-turned-size.sh.
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(Image.new("RGB", (100, 40)), kind, exif=exif)
+    expected = (100, 40) if orientation < 5 else (40, 100)
+    assert measure_image(data) == decode_image(data).pixels.shape[1::-1] == expected
+
+
 def test_8_bit_numbers_in_a_16_bit_file_are_not_black() -> None:
     values = np.array([[0, 100], [200, 250]], np.uint16)
     decoded = decode_image(encode(Image.fromarray(values), "TIFF"))

@@ -29,6 +29,9 @@ LARGEST_FILE_BYTES = 1 << 30
 _ZIP_REFERENCE = re.compile(r"(.*?\.zip)::(.*)", re.IGNORECASE | re.DOTALL)
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
+_BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC, _PLANAR_CONFIGURATION = 258, 259, 262, 284
+"""Tags of TIFF 6.0."""
+_UNCOMPRESSED, _WHITE_IS_ZERO, _SEPARATE_PLANES = 1, 0, 2
 
 
 def _open_heif(stream: io.BytesIO) -> ImageFile:
@@ -140,7 +143,9 @@ def measure_image(data: bytes) -> tuple[int, int]:
     try:
         with _open_picture(data) as image:
             width, height = image.size
-            sideways = image.getexif().get(_ORIENTATION) in _SIDEWAYS
+            # Pillow gives the size of a TIFF already turned, that of other formats not (findings/pillow-tiff-turned-size.sh).
+            turned = not isinstance(image, TiffImageFile)
+            sideways = turned and image.getexif().get(_ORIENTATION) in _SIDEWAYS
     except InputRefused:
         raise
     except Exception as error:  # as in decode_image.
@@ -157,7 +162,19 @@ def _open_picture(data: bytes) -> ImageFile:
     if width * height > LARGEST_PIXELS:
         limit = LARGEST_PIXELS // 1_000_000
         raise InputRefused(f"has {width} x {height} pixels, more than {limit} megapixels. Cut it into fields.")
+    if isinstance(image, TiffImageFile) and _is_misread(image):
+        raise InputRefused(
+            "is a TIFF with uncompressed 16-bit colours in separate planes, which our decoder (Pillow) shows as stripes. "
+            "Save it with interleaved colours, compressed, or with 8 bits a colour."
+        )
     return image
+
+
+def _is_misread(image: TiffImageFile) -> bool:
+    """Whether Pillow would mix up the planes of a TIFF in silence (findings/pillow-planar-16-bit-tiff.sh)."""
+    tags = image.tag_v2
+    wide = max(np.atleast_1d(tags.get(_BITS_PER_SAMPLE, 1))) > 8
+    return tags.get(_PLANAR_CONFIGURATION) == _SEPARATE_PLANES and wide and tags.get(_COMPRESSION, 1) == _UNCOMPRESSED
 
 
 def _turn_upright(image: Image.Image, notes: list[str]) -> Image.Image:
@@ -179,6 +196,10 @@ def _convert_to_rgb(image: Image.Image, notes: list[str]) -> Pixels:
 
 def _scale_grey(image: Image.Image, notes: list[str]) -> Pixels:
     values = np.nan_to_num(np.asarray(image).astype(np.float32), posinf=0, neginf=0)
+    inverted = isinstance(image, TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    if inverted and image.mode.startswith("I;16"):
+        # Pillow turns 8-bit grey of this kind round, 16-bit grey not (findings/pillow-inverted-16-bit-grey.sh).
+        values = 65535 - values
     highest = float(values.max(initial=0))
     if image.mode != "F" and highest > 255:
         top = 65535.0
