@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from leukolens.core.pixels import normalise_batch, prepare_image
+from leukolens.core.tasks import Task
 from leukolens.datasets.synthetic import write_cells
 from leukolens.datasets.tree import open_tree
 from leukolens.images.decoding import read_image
-from leukolens.inference.classifier import load_bundle
+from leukolens.inference.bundles import load_bundle
 from leukolens.inference.classify import classify_images
-from leukolens.inference.detector import load_detector
 from leukolens.inference.session import Session
 
 BARE_BATCH = 32
@@ -46,7 +46,7 @@ def per_second(count: int, work: object) -> float:
 
 
 def measure_speed(images: list[str]) -> None:
-    bundle, detector = load_bundle(), load_detector()
+    bundle, detector = load_bundle(), load_bundle(task=Task.DETECTION)
     preparation = bundle.card.preparation
     decoded = [read_image(image).pixels for image in images]
     arrays = np.stack([prepare_image(pixels, preparation) for pixels in decoded])
@@ -97,9 +97,9 @@ def measure_start(image: str) -> None:
 
 def measure_memory(images: list[str], counts: tuple[int, int]) -> None:
     code = (
-        "import resource, sys\nfrom leukolens.inference.classify import classify_images\nfrom leukolens.inference.classifier import load_bundle\n"
-        "from leukolens.inference.detector import load_detector\n"
-        "images = open(sys.argv[1]).read().splitlines()\nfor _ in classify_images(images, load_bundle(), load_detector()):\n    pass\n"
+        "import resource, sys\nfrom leukolens.inference.classify import classify_images\nfrom leukolens.inference.bundles import load_bundle\n"
+        "from leukolens.core.tasks import Task\n"
+        "images = open(sys.argv[1]).read().splitlines()\nfor _ in classify_images(images, load_bundle(), load_bundle(task=Task.DETECTION)):\n    pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
     peaks = []

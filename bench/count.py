@@ -17,10 +17,12 @@ import numpy as np
 from PIL import Image
 
 from leukolens.core.pixels import Pixels, normalise_colours
+from leukolens.core.tasks import Task
 from leukolens.datasets.synthetic import draw_field
 from leukolens.images.decoding import DecodedImage, read_image
-from leukolens.inference.classifier import Classifier, load_bundle
-from leukolens.inference.detector import Detector, load_detector
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classifier import Classifier
+from leukolens.inference.detector import Detector
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.smear.count import count_field
 
@@ -47,7 +49,7 @@ def median_ms(work: Callable[[], object], times: int) -> float:
 
 
 def measure_speed(name: str, pixels: Pixels, times: int) -> None:
-    bundle = load_detector()
+    bundle = load_bundle(task=Task.DETECTION)
     finder, namer = Detector(bundle), Classifier(load_bundle())
     session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, None)
     field = count_field(name, DecodedImage(pixels), finder, namer, None)

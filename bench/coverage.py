@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from statsmodels.stats.proportion import multinomial_proportions_confint
 
 import leukolens
-from leukolens.core.card import read_card
+from leukolens.core.card import ClassifierCard, DetectorCard, read_card
 from leukolens.core.confusion import Confusion, count_confusion
 from leukolens.core.intervals import Interval, mean_interval, poisson_interval, wilson_interval
 from leukolens.core.results import Box
+from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
 from leukolens.datasets.synthetic import SyntheticCell, draw_smear
-from leukolens.inference.classifier import Bundle, load_bundle
-from leukolens.inference.detector import DetectorBundle, load_detector
+from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.correction import correct_shares, find_strangeness
 from leukolens.smear.count import count
@@ -266,7 +266,7 @@ def show_end_to_end(smears: int) -> None:
     smears, as a laboratory's own validation would tell them (`its own`). Nothing measured on drawn cells says how well anything works on blood.
     """
     shipped = load_bundle()
-    detector = load_detector()
+    detector = load_bundle(task=Task.DETECTION)
     site = _validate_on_site(shipped, detector)
     ways = {
         "card": (shipped.card.confusion, True),
@@ -306,7 +306,7 @@ def _holds(interval: Interval, truth: float) -> bool:
     return interval.low <= truth <= interval.high
 
 
-def _validate_on_site(bundle: Bundle, detector: DetectorBundle) -> Confusion:
+def _validate_on_site(bundle: Bundle[ClassifierCard], detector: Bundle[DetectorCard]) -> Confusion:
     """How the bundle errs on drawn cells, about 300 of each nucleated class.
 
     The row of platelets, of which hardly any is taken for a leukocyte, stays as it is.

@@ -12,7 +12,7 @@ from leukolens.core.pixels import Pixels
 from leukolens.core.results import Advice, Box, CellStatus, FieldCell, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.datasets.synthetic import SyntheticField, draw_field, draw_slide
-from leukolens.inference.classifier import load_bundle
+from leukolens.inference.bundles import load_bundle
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.ranges import read_ranges
 from leukolens.smear.records import FieldResult

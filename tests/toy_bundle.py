@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from leukolens.core.card import Card, write_card
+from leukolens.core.card import ClassifierCard, write_card
 from leukolens.core.files import hash_file
 from leukolens.core.pixels import Preparation
 
@@ -55,5 +55,5 @@ def make_bundle(folder: Path, model: onnx.ModelProto | None = None, **changes: o
         "accept_threshold": 0.9,
         "files": {"model.onnx": hash_file(folder / "model.onnx")},
     }
-    write_card(folder, Card(**(fields | changes)))  # type: ignore[arg-type]
+    write_card(folder, ClassifierCard(**(fields | changes)))  # type: ignore[arg-type]
     return folder

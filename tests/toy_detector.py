@@ -13,7 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image, ImageDraw
 
-from leukolens.core.detector_card import DetectorCard, write_detector_card
+from leukolens.core.card import DetectorCard
+from leukolens.core.card import write_card as write_any_card
 from leukolens.core.files import hash_file
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box
@@ -95,7 +96,7 @@ def write_card(folder: Path, **changes: object) -> Path:
         "nms_iou": 0.5,
         "files": {"model.onnx": hash_file(folder / "model.onnx")},
     }
-    write_detector_card(folder, DetectorCard(**(fields | changes)))  # type: ignore[arg-type]
+    write_any_card(folder, DetectorCard(**(fields | changes)))  # type: ignore[arg-type]
     return folder
 
 

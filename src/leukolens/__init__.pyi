@@ -14,6 +14,7 @@ from leukolens.core.results import CellStatus as CellStatus
 from leukolens.core.results import Detection as Detection
 from leukolens.core.results import Prediction as Prediction
 from leukolens.core.results import Refusal as Refusal
+from leukolens.core.tasks import Task as Task
 from leukolens.core.taxonomy import CELL_CLASSES as CELL_CLASSES
 from leukolens.core.taxonomy import CellKind as CellKind
 from leukolens.datasets.manifest import Manifest as Manifest
@@ -21,10 +22,10 @@ from leukolens.datasets.registry import add_dataset as add_dataset
 from leukolens.datasets.registry import open_dataset as open_dataset
 from leukolens.datasets.splits import Split as Split
 from leukolens.datasets.splits import make_split as make_split
-from leukolens.inference.classifier import Bundle as Bundle
-from leukolens.inference.classifier import load_bundle as load_bundle
+from leukolens.inference.bundles import Bundle as Bundle
+from leukolens.inference.bundles import list_bundles as list_bundles
+from leukolens.inference.bundles import load_bundle as load_bundle
 from leukolens.inference.classify import classify as classify
-from leukolens.inference.detector import load_detector as load_detector
 from leukolens.smear.cells import SmearCells as SmearCells
 from leukolens.smear.count import count as count
 from leukolens.smear.ranges import read_ranges as read_ranges

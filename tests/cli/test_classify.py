@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leukolens.core.card import ClassifierValidation
 from leukolens.core.confusion import count_confusion
 from leukolens.core.files import read_rows
 
@@ -93,7 +94,12 @@ def test_a_bundle_that_lies_is_exit_code_3_and_wrong_words_2(toy: Any, pictures:
 
 def test_cells_named_with_more_hesitation_than_on_validation_are_said_to_be_unlike(toy: Any, tmp_path: Path) -> None:
     confusion = count_confusion(toy.CLASSES, toy.CLASSES * 100, toy.CLASSES * 100, [True] * 100 * len(toy.CLASSES))
-    bundle = toy.make_bundle(tmp_path / "sure", validation={"confusion": confusion.to_fields()})
+    bundle = toy.make_bundle(
+        tmp_path / "sure",
+        validation=ClassifierValidation(
+            n=1, accuracy=1.0, balanced_accuracy=1.0, coverage=1.0, confusion=confusion.to_table()
+        ),
+    )
     for name, colour in (("clear", (250, 0, 0)), ("grey", (250, 240, 240))):
         (tmp_path / name).mkdir()
         picture = Image.new("RGB", (40, 40))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from leukolens.core.results import Box
+from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.sources import read_source
 from leukolens.datasets.splits import read_split
@@ -13,9 +14,10 @@ from leukolens.datasets.synthetic import draw_field
 from leukolens.datasets.synthetic.smudges import measure_dye, smear_leukocyte
 from leukolens.evaluation.detection.matching import boxes_of_kind, detections_of_kind, match_cells
 from leukolens.images.decoding import DecodedImage, read_image
-from leukolens.inference.classifier import Classifier, load_bundle
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classifier import Classifier
 from leukolens.inference.classify import predict_records
-from leukolens.inference.detector import Detector, load_detector
+from leukolens.inference.detector import Detector
 from leukolens.smear.count import count_field
 
 
@@ -29,9 +31,9 @@ def test_the_shipped_bundle_is_what_its_card_says(pbc: Manifest) -> None:
     bundle = load_bundle("pbc")
     assert sum(path.stat().st_size for path in bundle.folder.iterdir()) < 15_000_000
     split = read_split(bundle.folder / "split.json")
-    assert split.hash == bundle.card.training["split_hash"] and not split.leaky
+    assert split.hash == bundle.card.training.split_hash and not split.leaky
     chosen = split.parts["test"][::17]
-    predictions, refused = predict_records(pbc.select(chosen).records, bundle, load_detector())
+    predictions, refused = predict_records(pbc.select(chosen).records, bundle, load_bundle(task=Task.DETECTION))
     right = sum(call.label == truth for call, truth in zip(predictions.items, predictions.truths, strict=True))
     # 201 cells at an accuracy of .985 or more: under 190 right would happen less than once in a million tries.
     assert not refused and len(chosen) == 201 and right >= 190
@@ -39,7 +41,7 @@ def test_the_shipped_bundle_is_what_its_card_says(pbc: Manifest) -> None:
 
 def test_the_shipped_bundles_set_drawn_smudge_cells_apart() -> None:
     """Neither bundle has learned from a smudge in a synthetic field."""
-    finder, namer = Detector(load_detector()), Classifier(load_bundle())
+    finder, namer = Detector(load_bundle(task=Task.DETECTION)), Classifier(load_bundle())
     whole: list[str] = []
     smudged: list[str] = []
     for number in range(12):
@@ -68,11 +70,11 @@ def test_the_shipped_bundles_set_drawn_smudge_cells_apart() -> None:
 
 @pytest.mark.real
 def test_the_shipped_finder_finds_what_people_boxed(real_data: Path) -> None:
-    bundle = load_detector()
+    bundle = load_bundle(task=Task.DETECTION)
     assert sum(path.stat().st_size for path in bundle.folder.iterdir()) < 15_000_000
     fields = read_source("bccd", real_data / "bccd.zip")
     split = read_split(bundle.folder / "split.json")
-    assert split.hash == bundle.card.training["split_hash"] and not split.leaky
+    assert split.hash == bundle.card.training.split_hash and not split.leaky
     finder = Detector(bundle)
     boxed = found = extra = 0
     for record in fields.select(split.parts["test"][::6]).records:

@@ -10,6 +10,7 @@ import pytest
 from leukolens.core.errors import DataError
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, Prediction
+from leukolens.core.tasks import Task
 from leukolens.exploration.gate import (
     NONE,
     ONE,
@@ -25,7 +26,7 @@ from leukolens.exploration.gate import (
     score_gate,
 )
 from leukolens.exploration.scan import Measured
-from leukolens.inference.detector import load_detector
+from leukolens.inference.bundles import load_bundle
 
 BLANK = Measured("", "monocyte", "g", 9, 9, (1.0,) * 4, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), False)
 
@@ -110,7 +111,7 @@ def test_the_finder_stops_pictures_of_none_and_of_several(toy_detector: Path, to
     rows = rows_of(*[(0.1,)] * 5)
     judged = match_predictions(predictions_of(["monocyte"] * 5, [0.9] * 5), rows)
     asked = Judged(judged.row[:4], judged.wrong[:4], judged.probability[:4], judged.accepted[:4], judged.called[:4])
-    stops = find_doubtful(rows, asked, pictures.get, load_detector(toy_detector))
+    stops = find_doubtful(rows, asked, pictures.get, load_bundle(toy_detector, Task.DETECTION))
     assert stops.tolist() == [False, True, True, True, False]  # the last was not asked
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from leukolens.core.errors import BundleError
 from leukolens.core.files import hash_file
 from leukolens.core.pixels import Preparation
-from leukolens.inference.classifier import Classifier, load_bundle
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classifier import Classifier
 
 
 def test_colours_are_named_and_temperature_softens(toy: Any, tmp_path: Path) -> None:
@@ -75,7 +76,16 @@ def test_hostile_model_bytes_only_raise_bundle_errors(
     whole = model.read_bytes()
     model.write_bytes(whole[: len(whole) // 2] + raw + whole[len(whole) // 2 + len(raw) :] if spliced else raw)
     toy.write_card(
-        folder, toy.Card("b", "toy", toy.CLASSES, Preparation(32, 32), 1.0, 0.9, files={"model.onnx": hash_file(model)})
+        folder,
+        toy.ClassifierCard(
+            name="b",
+            architecture="toy",
+            classes=toy.CLASSES,
+            preparation=Preparation(32, 32),
+            temperature=1.0,
+            accept_threshold=0.9,
+            files={"model.onnx": hash_file(model)},
+        ),
     )
     try:
         Classifier(load_bundle(folder)).classify_batch(np.zeros((1, 32, 32, 3), np.uint8))

@@ -12,7 +12,7 @@ from leukolens.core.results import Advice, Box, Prediction
 from leukolens.datasets.manifest import Record
 from leukolens.inference import classify as room
 from leukolens.inference import look
-from leukolens.inference.classifier import load_bundle
+from leukolens.inference.bundles import load_bundle
 from leukolens.inference.classify import BATCH_SIZE, classify, classify_images, find_images, predict_records
 
 COLOURS = {"eosinophil": 0, "lymphocyte": 1, "basophil": 2}

@@ -12,9 +12,10 @@ from leukolens.core.detections import Detections
 from leukolens.core.errors import BundleError, InputRefused, UsageError
 from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.results import Box
-from leukolens.inference.classifier import bundle_names, load_bundle
+from leukolens.core.tasks import Task
+from leukolens.inference.bundles import list_bundles, load_bundle
 from leukolens.inference.decoding import Finds
-from leukolens.inference.detector import Detector, detector_names, load_detector
+from leukolens.inference.detector import Detector
 
 
 def corners(boxes: list[Box]) -> np.ndarray:
@@ -35,7 +36,7 @@ def assert_found(detections: Detections, boxes: list[Box], least_overlap: float 
 def test_cells_are_found_at_any_scale_and_the_scale_is_told(toy_finder: Any, toy_detector: Path, diameter: int) -> None:
     boxes = toy_finder.strew_discs((8 * diameter, 10 * diameter), 2 * diameter, diameter)
     field = toy_finder.draw_discs((8 * diameter, 10 * diameter), boxes)
-    detector = Detector(load_detector(toy_detector), threads=1)
+    detector = Detector(load_bundle(toy_detector, Task.DETECTION), threads=1)
     found = detector.find_cells(field)
     assert_found(found, boxes)
     scores = [detection.score for detection in found]
@@ -51,7 +52,7 @@ def test_cells_are_found_at_any_scale_and_the_scale_is_told(toy_finder: Any, toy
 def test_a_field_of_many_tiles_gives_each_cell_once(toy_finder: Any, toy_detector: Path) -> None:
     # At the detector's own scale, so that several tiles are needed, with cells on all their borders.
     boxes = toy_finder.strew_discs((1300, 1700), 84, 48, seed=3)
-    detector = Detector(load_detector(toy_detector), threads=1)
+    detector = Detector(load_bundle(toy_detector, Task.DETECTION), threads=1)
     found = detector.find_cells(toy_finder.draw_discs((1300, 1700), boxes), 7.5 / 48)
     assert_found(found, boxes)
 
@@ -59,7 +60,7 @@ def test_a_field_of_many_tiles_gives_each_cell_once(toy_finder: Any, toy_detecto
 def test_a_cell_cut_by_the_border_stays_inside_the_field(toy_finder: Any, toy_detector: Path) -> None:
     boxes = [Box(76, 70, 124, 118, "red_cell"), Box(182, 20, 230, 68, "red_cell")]
     field = toy_finder.draw_discs((150, 200), boxes)
-    found = Detector(load_detector(toy_detector), threads=1).find_cells(field, 7.5 / 48)
+    found = Detector(load_bundle(toy_detector, Task.DETECTION), threads=1).find_cells(field, 7.5 / 48)
     assert len(found) == 2
     assert (corners([cell.box for cell in found]).max(axis=0) <= (200, 150, 200, 150)).all()
     assert max(cell.box.x1 for cell in found) > 195
@@ -70,7 +71,7 @@ def test_only_what_counts_is_told_unless_more_is_asked_for(toy_finder: Any, tmp_
     field = toy_finder.draw_discs((150, 260), boxes)
     thresholds = {"leukocyte": 0.5, "red_cell": 0.995, "platelet": 0.5}
     folder = toy_finder.make_bundle(tmp_path / "strict", score_thresholds=thresholds)
-    detector = Detector(load_detector(folder), threads=1)
+    detector = Detector(load_bundle(folder, Task.DETECTION), threads=1)
     assert_found(detector.find_cells(field, 7.5 / 48), boxes[:1])
     assert_found(detector.find_cells(field, 7.5 / 48, least_score=0.1), boxes)
 
@@ -79,7 +80,7 @@ def test_boxes_of_a_kind_are_as_wide_as_the_card_says_about_the_same_middle(toy_
     boxes = [Box(40, 40, 88, 88, "red_cell"), Box(160, 50, 180, 70, "platelet")]
     field = toy_finder.draw_discs((150, 260), boxes)
     plain, narrow = (
-        Detector(load_detector(toy_finder.make_bundle(tmp_path / name, box_scales=scales)), threads=1)
+        Detector(load_bundle(toy_finder.make_bundle(tmp_path / name, box_scales=scales), Task.DETECTION), threads=1)
         for name, scales in (("plain", {}), ("narrow", {"platelet": 0.5}))
     )
     before, after = (
@@ -100,7 +101,7 @@ def test_a_cell_cut_by_the_border_counts_from_a_lower_score_where_the_card_says_
     def scores(name: str, least: float, gains: dict[str, float]) -> list[float]:
         thresholds = {"leukocyte": least, "red_cell": 0.99, "platelet": 0.99}
         folder = toy_finder.make_bundle(tmp_path / name, score_thresholds=thresholds, cut_gains=gains)
-        found = Detector(load_detector(folder), threads=1).find_cells(field, 7.5 / 48)
+        found = Detector(load_bundle(folder, Task.DETECTION), threads=1).find_cells(field, 7.5 / 48)
         return [cell.score for cell in sorted(found, key=lambda cell: cell.box.x0)]
 
     cut, whole = scores("plain", 0.01, {})
@@ -112,7 +113,9 @@ def test_a_cell_cut_by_the_border_counts_from_a_lower_score_where_the_card_says_
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (200, 300)])
 def test_an_empty_field_has_no_cells_and_no_scale(toy_detector: Path, size: tuple[int, int]) -> None:
-    found = Detector(load_detector(toy_detector), threads=1).find_cells(np.full((*size, 3), 255, np.uint8))
+    found = Detector(load_bundle(toy_detector, Task.DETECTION), threads=1).find_cells(
+        np.full((*size, 3), 255, np.uint8)
+    )
     assert (len(found), found.red_cell_px, found.pixel_size_um, found.scale_origin) == (0, None, None, "unknown")
 
 
@@ -121,13 +124,13 @@ def test_a_field_without_red_cells_is_searched_but_its_scale_is_not_made_up(
 ) -> None:
     boxes = [Box(60, 60, 120, 120, "leukocyte")]
     field = toy_finder.draw_discs((180, 180), boxes)
-    found = Detector(load_detector(toy_detector), threads=1).find_cells(field)
+    found = Detector(load_bundle(toy_detector, Task.DETECTION), threads=1).find_cells(field)
     assert_found(found, boxes)
     assert (found.red_cell_px, found.scale_origin) == (None, "unknown")
 
 
 def test_what_is_no_field_or_no_pixel_size_is_refused(toy_detector: Path) -> None:
-    detector = Detector(load_detector(toy_detector), threads=1)
+    detector = Detector(load_bundle(toy_detector, Task.DETECTION), threads=1)
     field = np.full((64, 64, 3), 255, np.uint8)
     for wrong in (field[..., 0], field.astype(np.float32), field[:0]):
         with pytest.raises(InputRefused, match="uint8"):
@@ -149,30 +152,32 @@ def test_a_card_that_lies_about_its_model_is_found_out(
     toy_finder: Any, tmp_path: Path, changes: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(BundleError, match=words):
-        Detector(load_detector(toy_finder.make_bundle(tmp_path / "liar", **changes)))
+        Detector(load_bundle(toy_finder.make_bundle(tmp_path / "liar", **changes), Task.DETECTION))
 
 
 def test_numbers_that_are_none_are_not_passed_on(toy_finder: Any, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="not finite"):
-        Detector(load_detector(toy_finder.make_bundle(tmp_path / "b", toy_finder.make_model(broken=True))))
+        Detector(
+            load_bundle(toy_finder.make_bundle(tmp_path / "b", toy_finder.make_model(broken=True)), Task.DETECTION)
+        )
 
 
 def test_a_classifiers_model_is_no_detector(toy: Any, toy_finder: Any, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="'centres'"):
-        Detector(load_detector(toy_finder.make_bundle(tmp_path / "b", toy.make_model())))
+        Detector(load_bundle(toy_finder.make_bundle(tmp_path / "b", toy.make_model()), Task.DETECTION))
 
 
 def test_each_kind_of_bundle_has_a_list_of_its_own(toy: Any, toy_finder: Any, home: Path) -> None:
     toy.make_bundle(home / "bundles" / "namer")
     toy_finder.make_bundle(home / "bundles" / "finder")
-    assert "finder" in detector_names() and "finder" not in bundle_names()
-    assert "namer" in bundle_names() and "namer" not in detector_names()
-    assert load_detector("finder").card.name == "finder"
-    with pytest.raises(BundleError, match=r"detector's bundle .*finder"):
-        load_detector("nobody")
-    with pytest.raises(BundleError, match="card of a classifier"):
-        load_detector(home / "bundles" / "namer")
-    with pytest.raises(BundleError, match="card of a detector"):
+    assert "finder" in list_bundles(Task.DETECTION) and "finder" not in list_bundles(Task.CLASSIFICATION)
+    assert "namer" in list_bundles(Task.CLASSIFICATION) and "namer" not in list_bundles(Task.DETECTION)
+    assert load_bundle("finder", Task.DETECTION).card.name == "finder"
+    with pytest.raises(BundleError, match=r"bundle of a detector .*finder"):
+        load_bundle("nobody", Task.DETECTION)
+    with pytest.raises(BundleError, match="bundle of a classifier, but a detector"):
+        load_bundle(home / "bundles" / "namer", Task.DETECTION)
+    with pytest.raises(BundleError, match="bundle of a detector, but a classifier"):
         load_bundle(home / "bundles" / "finder")
 
 
@@ -187,7 +192,7 @@ def test_hostile_model_bytes_only_raise_bundle_errors(
     model.write_bytes(whole[: len(whole) // 2] + raw + whole[len(whole) // 2 + len(raw) :] if spliced else raw)
     toy_finder.write_card(folder)
     try:
-        Detector(load_detector(folder), threads=1).find_cells(np.zeros((64, 64, 3), np.uint8), 0.15)
+        Detector(load_bundle(folder, Task.DETECTION), threads=1).find_cells(np.zeros((64, 64, 3), np.uint8), 0.15)
     except BundleError:
         pass
 
@@ -196,7 +201,9 @@ def test_what_is_rather_a_platelet_than_a_leukocyte_is_no_leukocyte(
     toy_finder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thresholds = {"leukocyte": 0.2, "red_cell": 0.4, "platelet": 0.4}
-    detector = Detector(load_detector(toy_finder.make_bundle(tmp_path / "low", score_thresholds=thresholds)), threads=1)
+    detector = Detector(
+        load_bundle(toy_finder.make_bundle(tmp_path / "low", score_thresholds=thresholds), Task.DETECTION), threads=1
+    )
 
     def decode(centres: object, sides: object, stride: int, least: np.ndarray) -> Finds:
         """A platelet by .35, a leukocyte by .3 in the same place, and a leukocyte by .25 elsewhere."""

@@ -6,7 +6,7 @@ import pytest
 
 from leukolens.core.errors import BundleError
 from leukolens.core.files import hash_file
-from leukolens.inference.classifier import load_bundle
+from leukolens.inference.bundles import load_bundle
 from leukolens.inference.heatmap import HeatMapper, enlarge_maps
 
 WEIGHTS = np.array([[8, 0, 0, 0], [0, 0, 8, 0], [0, 8, 0, 0]], np.float32)

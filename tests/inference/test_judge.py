@@ -1,10 +1,17 @@
 import numpy as np
 
-from leukolens.core.card import Card
+from leukolens.core.card import ClassifierCard
 from leukolens.core.pixels import Preparation
 from leukolens.inference.judge import find_fault, judge_cell, reject_image, rule_out_platelet
 
-CARD = Card("toy", "toy", ("neutrophil", "platelet"), Preparation(8, 8), 1.0, 0.8)
+CARD = ClassifierCard(
+    name="toy",
+    architecture="toy",
+    classes=("neutrophil", "platelet"),
+    preparation=Preparation(8, 8),
+    temperature=1.0,
+    accept_threshold=0.8,
+)
 
 
 def test_the_threshold_itself_is_accepted() -> None:

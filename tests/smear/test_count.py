@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from leukolens.core.detections import Detections
-from leukolens.core.errors import NothingRead, UsageError
+from leukolens.core.errors import BundleError, NothingRead, UsageError
 from leukolens.core.results import Advice, Box
+from leukolens.core.tasks import Task
 from leukolens.inference import look
-from leukolens.inference.classifier import load_bundle
-from leukolens.inference.detector import Detector, load_detector
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.detector import Detector
 from leukolens.smear import count as room
 from leukolens.smear.count import count
 from leukolens.smear.results import SmearResult
@@ -87,9 +89,9 @@ def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
     boxes = shuffled(0)
     boxes[11] = disc(330, 160, 66, "leukocyte")
     field = bench.draw((480, 780), boxes)
-    detector = load_detector(bench.detector)
+    detector = load_bundle(bench.detector, Task.DETECTION)
     finder = Detector(detector)
-    finder.card = dataclasses.replace(detector.card, smudge_threshold=threshold)
+    finder.card = structs.replace(detector.card, smudge_threshold=threshold)
     monkeypatch.setattr(room, "Detector", lambda bundle: finder)
     monkeypatch.setattr(Detector, "find_cells", find_burst)
     monkeypatch.setattr(room, "shows_nucleus", lambda field, box: True)
@@ -212,15 +214,21 @@ def test_many_unreadable_inputs_are_summed_up(bench: Bench) -> None:
         ({"leukocytes_per_liter": float("inf")}, "leukocytes_per_liter is inf"),
         ({"factors": {"platelet": -1.0}}, "the factor of platelet is -1.0"),
         ({"factors": {"wbc": 1.0}}, "'wbc'.*leukocyte, red_cell, platelet"),
-        ({"detector": load_bundle()}, "The detector is a Bundle"),
-        ({"classifier": load_detector()}, "The classifier is a DetectorBundle"),
-        ({"classifier": 7}, "The classifier is a int"),
+        ({"classifier": 7}, "received 7"),
     ],
 )
 def test_arguments_that_cannot_be_meant_are_refused(bench: Bench, known: dict[str, Any], told: str) -> None:
     models = {"classifier": bench.bundle, "detector": bench.detector}
     with pytest.raises(UsageError, match=told):
         count([bench.draw((480, 780), red_cells())], **(models | known))
+
+
+def test_a_model_of_the_other_task_is_refused_in_words(bench: Bench) -> None:
+    field = bench.draw((480, 780), red_cells())
+    with pytest.raises(BundleError, match="bundle of a classifier, but a detector is needed"):
+        count([field], classifier=bench.bundle, detector=load_bundle(bench.bundle))
+    with pytest.raises(BundleError, match="bundle of a detector, but a classifier is needed"):
+        count([field], classifier=load_bundle(bench.detector, Task.DETECTION), detector=bench.detector)
 
 
 def test_progress_is_told_after_each_field(bench: Bench) -> None:

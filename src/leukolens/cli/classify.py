@@ -11,10 +11,12 @@ import click
 
 from leukolens.cli.main import FAILED, SOME_REFUSED
 from leukolens.core.results import CellStatus
+from leukolens.core.tasks import Task
 
 if TYPE_CHECKING:
+    from leukolens.core.card import ClassifierCard
     from leukolens.core.results import Prediction, Refusal
-    from leukolens.inference.classifier import Bundle
+    from leukolens.inference.bundles import Bundle
 
 
 @click.command(
@@ -59,13 +61,12 @@ def command(
     """
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
-    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.classify import classify_images, find_images
-    from leukolens.inference.detector import load_detector
 
     if out is not None:
         require_absent(out, force)
-    bundle, detector = load_bundle(bundle_name), None if whole else load_detector(detector_name)
+    bundle, detector = load_bundle(bundle_name), None if whole else load_bundle(detector_name, Task.DETECTION)
     sources, refused = find_images(paths)
     found = "images as they are" if detector is None else f"cells found by {detector.card.name}"
     click.echo(f"bundle: {bundle.card.name}; {found}; {len(sources)} images", err=True)
@@ -99,7 +100,7 @@ def command(
     ctx.exit(SOME_REFUSED if refused else 0)
 
 
-def _write(calls: "Iterator[Prediction]", bundle: "Bundle", out: Path | None, as_json: bool) -> None:
+def _write(calls: "Iterator[Prediction]", bundle: "Bundle[ClassifierCard]", out: Path | None, as_json: bool) -> None:
     """Streams the calls: memory stays flat, and a killed run leaves no file."""
     from leukolens.core.files import format_rows, write_atomically
     from leukolens.core.predictions import Predictions
@@ -128,7 +129,7 @@ def _note(call: "Prediction", tally: Counter[str]) -> None:
         tally["unsure"] += call.status == CellStatus.REVIEW
 
 
-def _warn_if_unlike(tally: Counter[str], bundle: "Bundle") -> None:
+def _warn_if_unlike(tally: Counter[str], bundle: "Bundle[ClassifierCard]") -> None:
     from leukolens.smear.correction import find_strangeness
 
     confusion = bundle.card.confusion

@@ -1,7 +1,6 @@
 """`leukolens doctor`: what is installed here, and does it still name a known cell rightly."""
 
 import platform
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from leukolens.cli.main import FAILED
+from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import CellKind
 
 if TYPE_CHECKING:
     from leukolens.core.card import Card
-    from leukolens.core.detector_card import DetectorCard
 
 _INSTALLS = {
     "light": ("numpy", "onnxruntime", "pillow", "click", "jinja2"),
@@ -27,8 +26,7 @@ _INSTALLS = {
 def command(ctx: click.Context) -> None:
     """Say what is installed and which bundles there are, and test the default bundle on cells that are known."""
     from leukolens.core.files import home_folder
-    from leukolens.inference.classifier import DEFAULT_BUNDLE, bundle_names, load_bundle
-    from leukolens.inference.detector import DEFAULT_DETECTOR, detector_names, load_detector
+    from leukolens.inference.bundles import DEFAULTS, list_bundles
 
     click.echo(f"leukolens {version('leukolens')}, Python {platform.python_version()}, {platform.platform()}")
     for install, packages in _INSTALLS.items():
@@ -38,32 +36,35 @@ def command(ctx: click.Context) -> None:
         click.echo(f"{install}: {state}  ({', '.join(f'{name} {number}' for name, number in have.items() if number)})")
     click.echo(f"home: {home_folder()}")
     healthy = True
-    for name, folder in bundle_names().items():
-        healthy &= _report_bundle(name, folder, lambda path: load_bundle(path).card, name == DEFAULT_BUNDLE)
-    for name, folder in detector_names().items():
-        healthy &= _report_bundle(name, folder, lambda path: load_detector(path).card, name == DEFAULT_DETECTOR)
+    for name, folder in list_bundles().items():
+        healthy &= _report_bundle(name, folder)
     right, total = _test_namer()
-    click.echo(f"self-test: {right} of {total} known synthetic cells named rightly by {DEFAULT_BUNDLE}")
+    click.echo(f"self-test: {right} of {total} known synthetic cells named rightly by {DEFAULTS[Task.CLASSIFICATION]}")
     found, drawn = _test_finder()
-    click.echo(f"self-test: {found} of {drawn} leukocytes of a synthetic field found by {DEFAULT_DETECTOR}")
+    click.echo(f"self-test: {found} of {drawn} leukocytes of a synthetic field found by {DEFAULTS[Task.DETECTION]}")
     if not healthy or right < total or found < drawn:
         click.echo("Something is wrong here. Install LeukoLens again before you trust a call.", err=True)
         ctx.exit(FAILED)
 
 
-def _report_bundle(name: str, folder: Path, load: "Callable[[Path], Card | DetectorCard]", default: bool) -> bool:
+def _report_bundle(name: str, folder: Path) -> bool:
     """Says what a bundle is; whether it holds together."""
-    from leukolens.core.card import Card
+    from leukolens.core.card import ClassifierCard, read_card
     from leukolens.core.errors import BundleError
+    from leukolens.inference.bundles import DEFAULTS
 
     try:
-        card = load(folder)
+        card: Card = read_card(folder)
     except BundleError as error:
         click.echo(f"bundle {name}: BROKEN. {error}")
         return False
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    what = f"names {len(card.classes)} classes" if isinstance(card, Card) else f"finds {len(card.kinds)} kinds of cell"
-    mark = " (default)" if default else ""
+    what = (
+        f"names {len(card.classes)} classes"
+        if isinstance(card, ClassifierCard)
+        else f"finds {len(card.kinds)} kinds of cell"
+    )
+    mark = " (default)" if name == DEFAULTS[card.task] else ""
     click.echo(f"bundle {name}{mark}: {what}, {card.architecture}, {size:.1f} MB, hashes agree")
     return True
 
@@ -80,7 +81,7 @@ def _test_namer() -> tuple[int, int]:
     import numpy as np
 
     from leukolens.datasets.synthetic import draw_cell
-    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.classify import classify
 
     bundle = load_bundle()
@@ -97,11 +98,12 @@ def _test_finder() -> tuple[int, int]:
     from leukolens.core.overlaps import measure_overlaps, stack_corners
     from leukolens.core.results import Box
     from leukolens.datasets.synthetic import draw_field
-    from leukolens.inference.detector import Detector, load_detector
+    from leukolens.inference.bundles import load_bundle
+    from leukolens.inference.detector import Detector
 
     field = draw_field(np.random.default_rng(7), leukocytes=("neutrophil", "lymphocyte", "monocyte"))
     drawn = [Box(c.x0, c.y0, c.x1, c.y1, CellKind(c.kind)) for c in field.cells if c.kind == CellKind.LEUKOCYTE]
-    detected = Detector(load_detector()).find_cells(field.image)
+    detected = Detector(load_bundle(task=Task.DETECTION)).find_cells(field.image)
     found = [item.box for item in detected if item.box.kind == CellKind.LEUKOCYTE]
     overlaps = measure_overlaps(stack_corners(drawn)[:, None], stack_corners(found)[None])
     return int((overlaps > 0.5).any(axis=1).sum()), len(drawn)

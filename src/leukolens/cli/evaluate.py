@@ -137,11 +137,11 @@ def _predict(
     """Predictions of a bundle, made now, or those that a run left."""
     from leukolens.core.predictions import read_predictions
     from leukolens.core.runs import RunFolder, name_laboratory_split
+    from leukolens.core.tasks import Task
     from leukolens.datasets.splits import read_split
     from leukolens.evaluation.records import Provenance
-    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.classify import predict_records
-    from leukolens.inference.detector import load_detector
 
     run = RunFolder(Path(model))
     if run.recipe.is_file():
@@ -153,7 +153,7 @@ def _predict(
             (),
             Provenance(run.path.name, own.dataset, f"{chosen} of {own.kind}", own.leaky, own.why_leaky),
         )
-    bundle, detector = load_bundle(model), None if whole else load_detector()
+    bundle, detector = load_bundle(model), None if whole else load_bundle(task=Task.DETECTION)
     splits = (bundle.folder / name for name in (name_laboratory_split(cells.name), "split.json"))
     split = next((read_split(path) for path in splits if path.name in bundle.card.files), None)
     records, what = _choose(cells, split, part)
@@ -175,7 +175,7 @@ def _mapper(model: str) -> "Mapper | None":
     """What shows where the model looked; none where this installation or the run lacks what it takes."""
     from leukolens.core.errors import TrainingError
     from leukolens.core.runs import RunFolder
-    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.failures import Mapper
     from leukolens.inference.heatmap import HeatMapper
 

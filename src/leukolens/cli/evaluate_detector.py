@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 def is_detector(model: str) -> bool:
     """Whether what a user named is a detector's bundle."""
-    from leukolens.core.card_fields import DETECTOR, read_task
-    from leukolens.inference.detector import detector_names
+    from leukolens.core.card import read_task
+    from leukolens.core.tasks import Task
+    from leukolens.inference.bundles import list_bundles
 
-    return read_task(detector_names().get(model, Path(model))) == DETECTOR
+    return read_task(list_bundles().get(model, Path(model))) is Task.DETECTION
 
 
 def evaluate_detector(
@@ -61,6 +62,7 @@ def _gather(
     model: str, data: str, records: "tuple[Record, ...]", part: str | None, truth: str | None
 ) -> "tuple[Evidence, tuple[Refusal, ...], tuple[Record, ...]]":
     from leukolens.core.errors import UsageError
+    from leukolens.core.tasks import Task
     from leukolens.datasets.sources.bccd_relabelled import (
         BCCD_HEIGHT_PX,
         BCCD_WIDTH_PX,
@@ -71,12 +73,12 @@ def _gather(
     from leukolens.evaluation.detection.matching import leave_slivers
     from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence
     from leukolens.evaluation.records import Provenance
+    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.detect import find_in_records, pair_with_truth
-    from leukolens.inference.detector import load_detector
 
     if not records:
         raise UsageError(f"{data} has no fields with boxes, so there is nothing to hold a detector against.")
-    bundle = load_detector(model)
+    bundle = load_bundle(model, Task.DETECTION)
     split_path = bundle.folder / "split.json"
     split = read_split(split_path) if split_path.is_file() else None
     chosen, what = _choose(records, split, part)
@@ -98,7 +100,7 @@ def _gather(
     evidence = Evidence(
         fields,
         leading,
-        bundle.card.score_thresholds,
+        {str(kind): score for kind, score in bundle.card.score_thresholds.items()},
         Provenance(f"{bundle.card.name} ({bundle.card.architecture}, ONNX)", data, what, leaky, why),
         len(refused),
         Counter(field.scale_origin for field in found.values()),

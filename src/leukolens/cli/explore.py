@@ -31,12 +31,13 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
     """Show what a dataset looks like: classes, brightness, thresholds, quality, stained content, a one-cell gate."""
     from leukolens.core.files import require_absent, show_name
     from leukolens.core.predictions import read_predictions
+    from leukolens.core.tasks import Task
     from leukolens.datasets.manifest import find_pictures
     from leukolens.datasets.registry import open_dataset
     from leukolens.exploration.gate import find_doubtful
     from leukolens.exploration.report import build_gate, write_exploration
     from leukolens.exploration.scan import scan
-    from leukolens.inference.detector import load_detector
+    from leukolens.inference.bundles import load_bundle
 
     require_absent(out, force)
     predictions = read_predictions(predictions_path) if predictions_path else None
@@ -49,7 +50,9 @@ def command(ctx: click.Context, data_name: str, out: Path, predictions_path: Pat
         length=len(predictions.items) if predictions else 0, hidden=not shown, file=sys.stderr
     ) as bar:
         gate = build_gate(
-            seen, predictions, lambda judged: find_doubtful(seen.rows, judged, pictures, load_detector(), bar.update)
+            seen,
+            predictions,
+            lambda judged: find_doubtful(seen.rows, judged, pictures, load_bundle(task=Task.DETECTION), bar.update),
         )
     synthetic = any(record.source == "synth" for record in records)
     report = write_exploration(out, data_name, seen, gate, pictures, synthetic)

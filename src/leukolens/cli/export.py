@@ -32,7 +32,7 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     from leukolens.core.runs import open_run
     from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import read_split
-    from leukolens.inference.classifier import load_bundle
+    from leukolens.inference.bundles import load_bundle
     from leukolens.training.classification.export import export_bundle, load_network
     from leukolens.training.classification.parity import compare_bundle
     from leukolens.training.detection.export import is_detector_run
@@ -51,7 +51,7 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     chosen_on = _load(records, parts["validation"], preparation, None if int8 else images)
     bundle = load_bundle(out)
     parity = compare_bundle(network, bundle, chosen_on.images[: min(images, len(chosen_on.records))])
-    proof = f"Parity with the run on {card.training['data']} validation: {parity}."
+    proof = f"Parity with the run on {facts['data']} validation: {parity}."
     if int8:
         from leukolens.training.classification.int8 import CALIBRATION_IMAGES, quantise_bundle
 

@@ -1,90 +1,88 @@
-"""What a classifier makes of cells whose truth is known: the table that a differential is corrected with.
+"""Validation cells by true and predicted class: the table that a differential is corrected with.
 
-A row is a true class, a column what its cells were called, sure or not; a second table says how many of these calls
-were set aside for review. The table comes from validation cells, travels in the card, and is checked like everything else in a card.
-What follows from it for a smear is `leukolens.smear.correction`'s to say.
+A row is a true class, a column a predicted one. A second table counts the predictions that were left for review.
+The table travels in the card of a classifier; `leukolens.smear.correction` uses it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from leukolens.core.taxonomy import CELL_CLASSES
 
-_LARGEST_COUNT = 10**9
+_Row = tuple[Annotated[int, Meta(ge=0, le=10**9)], ...]
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Validation cells by true class and call.
+    """Validation cells by true and predicted class.
 
     Attributes:
         labels: `k` classes.
-        counts: `(k, k)` int64 cells of each true class, in rows, by the class that they were called.
-        unsure: `(k, k)` int64, of these the cells whose call was not accepted.
+        counts: `(k, k)` int64: cells of each true class, in rows, by predicted class.
+        unsure: `(k, k)` int64: of these, the cells whose prediction was not accepted.
     """
 
     labels: tuple[str, ...]
     counts: NDArray[np.int64]
     unsure: NDArray[np.int64]
 
-    def to_fields(self) -> dict[str, Any]:
-        """As the card spells it."""
-        return {"labels": list(self.labels), "counts": self.counts.tolist(), "unsure": self.unsure.tolist()}
+    def to_table(self) -> "ConfusionTable":
+        """As a card holds it."""
+        counts, unsure = (tuple(map(tuple, table.tolist())) for table in (self.counts, self.unsure))
+        return ConfusionTable(self.labels, counts, unsure)
+
+
+class ConfusionTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The same numbers as a card holds them: rows of whole numbers.
+
+    Raises:
+        ValueError: unknown or repeated classes, tables that are not square, or more unsure cells than cells.
+    """
+
+    labels: tuple[str, ...]
+    counts: tuple[_Row, ...]
+    unsure: tuple[_Row, ...]
+
+    def __post_init__(self) -> None:
+        """Checks what no single field can say."""
+        size = len(self.labels)
+        if not size or len(set(self.labels)) != size or not set(self.labels) <= set(CELL_CLASSES):
+            raise ValueError(f"confusion of labels {self.labels!r}, expected distinct ones of {CELL_CLASSES}")
+        for name, rows in (("counts", self.counts), ("unsure", self.unsure)):
+            if len(rows) != size or any(len(row) != size for row in rows):
+                raise ValueError(f"confusion {name}, expected {size} rows of as many whole numbers from 0 on")
+        if any(
+            few > all_
+            for row, others in zip(self.unsure, self.counts, strict=True)
+            for few, all_ in zip(row, others, strict=True)
+        ):
+            raise ValueError("confusion with more unsure cells than cells, expected at most as many")
+
+    def to_confusion(self) -> Confusion:
+        """As arrays."""
+        return Confusion(self.labels, np.array(self.counts, np.int64), np.array(self.unsure, np.int64))
 
 
 def count_confusion(
-    classes: Sequence[str], truths: Sequence[str], calls: Sequence[str], accepted: Sequence[bool]
+    classes: Sequence[str], truths: Sequence[str], predicted: Sequence[str], accepted: Sequence[bool]
 ) -> Confusion:
-    """Counts the calls of cells with a known truth.
+    """Counts the predictions of cells whose class is known.
 
     Args:
         classes: Of the classifier, in its order.
-        truths: Of each cell; cells of a class that the classifier does not have are left out.
-        calls: What each was called; a call that is no class leaves its cell out.
-        accepted: Whether each call was.
+        truths: Known class of each cell. Cells of a class that the classifier does not have are left out.
+        predicted: Predicted class of each cell. Cells without a class are left out.
+        accepted: Whether each prediction was accepted.
     """
     number = {name: index for index, name in enumerate(classes)}
     counts, unsure = np.zeros((2, len(classes), len(classes)), np.int64)
-    for truth, call, sure in zip(truths, calls, accepted, strict=True):
-        if truth in number and call in number:
-            counts[number[truth], number[call]] += 1
-            unsure[number[truth], number[call]] += not sure
+    for truth, label, sure in zip(truths, predicted, accepted, strict=True):
+        if truth in number and label in number:
+            counts[number[truth], number[label]] += 1
+            unsure[number[truth], number[label]] += not sure
     return Confusion(tuple(classes), counts, unsure)
-
-
-def parse_confusion(fields: Any) -> Confusion:
-    """Reads the table as a card spells it.
-
-    Raises:
-        ValueError: it is not such a table: unknown or repeated classes, not squares of whole numbers from 0 on, or
-            more unsure cells than cells.
-    """
-    if not isinstance(fields, Mapping) or not all(
-        isinstance(fields.get(key), list) for key in ("labels", "counts", "unsure")
-    ):
-        raise ValueError("confusion, expected lists `labels`, `counts` and `unsure`")
-    labels = tuple(fields["labels"])
-    known = all(isinstance(name, str) and name in CELL_CLASSES for name in labels)
-    if not labels or not known or len(set(labels)) != len(labels):
-        raise ValueError(f"confusion of labels {labels!r}, expected distinct ones of {CELL_CLASSES}")
-    tables = []
-    for name in ("counts", "unsure"):
-        rows = fields[name]
-        if len(rows) != len(labels) or not all(_is_row(row, len(labels)) for row in rows):
-            raise ValueError(f"confusion {name}, expected {len(labels)} rows of as many whole numbers from 0 on")
-        tables.append(np.array(rows, np.int64))
-    if (tables[1] > tables[0]).any():
-        raise ValueError("confusion with more unsure cells than cells, expected at most as many")
-    return Confusion(labels, *tables)
-
-
-def _is_row(row: Any, length: int) -> bool:
-    return (
-        isinstance(row, list)
-        and len(row) == length
-        and all(type(count) is int and 0 <= count <= _LARGEST_COUNT for count in row)
-    )

@@ -4,14 +4,24 @@ Arrays in, arrays out; files are decoded in `leukolens.images.decoding`. Images 
 """
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 from PIL import Image
 
 from leukolens.core.results import Box
 
 Pixels = NDArray[np.uint8]
+
+_Level = Annotated[float, Meta(ge=-1e3, le=1e3)]
+_Deviation = Annotated[float, Meta(gt=0, le=1e3)]
+_Side = Annotated[int, Meta(ge=8, le=4096)]
+Colour = tuple[_Level, _Level, _Level]
+"""A number per channel."""
+Spread = tuple[_Deviation, _Deviation, _Deviation]
+"""A number above 0 per channel."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +40,18 @@ class Preparation:
             before anything else (text 003's idea); None for most models.
     """
 
-    height_px: int
-    width_px: int
-    crop_fraction: float = 1.0
-    cell_context: float = 2.55  # a PBC frame is 2.55 boxes wide (TXL-PBC's boxes on 474 PBC cells, median)
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    height_px: _Side
+    width_px: _Side
+    crop_fraction: Annotated[float, Meta(ge=0.05, le=1.0)] = 1.0
+    cell_context: Annotated[float, Meta(ge=0.5, le=10.0)] = (
+        2.55  # a PBC frame is 2.55 boxes wide (TXL-PBC's boxes on 474 PBC cells, median)
+    )
+    mean: Colour = (0.5, 0.5, 0.5)
+    std: Spread = (0.5, 0.5, 0.5)
     background: Pixels | None = field(default=None, compare=False)
-    frame_um: float = 33.4  # a PBC frame is 4.45 red cells of 7.5 um wide (TXL-PBC's boxes, median)
+    frame_um: Annotated[float, Meta(ge=5.0, le=200.0)] = (
+        33.4  # a PBC frame is 4.45 red cells of 7.5 um wide (TXL-PBC's boxes, median)
+    )
 
 
 _LARGEST_CROP_PX = 2048

@@ -15,13 +15,15 @@ from scipy import stats
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
+from leukolens.core.card import DetectorCard
 from leukolens.core.errors import DataError
 from leukolens.core.intervals import Interval, wilson_interval
 from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellStatus
 from leukolens.exploration.scan import Measured
-from leukolens.inference.detector import Detector, DetectorBundle
+from leukolens.inference.bundles import Bundle
+from leukolens.inference.detector import Detector
 from leukolens.inference.subject import find_subject
 
 ONE, SEVERAL, NONE = "one cell", "more than one", "none"
@@ -195,7 +197,7 @@ def find_doubtful(
     rows: Sequence[Measured],
     judged: Judged,
     pixels_of: Callable[[str], Pixels | None],
-    detector: DetectorBundle,
+    detector: Bundle[DetectorCard],
     report: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.bool_]:
     """The same question put to the finder of cells: `(n,)` bool, images in which it sees not one cell to name.

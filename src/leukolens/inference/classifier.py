@@ -1,28 +1,16 @@
 """A bundle as a classifier: prepared images in, calibrated probabilities out."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.card import Card, read_card
-from leukolens.core.card_fields import CLASSIFIER
+from leukolens.core.card import ClassifierCard
 from leukolens.core.errors import BundleError
 from leukolens.core.pixels import Pixels, normalise_batch
-from leukolens.inference.bundles import find_bundle, list_bundles
+from leukolens.core.tasks import Task
+from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.inference.session import Session
-
-DEFAULT_BUNDLE = "pbc"
-"""The bundle used where none is named."""
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """A model with its card, in its folder."""
-
-    folder: Path
-    card: Card
 
 
 @dataclass(frozen=True)
@@ -41,12 +29,13 @@ class ClassifierOutput:
 class Classifier:
     """Runs a bundle's model."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle[ClassifierCard], threads: int | None = None) -> None:
         """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
 
         Raises:
-            BundleError: the model is not what the card says.
+            BundleError: the bundle is not a classifier's, or the model is not what the card says.
         """
+        bundle = load_bundle(bundle, Task.CLASSIFICATION)
         self.card = bundle.card
         self._session = Session(bundle.folder, bundle.card, threads)
 
@@ -65,18 +54,3 @@ class Classifier:
         scaled = logits.astype(np.float64) / self.card.temperature
         shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return ClassifierOutput(logits, shares / shares.sum(axis=1, keepdims=True))
-
-
-def bundle_names() -> dict[str, Path]:
-    """The classifiers' bundles that come with LeukoLens and those in the home folder, by name."""
-    return list_bundles(CLASSIFIER)
-
-
-def load_bundle(name_or_folder: str | Path | None = None) -> Bundle:
-    """A bundle by name or folder; the default one where nothing is named.
-
-    Raises:
-        BundleError: there is none, it is a detector's, or its card and files do not hold together.
-    """
-    folder = find_bundle(DEFAULT_BUNDLE if name_or_folder is None else name_or_folder, CLASSIFIER)
-    return Bundle(folder, read_card(folder))

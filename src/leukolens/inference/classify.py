@@ -15,17 +15,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.card import Card
+from leukolens.core.card import ClassifierCard, DetectorCard
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, Prediction, Refusal
+from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Record
 from leukolens.images.decoding import IMAGE_SUFFIXES, DecodedImage, read_image
 from leukolens.images.folders import list_files
-from leukolens.inference.classifier import Bundle, Classifier, load_bundle
-from leukolens.inference.detector import Detector, DetectorBundle, load_detector
+from leukolens.inference.bundles import Bundle, load_bundle
+from leukolens.inference.classifier import Classifier
+from leukolens.inference.detector import Detector
 from leukolens.inference.judge import doubt_call, find_fault, judge_cell, reject_image, rule_out_platelet
 from leukolens.inference.look import look_at
 from leukolens.inference.subject import Subject
@@ -57,8 +59,8 @@ class _Prepared:
 
 def classify(
     images: Source | Iterable[Source],
-    bundle: str | Path | Bundle | None = None,
-    detector: str | Path | DetectorBundle | None = None,
+    bundle: str | Path | Bundle[ClassifierCard] | None = None,
+    detector: str | Path | Bundle[DetectorCard] | None = None,
     whole: bool = False,
 ) -> Predictions:
     """Finds and names the cell that each image is about.
@@ -75,8 +77,8 @@ def classify(
     Raises:
         BundleError: a bundle does not hold together.
     """
-    opened = bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
-    finder = None if whole else detector if isinstance(detector, DetectorBundle) else load_detector(detector)
+    opened = load_bundle(bundle)
+    finder = None if whole else load_bundle(detector, Task.DETECTION)
     sources, refused = gather_sources(images)
     results = list(classify_images(sources, opened, finder))
     items = tuple(result for result in results if isinstance(result, Prediction))
@@ -99,7 +101,7 @@ def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list
 
 
 def classify_images(
-    sources: Iterable[Source], bundle: Bundle, detector: DetectorBundle | None
+    sources: Iterable[Source], bundle: Bundle[ClassifierCard], detector: Bundle[DetectorCard] | None
 ) -> Iterator[Prediction | Refusal]:
     """Calls and refusals in the order of the sources, as they become ready; without a detector, of images as they are."""
 
@@ -113,8 +115,8 @@ def classify_images(
 
 def predict_records(
     records: Sequence[Record],
-    bundle: Bundle,
-    detector: DetectorBundle | None,
+    bundle: Bundle[ClassifierCard],
+    detector: Bundle[DetectorCard] | None,
     report: Callable[[int], None] = lambda done: None,
 ) -> tuple[Predictions, tuple[Refusal, ...]]:
     """Calls on records of a dataset with their truths and groups, for evaluation; and what could not be read.
@@ -137,7 +139,7 @@ def predict_records(
 
 
 def _run(
-    pictures: Iterable[_Picture], bundle: Bundle, detector: DetectorBundle | None
+    pictures: Iterable[_Picture], bundle: Bundle[ClassifierCard], detector: Bundle[DetectorCard] | None
 ) -> Iterator[Prediction | Refusal]:
     """One worker per processor takes small batches all the way: decode, find, cut, run on one thread, judge.
 
@@ -161,7 +163,7 @@ def _run(
             yield from waiting.popleft().result()
 
 
-def _prepare(picture: _Picture, card: Card, finder: Detector | None) -> _Prepared | Refusal:
+def _prepare(picture: _Picture, card: ClassifierCard, finder: Detector | None) -> _Prepared | Refusal:
     try:
         decoded = picture.read()
         pixels, subject = decoded.pixels, Subject(picture.cell)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from leukolens.core.card import DetectorCard
 from leukolens.core.detections import Detections
 from leukolens.core.errors import InputRefused
 from leukolens.core.results import Box, Refusal
@@ -9,14 +10,15 @@ from leukolens.datasets.groups import unite_groups
 from leukolens.datasets.manifest import Record
 from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField
 from leukolens.images.decoding import read_image
-from leukolens.inference.detector import Detector, DetectorBundle
+from leukolens.inference.bundles import Bundle
+from leukolens.inference.detector import Detector
 
 Truth = tuple[tuple[Box, ...], tuple[Box, ...]]
 """The cells of a field that are there, and the doubtful ones."""
 
 
 def find_in_records(
-    records: Sequence[Record], bundle: DetectorBundle, report: Callable[[int], None] = lambda done: None
+    records: Sequence[Record], bundle: Bundle[DetectorCard], report: Callable[[int], None] = lambda done: None
 ) -> tuple[dict[str, Detections], tuple[Refusal, ...]]:
     """Finds the cells of each field, by its id, down to `LEAST_SCORE`; and the fields that could not be read."""
     finder = Detector(bundle)

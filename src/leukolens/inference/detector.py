@@ -5,25 +5,21 @@ by their own red cells, and cut into tiles. Called by `leukolens.analysis`; name
 """
 
 import math
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.card_fields import DETECTOR
+from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard
 from leukolens.core.detections import Detections
-from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, read_detector_card
 from leukolens.core.errors import BundleError, InputRefused, UsageError
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
-from leukolens.inference.bundles import find_bundle, list_bundles
+from leukolens.core.tasks import Task
+from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.inference.decoding import Finds, decode_maps, drop_repeats, join_finds, lift_cut, lift_scores
 from leukolens.inference.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.inference.tiles import Span, Tile, lay_tiles
-
-DEFAULT_DETECTOR = "cells"
-"""The detector used where none is named."""
 
 CENTRES_NAME, SIDES_NAME = "centres", "sides"
 REMNANTS_NAME = "remnants"
@@ -37,38 +33,16 @@ _LARGEST_PIXEL_UM = 2.0
 _CORRECTIONS = 2
 
 
-@dataclass(frozen=True)
-class DetectorBundle:
-    """A detector's model with its card, in its folder."""
-
-    folder: Path
-    card: DetectorCard
-
-
-def detector_names() -> dict[str, Path]:
-    """The detectors' bundles that come with LeukoLens and those in the home folder, by name."""
-    return list_bundles(DETECTOR)
-
-
-def load_detector(name_or_folder: str | Path | None = None) -> DetectorBundle:
-    """A detector's bundle by name or folder; the default one where nothing is named.
-
-    Raises:
-        BundleError: there is none, it is a classifier's, or its card and files do not hold together.
-    """
-    folder = find_bundle(DEFAULT_DETECTOR if name_or_folder is None else name_or_folder, DETECTOR)
-    return DetectorBundle(folder, read_detector_card(folder))
-
-
 class Detector:
     """Runs a detector's bundle."""
 
-    def __init__(self, bundle: DetectorBundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle[DetectorCard], threads: int | None = None) -> None:
         """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
 
         Raises:
-            BundleError: the model is not what the card says.
+            BundleError: the bundle is not a detector's, or the model is not what the card says.
         """
+        bundle = load_bundle(bundle, Task.DETECTION)
         self.card = bundle.card
         self._counted = np.array([bundle.card.score_thresholds[kind] for kind in bundle.card.kinds])
         self._cut_gains = np.array([bundle.card.cut_gains.get(kind, 0.0) for kind in bundle.card.kinds])

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leukolens.core.card import Card
+from leukolens.core.card import ClassifierCard
 from leukolens.core.errors import BundleError
 from leukolens.core.pixels import Pixels, normalise_batch
-from leukolens.inference.classifier import Bundle
+from leukolens.inference.bundles import Bundle
 from leukolens.inference.session import Session
 
 HEAD_NAME = "head.npy"
@@ -26,7 +26,7 @@ class HeatMapper:
         method: What its maps are, in words for people.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle[ClassifierCard]) -> None:
         """Opens the model and, where there is one, the head.
 
         Raises:
@@ -66,8 +66,8 @@ def enlarge_maps(maps: NDArray[np.float32], height_px: int, width_px: int) -> ND
     return np.stack([np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BILINEAR)) for one in shares])
 
 
-def _read_head(bundle: Bundle) -> NDArray[np.float32] | None:
-    card: Card = bundle.card
+def _read_head(bundle: Bundle[ClassifierCard]) -> NDArray[np.float32] | None:
+    card = bundle.card
     if HEAD_NAME not in card.files:
         return None
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.card import Card
+from leukolens.core.card import ClassifierCard
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import CellStatus, Prediction
 
@@ -31,7 +31,9 @@ def find_fault(image: Pixels) -> str:
     return ""
 
 
-def judge_cell(name: str, probabilities: NDArray[np.float64], card: Card, warnings: tuple[str, ...] = ()) -> Prediction:
+def judge_cell(
+    name: str, probabilities: NDArray[np.float64], card: ClassifierCard, warnings: tuple[str, ...] = ()
+) -> Prediction:
     """The call on one cell by the card's threshold."""
     best = int(probabilities.argmax())
     probability = float(probabilities[best])

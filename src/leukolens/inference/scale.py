@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.detector_card import DetectorCard
+from leukolens.core.card import DetectorCard
+from leukolens.core.taxonomy import CellKind
 from leukolens.inference.decoding import Finds
 
 RED_CELL_UM = 7.5
@@ -92,12 +93,14 @@ def _list_red_cells(
     finds: Finds, window: Window, card: DetectorCard
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Diameters and scores of sure, round and whole red cells."""
-    if "red_cell" not in card.kinds:
+    if CellKind.RED_CELL not in card.kinds:
         return np.empty(0), np.empty(0)
     sides = finds.boxes[:, 2:] - finds.boxes[:, :2]
     x0, y0, x1, y1 = window
     whole = (finds.boxes[:, :2] > (x0 + 1, y0 + 1)).all(axis=1) & (finds.boxes[:, 2:] < (x1 - 1, y1 - 1)).all(axis=1)
     is_round = sides.min(axis=1) >= 0.75 * sides.max(axis=1)
-    sure = (finds.kinds == card.kinds.index("red_cell")) & (finds.scores >= card.score_thresholds["red_cell"])
+    sure = (finds.kinds == card.kinds.index(CellKind.RED_CELL)) & (
+        finds.scores >= card.score_thresholds[CellKind.RED_CELL]
+    )
     kept = whole & is_round & sure
     return sides[kept].mean(axis=1), finds.scores[kept]

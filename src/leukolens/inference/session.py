@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from leukolens.core.card import Card
+from leukolens.core.card import ClassifierCard
 from leukolens.core.errors import BundleError
 
 MODEL_NAME = "model.onnx"
@@ -50,7 +50,7 @@ def open_bundle_model(
 class Session:
     """One model, ready to run."""
 
-    def __init__(self, folder: Path, card: Card, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, card: ClassifierCard, threads: int | None = None) -> None:
         """Opens `model.onnx` of a bundle.
 
         Args:
@@ -66,7 +66,7 @@ class Session:
         self._outputs = {output.name for output in self._session.get_outputs()}
         self._check(card)
 
-    def _check(self, card: Card) -> None:
+    def _check(self, card: ClassifierCard) -> None:
         inputs = {value.name: list(value.shape) for value in self._session.get_inputs()}
         expected = [3, card.preparation.height_px, card.preparation.width_px]
         if list(inputs) != [INPUT_NAME] or inputs[INPUT_NAME][1:] != expected:

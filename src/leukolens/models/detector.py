@@ -6,7 +6,7 @@ its answers are turned into boxes by `leukolens.inference.detector`. Training, e
 """
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import timm
 import torch
@@ -22,7 +22,7 @@ ARCHITECTURE = "tf_efficientnet_lite0_detector"
 
 MEAN, STD = LITE_MEAN, LITE_STD
 
-STRIDE_PX = 4
+STRIDE_PX: Final = 4
 """A platelet is some 20 px wide where red cells are 52 px: five cells of the grid, enough to tell two that touch."""
 
 _TRUNK = "tf_efficientnet_lite0"

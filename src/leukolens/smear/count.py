@@ -11,18 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
+from leukolens.core.card import ClassifierCard, DetectorCard
 from leukolens.core.detections import Detections
 from leukolens.core.errors import InputRefused, NothingRead, UsageError
 from leukolens.core.files import show_name
 from leukolens.core.overlaps import stack_corners
 from leukolens.core.pixels import Pixels, crop_cell, prepare_image
 from leukolens.core.results import Box, CellStatus, Detection, FieldCell, Refusal
+from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import DETECTED_KINDS, LEUKOCYTE_CLASSES, CellKind
 from leukolens.images.decoding import DecodedImage, read_image
 from leukolens.inference.borders import are_cut
-from leukolens.inference.classifier import Bundle, Classifier, load_bundle
+from leukolens.inference.bundles import Bundle, load_bundle
+from leukolens.inference.classifier import Classifier
 from leukolens.inference.classify import Source, check_array, gather_sources
-from leukolens.inference.detector import Detector, DetectorBundle, load_detector
+from leukolens.inference.detector import Detector
 from leukolens.inference.judge import judge_cell, rule_out_platelet
 from leukolens.inference.look import look_at
 from leukolens.inference.subject import is_cut, is_no_platelet, standard_box
@@ -51,8 +54,8 @@ def count(
     leukocytes_per_liter: float | None = None,
     ranges: ReferenceRanges | None = None,
     factors: Mapping[CellKind, float] | None = None,
-    classifier: str | Path | Bundle | None = None,
-    detector: str | Path | DetectorBundle | None = None,
+    classifier: str | Path | Bundle[ClassifierCard] | None = None,
+    detector: str | Path | Bundle[DetectorCard] | None = None,
     progress: Progress | None = None,
 ) -> SmearResult:
     """Finds, classifies and counts the cells of one smear.
@@ -78,8 +81,8 @@ def count(
         BundleError: a bundle does not hold together.
     """
     _check_known(pixel_size_um, leukocytes_per_liter, factors or {})
-    namer = _open_classifier(classifier)
-    finder = _open_detector(detector)
+    namer = Classifier(load_bundle(classifier))
+    finder = Detector(load_bundle(detector, Task.DETECTION))
     sources, refused = gather_sources(fields)
     counted, unread = _count_fields(sources, finder, namer, pixel_size_um, progress)
     refused += unread
@@ -116,22 +119,6 @@ def _check_known(
         raise UsageError(
             f"No factor can be given for {', '.join(map(repr, unknown))}. Kinds: {', '.join(DETECTED_KINDS)}."
         )
-
-
-def _open_classifier(given: str | Path | Bundle | None) -> Classifier:
-    if isinstance(given, Bundle):
-        return Classifier(given)
-    if given is None or isinstance(given, str | Path):
-        return Classifier(load_bundle(given))
-    raise UsageError(f"The classifier is a {type(given).__name__}. Expected a classifier's bundle, its name or folder.")
-
-
-def _open_detector(given: str | Path | DetectorBundle | None) -> Detector:
-    if isinstance(given, DetectorBundle):
-        return Detector(given)
-    if given is None or isinstance(given, str | Path):
-        return Detector(load_detector(given))
-    raise UsageError(f"The detector is a {type(given).__name__}. Expected a detector's bundle, its name or folder.")
 
 
 def _count_fields(

@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 
 from leukolens.core.card import Card
-from leukolens.core.detector_card import DetectorCard
 from leukolens.core.intervals import Interval
 from leukolens.core.results import Advice, CellStatus, FieldCell, Refusal
 from leukolens.core.taxonomy import CellKind
 from leukolens.quality.eyepiece import Window
-
-ModelCard = Card | DetectorCard
 
 
 @dataclass(frozen=True)
@@ -180,4 +177,4 @@ class SmearRecord:
     classes: tuple[str, ...]
     classifier: str
     detector: str
-    cards: tuple[ModelCard, ...] = ()
+    cards: tuple[Card, ...] = ()

@@ -5,9 +5,10 @@ statistics. Called by `leukolens.smear.files`; how a page looks is `leukolens.re
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from leukolens.core.card import Card
+from msgspec import Struct, to_builtins
+
+from leukolens.core.card import Card, ClassifierCard
 from leukolens.core.files import show_name
 from leukolens.core.intervals import Interval, cells_needed
 from leukolens.core.results import CellStatus
@@ -22,7 +23,7 @@ from leukolens.smear.pictures import (
     show_classes,
     show_fields,
 )
-from leukolens.smear.records import Differential, FieldResult, ModelCard, Share, SmearRecord
+from leukolens.smear.records import Differential, FieldResult, Share, SmearRecord
 
 _AIMS = (10, 5, 3, 2, 1)
 """Points of a percentage that the report says the way to: the next of them that is not reached."""
@@ -279,17 +280,17 @@ def _field_row(number: int, field: FieldResult) -> tuple[str, ...]:
     return f"field {number}", last_part(field.name), *map(str, counts), scale, "yes" if field.usable else "no"
 
 
-def _describe_models(cards: Sequence[ModelCard]) -> Section | None:
+def _describe_models(cards: Sequence[Card]) -> Section | None:
     if not cards:
         return None
     rows = (
-        ("what it does", *("names cells" if isinstance(card, Card) else "finds cells" for card in cards)),
+        ("what it does", *("names cells" if isinstance(card, ClassifierCard) else "finds cells" for card in cards)),
         ("built as", *(_clip(card.architecture) for card in cards)),
         (
             "saw in training",
-            *(_tell_facts(card.training, ("data", "images", "laboratories", "fields", "split")) for card in cards),
+            *(_tell_facts(card.training, ("data", "images", "sites", "split")) for card in cards),
         ),
-        ("judged on validation", *(_tell_facts(card.validation, tuple(card.validation)) for card in cards)),
+        ("judged on validation", *(_tell_facts(card.validation) for card in cards)),
         ("started from", *(_clip(card.weights_origin) for card in cards)),
         ("may be used", *(_clip(card.licence) for card in cards)),
     )
@@ -297,10 +298,11 @@ def _describe_models(cards: Sequence[ModelCard]) -> Section | None:
     return Section("The models", (text,), header=("", *(show_name(card.name) for card in cards)), rows=rows)
 
 
-def _tell_facts(facts: dict[str, Any], names: Sequence[str]) -> str:
-    """The plain facts among those of a card, in words; tables such as the confusion are left to the card."""
+def _tell_facts(record: Struct | None, names: Sequence[str] = ()) -> str:
+    """Numbers and words of a card's record, all or the named ones; tables such as the confusion are left out."""
+    facts: dict[str, object] = {} if record is None else to_builtins(record)
     parts = []
-    for name in names:
+    for name in names or facts:
         value = facts.get(name)
         if isinstance(value, dict) and value and all(isinstance(item, int | float) for item in value.values()):
             parts.append(f"{_word(name)} " + ", ".join(f"{_word(key)} {_figure(item)}" for key, item in value.items()))

@@ -13,7 +13,8 @@ from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.splits import make_split
 from leukolens.datasets.synthetic import write_cells
 from leukolens.images.decoding import read_image
-from leukolens.inference.classifier import Classifier, load_bundle
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classifier import Classifier
 from leukolens.training.classification.export import export_bundle, load_network
 from leukolens.training.classification.fit import train
 from leukolens.training.classification.int8 import quantise_bundle
@@ -48,7 +49,7 @@ def test_the_bundle_says_what_the_run_says(run: RunFolder, tmp_path: Path) -> No
     card = export_bundle(run, tmp_path / "toy", "toy")
     assert read_card(tmp_path / "toy").training == card.training
     assert set(card.files) == {"model.onnx", "split.json", "background.png"}
-    assert card.confusion is not None and card.confusion.counts.sum() == card.validation["n"]
+    assert card.confusion is not None and card.confusion.counts.sum() == card.validation.n
     network, _, _ = load_network(run)
     bundle = load_bundle(tmp_path / "toy")
     assert bundle.card.preparation.background is not None
@@ -91,7 +92,7 @@ def test_eight_bits_are_smaller_and_judged_anew(run: RunFolder, tmp_path: Path) 
     assert agreement.images == len(truths)
     assert agreement.accuracy_after == pytest.approx((called.argmax(1) == truths).mean())
     assert agreement.same_labels >= len(truths) - 1
-    assert bundle.card.validation["precision"].startswith("8-bit")
+    assert bundle.card.validation.precision.startswith("8-bit")
 
 
 def load_images(run: RunFolder, part: str, preparation: Preparation) -> tuple[np.ndarray, np.ndarray]:

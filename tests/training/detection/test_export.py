@@ -9,11 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from leukolens.core.detector_card import read_detector_card
+from leukolens.core.card import read_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import write_text
 from leukolens.core.runs import RunFolder
-from leukolens.inference.detector import Detector, load_detector
+from leukolens.core.tasks import Task
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.detector import Detector
 from leukolens.models.detector import MEAN, STD, CellDetector
 from leukolens.training.detection.export import (
     compare_detector,
@@ -34,26 +36,14 @@ FACTS = {
     "box_scales": {"platelet": 0.85},
     "cut_gains": {"leukocyte": 1.5},
     "weights_origin": "random",
-    "validation": {},
+    "validation": {"fields": 1, "average_precision_50": {}, "at_thresholds": {}},
     "data": "toy",
 }
-STORY = [
-    "data_hash",
-    "split_hash",
-    "split",
-    "leaky",
-    "why_leaky",
-    "recipe",
-    "seed",
-    "images",
-    "synthetic_images",
-    "epochs",
-    "best_epoch",
-    "training_seconds",
-    "device",
-    "versions",
-    "commit",
-]
+STORY = {
+    "data_hash": "a", "split_hash": "b", "split": "fields, seed 0", "leaky": False, "why_leaky": "", "recipe": "toy",
+    "seed": 0, "images": {"train": 3}, "synthetic_images": 0, "epochs": 1, "best_epoch": 0, "training_seconds": 1.0,
+    "device": "CPU", "versions": {}, "commit": "",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = RunFolder(tmp_path_factory.mktemp("run"))
     torch.manual_seed(0)
     save_file(CellDetector().state_dict(), folder.weights)
-    write_text(folder.environment, json.dumps(FACTS | dict.fromkeys(STORY, "")))
+    write_text(folder.environment, json.dumps(FACTS | STORY))
     write_text(folder.split, "{}")
     return folder
 
@@ -71,7 +61,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_the_bundle_says_what_the_run_says_and_the_runtime_takes_it(run: RunFolder, tmp_path: Path) -> None:
     assert is_detector_run(run)
     card = export_detector(run, tmp_path / "toy", "toy")
-    assert read_detector_card(tmp_path / "toy") == card
+    assert read_card(tmp_path / "toy") == card
     assert (tmp_path / "toy" / "model.onnx").stat().st_size < 14e6
     assert [coarser for _, _, coarser in find_taps(onnx.load(tmp_path / "toy" / "model.onnx"))] == [1, 2, 4, 8]
     network, _ = load_detector_network(run)
@@ -80,7 +70,7 @@ def test_the_bundle_says_what_the_run_says_and_the_runtime_takes_it(run: RunFold
     parity = compare_detector(network, tmp_path / "toy", card, inputs)
     assert parity.pictures == 3 and max(parity.centres, parity.sides) < 1e-4
     field = random.integers(0, 256, (100, 130, 3), np.uint8)
-    found = Detector(load_detector(tmp_path / "toy")).find_cells(field, 0.14, 0.005)
+    found = Detector(load_bundle(tmp_path / "toy", Task.DETECTION)).find_cells(field, 0.14, 0.005)
     assert len(found) and found.scale_origin == "given"
     raw = (tmp_path / "toy" / "model.onnx").read_bytes()
     assert str(Path.home()).encode() not in raw and b"site-packages" not in raw

@@ -1,24 +1,26 @@
 """The map of remnants that a detector's bundle is given: the model says what it said, and what was learned beside it."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from msgspec import structs
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from leukolens.core.detector_card import read_detector_card, write_detector_card
+from leukolens.core.card import read_card, write_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file
 from leukolens.core.results import Box
+from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic import draw_field
 from leukolens.images.decoding import read_image
-from leukolens.inference.detector import CENTRES_NAME, REMNANTS_NAME, Detector, load_detector
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.detector import CENTRES_NAME, REMNANTS_NAME, Detector
 from leukolens.inference.session import INPUT_NAME, open_model
 from leukolens.training.detection import smudges as room
 from leukolens.training.detection.smudges import (
@@ -35,15 +37,15 @@ from leukolens.training.detection.smudges import (
 def untaught(tmp_path: Path) -> Path:
     """The shipped detector as it was before it could tell smudge cells."""
     folder = tmp_path / "untaught"
-    shutil.copytree(load_detector().folder, folder)
+    shutil.copytree(load_bundle(task=Task.DETECTION).folder, folder)
     model = onnx.load(folder / "model.onnx")
     for items in (model.graph.node, model.graph.initializer, model.graph.output):
         for item in [item for item in items if "remnants" in str(getattr(item, "output", "")) + item.name]:
             items.remove(item)
     onnx.save(model, folder / "model.onnx")
-    card = load_detector().card
+    card = load_bundle(task=Task.DETECTION).card
     files = card.files | {"model.onnx": hash_file(folder / "model.onnx")}
-    write_detector_card(folder, replace(card, files=files, smudge_threshold=None))
+    write_card(folder, structs.replace(card, files=files, smudge_threshold=None))
     return folder
 
 
@@ -109,12 +111,12 @@ def test_a_bundle_is_taught_on_fields_and_runs(
     monkeypatch.setattr(room, "_LEAST_EXAMPLES", 5)
     told: list[str] = []
     card = teach_smudges(untaught, fields[:10], fields[10:], told.append)
-    assert read_detector_card(untaught) == card and card.smudge_threshold is not None and len(told) == 2
-    facts = card.validation["smudges"]
-    assert 0 < facts["drawn_smudges_called_smudges"] <= facts["drawn_smudges_found_as_whole_leukocytes"]
-    assert facts["drawn_smudges_found_as_whole_leukocytes"] <= facts["drawn_smudges"] == 2 * len(fields[10:])
-    assert facts["leukocytes_called_smudges"] <= facts["whole_leukocytes"]
-    detections = Detector(load_detector(untaught)).find_cells(read_image(fields[0].image).pixels)
+    assert read_card(untaught) == card and card.smudge_threshold is not None and len(told) == 2
+    facts = card.validation.smudges
+    assert 0 < facts.drawn_smudges_called_smudges <= facts.drawn_smudges_found_as_whole_leukocytes
+    assert facts.drawn_smudges_found_as_whole_leukocytes <= facts.drawn_smudges == 2 * len(fields[10:])
+    assert facts.leukocytes_called_smudges <= facts.whole_leukocytes
+    detections = Detector(load_bundle(untaught, Task.DETECTION)).find_cells(read_image(fields[0].image).pixels)
     assert ((detections.smudge >= 0) & (detections.smudge <= 1)).all() and (detections.smudge > 0).any()
 
 

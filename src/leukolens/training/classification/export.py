@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from msgspec import convert
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from leukolens.core.card import Card, write_card
+from leukolens.core.card import ClassifierCard, ClassifierValidation, TrainingFacts, write_card
 from leukolens.core.confusion import count_confusion
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
@@ -75,7 +76,7 @@ def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation
     return network, facts, preparation
 
 
-def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
+def export_bundle(run: RunFolder, out: Path, name: str) -> ClassifierCard:
     """Writes `model.onnx`, `card.json`, `split.json` and, where there are such, other laboratories' splits, `background.png` and `head.npy`.
 
     Raises:
@@ -84,7 +85,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
     network, facts, preparation = load_network(run)
     out.mkdir(parents=True, exist_ok=True)
     example = write_model(network, preparation.height_px, preparation.width_px, out / "model.onnx")
-    laboratories = facts.get("laboratories", {})  # a run of an earlier LeukoLens knows of none
+    laboratories = facts.get("sites", {})  # a run of an earlier LeukoLens knows of none
     splits = [run.split, *(run.laboratory_split(name) for name in laboratories)]
     files = [out / "model.onnx", *(Path(shutil.copyfile(path, out / path.name)) for path in splits)]
     if run.background.is_file():
@@ -93,7 +94,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         files.append(out / HEAD_NAME)
     kept = (
         "data",
-        "found_by",
+        "detector",
         "data_hash",
         "split_hash",
         "split",
@@ -102,7 +103,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         "recipe",
         "seed",
         "images",
-        "laboratories",
+        "sites",
         "synthetic_images",
         "epochs",
         "training_seconds",
@@ -110,7 +111,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         "versions",
         "commit",
     )
-    card = Card(
+    card = ClassifierCard(
         name=name,
         architecture=facts["architecture"],
         classes=tuple(facts["classes"]),
@@ -120,7 +121,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
         files={path.name: hash_file(path) for path in files},
         weights_origin=facts["weights_origin"],
         # A run of an earlier LeukoLens lacks what was not yet noted.
-        training={key: facts[key] for key in kept if key in facts},
+        training=convert({key: facts[key] for key in kept if key in facts}, TrainingFacts),
         validation=describe_validation(run, facts),
         licence=LICENCE.format(data=", ".join((facts["data"], *laboratories))),
     )
@@ -128,7 +129,7 @@ def export_bundle(run: RunFolder, out: Path, name: str) -> Card:
     return card
 
 
-def describe_validation(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]:
+def describe_validation(run: RunFolder, facts: dict[str, Any]) -> ClassifierValidation:
     """What the card says of validation: the run's figures, and the confusion of its predictions there."""
     predictions = read_predictions(run.predictions("validation"))
     calls = predictions.items
@@ -138,7 +139,7 @@ def describe_validation(run: RunFolder, facts: dict[str, Any]) -> dict[str, Any]
         [call.label for call in calls],
         [call.status == CellStatus.ACCEPTED for call in calls],
     )
-    return facts["validation"] | {"confusion": confusion.to_fields()}
+    return ClassifierValidation(**facts["validation"], confusion=confusion.to_table())
 
 
 def write_model(network: nn.Module, height_px: int, width_px: int, path: Path) -> Tensor:

@@ -283,7 +283,7 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "architecture": config.model.architecture,
         "seed": config.seed,
         "data": manifest.name,
-        "found_by": config.data.find,
+        "detector": config.data.find,
         "data_hash": manifest.hash,
         "split_hash": split.hash,
         "split": f"{split.kind}, seed {split.seed}",
@@ -291,7 +291,7 @@ def describe_run(config: TrainConfig, manifest: Manifest, split: Split, cells: T
         "why_leaky": split.why_leaky,
         "images": {part: len(array.records) for part, array in cells.parts.items()},
         "synthetic_images": sum(len(part.records) for part in cells.frames[1:]),
-        "laboratories": {part.split.dataset: len(part.cells.records) for part in cells.laboratories},
+        "sites": {part.split.dataset: len(part.cells.records) for part in cells.laboratories},
         "refused": [f"{refusal.image}: {refusal.why}" for part in cells.parts.values() for refusal in part.refused],
         "epochs": config.epochs,
     } | describe_machine()

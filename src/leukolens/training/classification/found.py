@@ -7,13 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from importlib.metadata import version
 
-from leukolens.core.card_fields import CARD_NAME
+from leukolens.core.card import CARD_NAME
 from leukolens.core.errors import InputRefused
 from leukolens.core.files import hash_bytes, hash_file, write_text
 from leukolens.core.results import Box
+from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Record
 from leukolens.images.decoding import read_image
-from leukolens.inference.detector import Detector, load_detector
+from leukolens.inference.bundles import load_bundle
+from leukolens.inference.detector import Detector
 from leukolens.inference.subject import find_subject, show_leukocyte
 from leukolens.training.cache import keep_path
 
@@ -34,7 +36,7 @@ def find_cells_of(
     Raises:
         BundleError: the finder cannot be opened.
     """
-    bundle = load_detector(detector)
+    bundle = load_bundle(detector, Task.DETECTION)
     names = [(record.id, record.image, str(record.cell)) for record in records]
     key = hash_bytes(
         json.dumps([names, hash_file(bundle.folder / CARD_NAME), platelets, version("leukolens")]).encode(

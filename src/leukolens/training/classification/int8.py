@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from leukolens.core.card import Card, write_card
+from leukolens.core.card import ClassifierCard, ClassifierValidation, write_card
 from leukolens.core.confusion import count_confusion
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, normalise_batch
 from leukolens.evaluation.classification.calibration import calibrate, to_probabilities
-from leukolens.inference.classifier import Bundle, Classifier
+from leukolens.inference.bundles import Bundle
+from leukolens.inference.classifier import Classifier
 
 CALIBRATION_IMAGES = 200
 """Training images from which the ranges of activations are taken."""
@@ -81,8 +83,8 @@ def quantise_model(model: Path, out: Path, images: Pixels, preparation: Preparat
 
 
 def quantise_bundle(
-    bundle: Bundle, learned: Pixels, chosen_on: Pixels, truths: NDArray[np.integer]
-) -> tuple[Card, Agreement]:
+    bundle: Bundle[ClassifierCard], learned: Pixels, chosen_on: Pixels, truths: NDArray[np.integer]
+) -> tuple[ClassifierCard, Agreement]:
     """Turns a float32 bundle into one of 8-bit integers, in its own folder.
 
     Args:
@@ -94,7 +96,7 @@ def quantise_bundle(
     before = _logits(bundle, chosen_on)
     quantise_model(bundle.folder / "model.onnx", bundle.folder / "model.onnx", learned, bundle.card.preparation)
     files = bundle.card.files | {"model.onnx": hash_file(bundle.folder / "model.onnx")}
-    card = dataclasses.replace(bundle.card, files=files)
+    card = structs.replace(bundle.card, files=files)
     after = _logits(Bundle(bundle.folder, card), chosen_on)
     called = after.argmax(axis=1)
     agreement = Agreement(
@@ -109,18 +111,17 @@ def quantise_bundle(
     confusion = count_confusion(
         names, [names[truth] for truth in truths], [names[label] for label in called], list(sure >= found.threshold)
     )
-    validation = dataclasses.asdict(found.validation) | {
-        "precision": "8-bit integers, quantised after training",
-        "confusion": confusion.to_fields(),
-    }
-    card = dataclasses.replace(
-        card, temperature=found.temperature, accept_threshold=found.threshold, validation=validation
+    validation = ClassifierValidation(
+        **dataclasses.asdict(found.validation),
+        precision="8-bit integers, quantised after training",
+        confusion=confusion.to_table(),
     )
+    card = structs.replace(card, temperature=found.temperature, accept_threshold=found.threshold, validation=validation)
     write_card(bundle.folder, card)
     return card, agreement
 
 
-def _logits(bundle: Bundle, images: Pixels) -> NDArray[np.float64]:
+def _logits(bundle: Bundle[ClassifierCard], images: Pixels) -> NDArray[np.float64]:
     classifier = Classifier(bundle)
     parts = [
         classifier.classify_batch(images[start : start + _BATCH]).logits for start in range(0, len(images), _BATCH)

@@ -7,9 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from leukolens.core.card import ClassifierCard
 from leukolens.core.errors import TrainingError
 from leukolens.core.pixels import Pixels, normalise_batch
-from leukolens.inference.classifier import Bundle, Classifier
+from leukolens.inference.bundles import Bundle
+from leukolens.inference.classifier import Classifier
 
 TOLERANCE = 1e-4
 """Largest allowed difference of a probability between torch and ONNX Runtime, both in float32."""
@@ -28,7 +30,7 @@ class Parity:
         return f"{self.same_labels} of {self.images} labels alike, probabilities at most {self.largest_difference:.1e} apart"
 
 
-def compare_bundle(network: nn.Module, bundle: Bundle, images: Pixels) -> Parity:
+def compare_bundle(network: nn.Module, bundle: Bundle[ClassifierCard], images: Pixels) -> Parity:
     """Runs the torch network and the bundle on prepared images.
 
     Args:

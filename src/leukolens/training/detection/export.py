@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from msgspec import convert
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, write_detector_card
+from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, DetectorValidation, TrainingFacts, write_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.runs import RunFolder
@@ -114,11 +115,11 @@ def export_detector(run: RunFolder, out: Path, name: str) -> DetectorCard:
         cut_gains=facts.get("cut_gains", {}),
         files={path.name: hash_file(path) for path in (out / "model.onnx", out / "split.json")},
         weights_origin=facts["weights_origin"],
-        training={key: facts[key] for key in _STORY},
-        validation=facts["validation"],
+        training=convert({key: facts[key] for key in _STORY}, TrainingFacts),
+        validation=convert(facts["validation"], DetectorValidation),
         licence=DETECTOR_LICENCE.format(data=facts["data"]),
     )
-    write_detector_card(out, card)
+    write_card(out, card)
     return card
 
 

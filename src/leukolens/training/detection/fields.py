@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.detector_card import INPUT_MULTIPLE_PX
+from leukolens.core.card import INPUT_MULTIPLE_PX
 from leukolens.core.errors import InputRefused
 from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.overlaps import stack_corners

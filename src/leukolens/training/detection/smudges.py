@@ -6,12 +6,13 @@ regression becomes a map of its own in the model, so that running it needs nothi
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from msgspec import structs
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from scipy.special import expit
@@ -20,18 +21,20 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from leukolens.core.detector_card import INPUT_MULTIPLE_PX, DetectorCard, read_detector_card, write_detector_card
+from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, SmudgeRates, write_card
 from leukolens.core.errors import InputRefused, TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
 from leukolens.core.results import Box
+from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic.smudges import measure_dye, smear_leukocyte
 from leukolens.images.decoding import read_image
+from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.inference.decoding import average_in_boxes
-from leukolens.inference.detector import REMNANTS_NAME, Detector, DetectorBundle
+from leukolens.inference.detector import REMNANTS_NAME, Detector
 from leukolens.inference.scale import RED_CELL_UM
 from leukolens.inference.session import INPUT_NAME, open_model
 from leukolens.inference.subject import is_cut
@@ -99,7 +102,7 @@ def teach_smudges(
     Raises:
         TrainingError: the model is not built as today's detectors are.
     """
-    bundle = DetectorBundle(folder, read_detector_card(folder))
+    bundle = load_bundle(folder, Task.DETECTION)
     model = onnx.load(folder / "model.onnx")
     taps = find_taps(model)
     finder = _Looker(bundle, model, taps)
@@ -121,20 +124,21 @@ def teach_smudges(
     add_remnants(model, taps, judge)
     with write_atomically(folder / "model.onnx") as temporary:
         onnx.save(model, temporary)
-    facts = {
-        "whole_leukocytes": int((~judged.drawn).sum()),
-        "leukocytes_called_smudges": given_up,
-        "drawn_smudges": judged.painted,
-        "drawn_smudges_found_as_whole_leukocytes": int(judged.drawn.sum()),
-        "drawn_smudges_called_smudges": caught,
-    }
-    card = replace(
+    rates = SmudgeRates(
+        whole_leukocytes=int((~judged.drawn).sum()),
+        leukocytes_called_smudges=given_up,
+        drawn_smudges=judged.painted,
+        drawn_smudges_found_as_whole_leukocytes=int(judged.drawn.sum()),
+        drawn_smudges_called_smudges=caught,
+    )
+    assert bundle.card.validation is not None  # export wrote it
+    card = structs.replace(
         bundle.card,
         smudge_threshold=judge.threshold,
         files=bundle.card.files | {"model.onnx": hash_file(folder / "model.onnx")},
-        validation=bundle.card.validation | {"smudges": facts},
+        validation=structs.replace(bundle.card.validation, smudges=rates),
     )
-    write_detector_card(folder, card)
+    write_card(folder, card)
     return card
 
 
@@ -199,7 +203,9 @@ def add_remnants(model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]], j
 class _Looker:
     """Finds leukocytes with a bundle, and reads its model's maps where they are."""
 
-    def __init__(self, bundle: DetectorBundle, model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]]) -> None:
+    def __init__(
+        self, bundle: Bundle[DetectorCard], model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]]
+    ) -> None:
         self._card, self._taps = bundle.card, taps
         self._detector = Detector(bundle)
         telling = onnx.ModelProto()
