@@ -1,6 +1,7 @@
 """The ladder on drawn cells: planned, run, killed, resumed, tabulated."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from leukolens.core.files import read_rows
 from leukolens.datasets.splits import make_split
 from leukolens.ladder import runs as ladder_module
 from leukolens.ladder.protocols import PROTOCOLS, Protocol
-from leukolens.ladder.records import read_records
+from leukolens.ladder.records import read_run_records
 from leukolens.ladder.rungs import RUNGS
 from leukolens.ladder.runs import Ladder, PlannedRun, plan_runs, recipes_folder, run_all
-from leukolens.ladder.table import write_table
+from leukolens.ladder.table import write_pages, write_table
 from leukolens.training.recipe import read_recipe
 
 
@@ -44,9 +45,12 @@ def test_every_rung_has_a_recipe_that_reads() -> None:
 
 
 def test_plans() -> None:
-    assert [run.variant for run in plan_runs(["conv1"], None, None)] == ["provided-20", "fields"]
-    assert [run.variant for run in plan_runs(["conv1"], "published", None)] == ["provided-20"]
-    assert [run.variant for run in plan_runs(["dense"], None, None)] == ["pbc"]
+    seeds = ["provided-20", "provided-20@seed1", "provided-20@seed2"]
+    assert [run.variant for run in plan_runs(["conv1"], None, None)] == [*seeds, "fields"]
+    assert [run.seed for run in plan_runs(["conv1"], "published", None)] == [0, 1, 2]
+    assert [run.variant for run in plan_runs(["dense"], None, None)] == ["pbc", "pbc@seed1", "pbc@seed2"]
+    assert [run.variant for run in plan_runs(["vgg16"], "honest", None)] == ["merged-fields", "fields"]
+    assert [run.seed for run in plan_runs(["found-best"], None, None)] == [*range(5)]
     assert [run.fold for run in plan_runs(["conv-batchnorm"], "honest", None) if run.protocol == "folds"] == [*range(5)]
     assert plan_runs(["conv1"], None, "synth") == [PlannedRun("conv1", "synth", "synth")]
     with pytest.raises(UsageError, match="dense"):
@@ -91,14 +95,18 @@ def test_the_table_is_made_from_the_records_alone(quick: None, tmp_path: Path) -
         metrics = json.loads((folder / "metrics.json").read_text())
         metrics["test"] |= {"accuracy": 0.4, "leaky": leaky, "why_leaky": "a planted leak"}
         (folder / "metrics.json").write_text(json.dumps(metrics))
-    written = write_table(tmp_path / "ladder")
-    text = (tmp_path / "ladder.md").read_text()
+    text = write_table(tmp_path / "ladder").read_text()
+    pages = write_pages(tmp_path / "ladder", tmp_path / "pages")
     lines = [line for line in text.splitlines() if line.startswith("| [conv1](ladder/runs/")]
     assert len(lines) == 2
     assert " LEAKS " in lines[1] and ".450" in lines[1] and "-5.0, see why below" in lines[1]
     assert "LEAKS" not in lines[0] and ".450" not in lines[0]
-    assert len(read_records(tmp_path / "ladder" / "runs")) == 2
-    assert all(path.is_file() for path in written) and "planted leak" in written[-1].read_text()
+    assert len(read_run_records(tmp_path / "ladder" / "runs")) == 2
+    assert all((tmp_path / link).is_file() for link in re.findall(r"\]\((ladder/[^)]+)\)", text))
+    assert not list((tmp_path / "ladder").rglob("*.html"))
+    linked = re.findall(r'href="(runs/[^"]+)"', pages[0].read_text())
+    assert len(linked) == 4 and all((tmp_path / "pages" / link).is_file() for link in linked)
+    assert len(pages) == 3 and "planted leak" in pages[-1].read_text()
 
 
 def test_a_missing_dataset_fails_its_runs_and_not_the_others(quick: None, tmp_path: Path) -> None:
@@ -125,6 +133,6 @@ def test_weights_that_are_not_here_are_trained_first(
     assert run_all(ladder, planned, lambda run, words: told.append((run.rung, words))) == []
     assert [rung for rung, words in told if words.startswith("begins")] == ["lite0-pbc", "lite0-balanced", "small-best"]
     start = PlannedRun("lite0-balanced", "pbc", "pbc")
-    assert not ladder.is_done(start) and not ladder.missing_starts(planned[0])
+    assert not ladder.is_done(start) and not ladder.list_missing_starts(planned[0])
     origin = json.loads((ladder.run_folder(planned[0]) / "environment.json").read_text())["weights_origin"]
     assert origin.count("the run pbc on") == 2

@@ -2,7 +2,6 @@ import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,10 +16,10 @@ from leukolens.models.shape import NetworkShape
 def test_a_network_is_timed_three_ways_and_only_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = functools.partial(find_model("conv5").build, NetworkShape(4, 0.1, 32, 32))
 
-    def one() -> Iterator[tuple[Any, ...]]:
-        yield "rungs", "conv5", "conv5", build, (32, 32)
+    def one() -> Iterator[timing._Timed]:
+        yield timing._Timed("rungs", "conv5", "conv5", build, 32, 32)
 
-    monkeypatch.setattr(timing, "_networks", one)
+    monkeypatch.setattr(timing, "_list_networks", one)
     monkeypatch.setattr(timing, "_LEAST_SECONDS", 0.0)
     told: list[str] = []
     path = timing.time_everything(tmp_path / "ladder", told.append)
@@ -37,6 +36,6 @@ def test_a_network_is_timed_three_ways_and_only_once(tmp_path: Path, monkeypatch
 
 
 def test_every_rung_and_text_004s_twelve_are_named() -> None:
-    found = [(kind, name) for kind, name, *_ in timing._networks()]
+    found = [(network.kind, network.name) for network in timing._list_networks()]
     assert [name for kind, name in found if kind == "rungs"] == list(RUNGS)
     assert len([name for kind, name in found if kind == "backbones"]) == 12

@@ -1,4 +1,4 @@
-"""`leukolens ladder`: train the models of the student texts, and the table of ours beside theirs."""
+"""`leukolens ladder`: train the models of the student texts, and write the table of ours beside theirs."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.group("ladder", epilog="Example: leukolens ladder run dense conv1 --data synth --budget 300")
 def command() -> None:
-    """Run every model that the five texts describe, as published and honestly, and tabulate."""
+    """Train every model that the five texts describe, and tabulate published figures beside ours."""
 
 
 @command.command("run", epilog="Example: leukolens ladder run conv1 --protocol honest")
@@ -22,18 +22,18 @@ def command() -> None:
 @click.option(
     "--protocol",
     type=click.Choice(["published", "honest"]),
-    help="As the text did it, or so that nothing leaks. Default: both.",
+    help="The split of the text, or splits with every group on one side. Default: both.",
 )
-@click.option("--data", "data_name", metavar="NAME", help="Try the rungs on this dataset; the table is left alone.")
+@click.option("--data", "data_name", metavar="NAME", help="Try the rungs on this dataset; the table does not change.")
 @click.option("--budget", default=0, metavar="SECONDS", help="Each run ends after the epoch that uses this up.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("docs/ladder"),
     show_default=True,
-    help="Folder of the table; small files of each run go to its `runs`.",
+    help="Folder of the ladder; the small files of each run go to its `runs`.",
 )
-@click.option("--plan", is_flag=True, help="Only say which runs there would be.")
+@click.option("--plan", is_flag=True, help="Only list the runs.")
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -44,7 +44,7 @@ def run(
     out: Path,
     plan: bool,
 ) -> None:
-    """Train rungs, judge them, leave their small files. A run that was killed goes on; a recorded one is not repeated."""
+    """Train rungs, evaluate them, write their records. A run that was killed resumes; a recorded one is skipped."""
     from leukolens.ladder.runs import Ladder, plan_runs, run_all
 
     def report(what: str, done: int, total: int) -> None:
@@ -70,20 +70,26 @@ def run(
     ctx.exit(3 if planned and len(failed) == len(planned) else SOME_REFUSED if failed else 0)
 
 
-@command.command("table", epilog="Example: leukolens ladder table")
+@command.command("table", epilog="Example: leukolens ladder table --pages build/docs")
 @click.option(
     "--out",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path("docs/ladder"),
     show_default=True,
-    help="Folder of the table, with the runs' small files under `runs`.",
+    help="Folder of the ladder, with the records under `runs`.",
 )
-def table(out: Path) -> None:
-    """Write the table from the runs' small files: `ladder.md` beside the folder, `ladder.html` in it, a page per run."""
-    from leukolens.ladder.table import write_table
+@click.option(
+    "--pages",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the table with charts, and a page for each run, as HTML into this folder too.",
+)
+def table(out: Path, pages: Path | None) -> None:
+    """Write the table from the records: `ladder.md` beside the folder, and HTML pages where --pages says."""
+    from leukolens.ladder.table import write_pages, write_table
 
-    for path in write_table(out)[:2]:
-        click.echo(str(path))
+    click.echo(str(write_table(out)))
+    if pages is not None:
+        click.echo(str(write_pages(out, pages)[0]))
 
 
 @command.command("time", epilog="Example: leukolens ladder time")
@@ -92,10 +98,10 @@ def table(out: Path) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("docs/ladder"),
     show_default=True,
-    help="Folder of the table; `timings.json` goes there.",
+    help="Folder of the ladder; `timings.json` goes there.",
 )
 def time_rungs(out: Path) -> None:
-    """Time every rung and text 004's twelve backbones on this machine: torch, ONNX, 8-bit ONNX. Keep the machine quiet."""
+    """Time every rung and text 004's twelve backbones here: torch, ONNX, 8-bit ONNX. Run nothing else meanwhile."""
     from leukolens.ladder.timing import time_everything
 
     click.echo(str(time_everything(out, lambda words: click.echo(words, err=True))))

@@ -1,1 +1,1 @@
-"""Floor 6: the models of the five student texts, run and tabulated."""
+"""Floor 6: the models of the five student texts, trained and tabulated."""

@@ -1,6 +1,6 @@
-"""Runs rungs of the ladder: for each protocol draw the split, train or go on, judge, leave a record.
+"""Trains rungs of the ladder: for each planned run it draws the split, trains or resumes, evaluates, writes a record.
 
-A run that was killed goes on from its last finished epoch; one that stands recorded is not run again.
+A run that was killed resumes after its last finished epoch. A run with a record is not trained again.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from leukolens.datasets.splits import PARTS, Split, read_split
 from leukolens.evaluation.classification.report import write_evaluation
 from leukolens.inference.failures import Mapper, find_reasons
 from leukolens.ladder.protocols import PROTOCOLS, split_freely
-from leukolens.ladder.records import Judged, RunMetrics, is_recorded, judge_run, write_record
+from leukolens.ladder.records import Evaluated, RunMetrics, is_recorded, measure_run, write_run_record
 from leukolens.ladder.rungs import RUNGS
 from leukolens.training.classification.export import load_network
 from leukolens.training.classification.fit import train
@@ -29,7 +29,7 @@ from leukolens.training.recipe import TrainConfig, read_recipe
 from leukolens.training.trainer import Report
 
 _FROM_RUNG = "rung:"
-"""How a recipe's weights begin that are those of another rung's first honest run."""
+"""Prefix of a recipe's `weights` that names another rung: training starts from that rung's first honest run."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class PlannedRun:
     Attributes:
         rung: Its name.
         protocol: Name of a protocol, or of the dataset that it is tried on.
-        variant: The protocol, with fold or seed where there are several: `folds@2`, `fields@seed1`.
+        variant: The protocol, with the fold or seed where there are several: `folds@2`, `fields@seed1`.
         fold: Which of the protocol's splits.
-        seed: Of weights and augmentation.
+        seed: Added to the recipe's seed of weights and augmentation.
     """
 
     rung: str
@@ -52,7 +52,7 @@ class PlannedRun:
 
 
 def recipes_folder() -> Path:
-    """Where the ladder's recipes lie: inside the installed package, or beside the source."""
+    """Folder of the ladder's recipes: inside the installed package, or beside the source."""
     package = Path(leukolens.__file__).parent
     inside = package / "recipes"
     return (inside if inside.is_dir() else package.parents[1] / "recipes") / "ladder"
@@ -62,7 +62,7 @@ def plan_runs(names: Sequence[str], which: str | None, data: str | None) -> list
     """The runs that were asked for, in the order of the ladder.
 
     Args:
-        names: Rungs; all where none is named.
+        names: Rungs; empty for all.
         which: `published`, `honest`, or None for both.
         data: Another dataset to try the rungs on, instead of their protocols.
 
@@ -81,63 +81,64 @@ def plan_runs(names: Sequence[str], which: str | None, data: str | None) -> list
         wanted = [rung.as_published] if which != "honest" and rung.as_published else []
         wanted += rung.honest if which != "published" else []
         for protocol in wanted:
-            for run in _spread(name, protocol, rung.seeds):
+            for run in _spread(name, protocol):
                 runs[run.rung, run.variant] = run
     return list(runs.values())
 
 
-def _spread(name: str, protocol: str, seeds: int) -> Iterator[PlannedRun]:
+def _spread(name: str, protocol: str) -> Iterator[PlannedRun]:
+    """The folds or seeds of one protocol; seed 0 bears the protocol's name alone."""
     if protocol == "folds":
         for fold in range(5):
             yield PlannedRun(name, protocol, f"folds@{fold + 1}", fold)
-    elif protocol == "fields" and seeds > 1:
-        for seed in range(seeds):
-            yield PlannedRun(name, protocol, f"fields@seed{seed}", seed=seed)
-    else:
-        yield PlannedRun(name, protocol, protocol)
+        return
+    yield PlannedRun(name, protocol, protocol)
+    if protocol == RUNGS[name].seeded_protocol:
+        for seed in range(1, RUNGS[name].seeds):
+            yield PlannedRun(name, protocol, f"{protocol}@seed{seed}", seed=seed)
 
 
 class Ladder:
-    """Runs planned runs; datasets are opened once."""
+    """Trains planned runs; opens each dataset once."""
 
     def __init__(self, records: Path, budget_seconds: int, report: Report) -> None:
-        """Takes where records go, the most seconds that each run may train (0 for the recipe's own), and who is told."""
+        """Takes the folder of records, the most seconds of training for each run (0: as the recipe says), and progress."""
         self._records = records
         self._budget_seconds = budget_seconds
         self._report = report
         self._manifests: dict[str, Manifest] = {}
 
     def record_folder(self, planned: PlannedRun) -> Path:
-        """Where the small files of a run go; a trial on other data stays beside its run."""
+        """Folder of a run's record; the record of a trial on other data lies beside its run."""
         if planned.protocol in PROTOCOLS:
             return self._records / planned.rung / planned.variant
         return self.run_folder(planned) / "record"
 
     def run_folder(self, planned: PlannedRun) -> Path:
-        """Where the run itself lies, with its checkpoints and its gallery of photographs."""
+        """Folder of the run itself, with its checkpoints and its report with photographs."""
         return home_folder() / "ladder" / planned.rung / planned.variant
 
     def is_done(self, planned: PlannedRun) -> bool:
-        """Whether the run stands recorded."""
+        """Whether the run has a record."""
         return is_recorded(self.record_folder(planned))
 
-    def missing_starts(self, planned: PlannedRun) -> list[PlannedRun]:
-        """The runs that it goes on from whose weights are not on this machine, recorded or not; in the order to train them."""
-        start = _start_of(self._configure(planned))
+    def list_missing_starts(self, planned: PlannedRun) -> list[PlannedRun]:
+        """The runs whose weights it starts from and that are not on this machine, in the order to train them."""
+        start = _find_start(self._configure(planned))
         if start is None or RunFolder(self.run_folder(start)).weights.is_file():
             return []
-        return [*self.missing_starts(start), start]
+        return [*self.list_missing_starts(start), start]
 
     def train(self, planned: PlannedRun) -> RunFolder:
-        """Trains, or goes on with, one run, and leaves its record as it is.
+        """Trains or resumes one run, and leaves its record as it is.
 
         Raises:
-            LeukolensError: the dataset or the weights are not there, or the training cannot be done.
+            LeukolensError: the dataset or the weights are missing, or the training cannot be done.
         """
         manifest = self._open(planned)
         split = _divide(planned, manifest)
         config = self._configure(planned)
-        start = _start_of(config)
+        start = _find_start(config)
         if start is not None:
             model = dataclasses.replace(config.model, weights=str(self.run_folder(start)))
             config = dataclasses.replace(config, model=model)
@@ -146,7 +147,7 @@ class Ladder:
         return train(config, manifest, split, folder, started, self._report)
 
     def run(self, planned: PlannedRun) -> RunMetrics:
-        """Trains, or goes on with, one run, judges it and writes its record.
+        """Trains or resumes one run, evaluates it and writes its record.
 
         Raises:
             LeukolensError: as `train`.
@@ -154,13 +155,13 @@ class Ladder:
         run = self.train(planned)
         records = self._open(planned).records
         predictions = {part: read_predictions(run.predictions(part)) for part in PARTS}
-        metrics = judge_run(predictions, planned.rung, read_split(run.split))
-        tested = predictions["test"]
+        metrics, tested = measure_run(predictions, planned.rung, read_split(run.split)), predictions["test"]
         network, _, preparation = load_network(run)
         mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
         findings = find_reasons(tested, {record.id: record for record in records}, mapper)
         write_evaluation(run.path / "report", tested, metrics.test, find_pictures(records), findings)
-        write_record(self.record_folder(planned), run, self._configure(planned), metrics, Judged(tested, findings))
+        evaluated = Evaluated(metrics, tested, findings)
+        write_run_record(self.record_folder(planned), run, self._configure(planned), evaluated)
         return metrics
 
     def _open(self, planned: PlannedRun) -> Manifest:
@@ -182,8 +183,8 @@ def _divide(planned: PlannedRun, manifest: Manifest) -> Split:
     return (protocol.make(manifest) if protocol else split_freely(manifest))[planned.fold]
 
 
-def _start_of(config: TrainConfig) -> PlannedRun | None:
-    """The run whose weights a recipe goes on from; None where it starts by itself."""
+def _find_start(config: TrainConfig) -> PlannedRun | None:
+    """The run whose weights a recipe starts from; None where it names no other rung."""
     if not config.model.weights.startswith(_FROM_RUNG):
         return None
     before = config.model.weights.removeprefix(_FROM_RUNG)
@@ -193,7 +194,7 @@ def _start_of(config: TrainConfig) -> PlannedRun | None:
 def run_all(
     ladder: Ladder, planned: Sequence[PlannedRun], tell: Callable[[PlannedRun, str], None]
 ) -> list[tuple[PlannedRun, str]]:
-    """Runs one after another; one that cannot be run is told of and left, the rest go on.
+    """Trains one run after another; a run that fails is reported and skipped.
 
     Returns:
         The runs that failed, and why.
@@ -204,8 +205,8 @@ def run_all(
             tell(run, "recorded before")
             continue
         try:
-            for start in ladder.missing_starts(run):
-                tell(start, f"begins, for {run.rung} goes on from its weights, which are not here")
+            for start in ladder.list_missing_starts(run):
+                tell(start, f"begins, because {run.rung} starts from its weights, which are not on this machine")
                 ladder.train(start)
             tell(run, "begins")
             metrics = ladder.run(run)
@@ -213,6 +214,7 @@ def run_all(
             failed.append((run, str(error)))
             tell(run, f"failed: {error}")
             continue
-        shares = ", ".join(f"{part} {getattr(metrics, part).accuracy:.3f}" for part in PARTS)
+        parts = (("train", metrics.train), ("validation", metrics.validation), ("test", metrics.test))
+        shares = ", ".join(f"{name} {part.accuracy:.3f}" for name, part in parts)
         tell(run, f"accuracy {shares} (n {metrics.test.n})")
     return failed
