@@ -60,7 +60,7 @@ def time_everything(out: Path, tell: Callable[[str], None]) -> Path:
     found.machine = {
         "processor": platform.processor() or platform.machine(),
         "processors": os.cpu_count(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "onnxruntime": version("onnxruntime"),
     }
     for network in _list_networks():
