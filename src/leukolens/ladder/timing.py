@@ -25,7 +25,7 @@ from leukolens.inference.session import INPUT_NAME, LOGITS_NAME, open_model
 from leukolens.ladder.backbones import BACKBONES
 from leukolens.ladder.rungs import RUNGS
 from leukolens.ladder.runs import recipes_folder
-from leukolens.ladder.speed import Timing, Timings, read_timings
+from leukolens.ladder.speed import Timing, read_timings
 from leukolens.models.catalogue import find_model
 from leukolens.training.classification.export import write_model
 from leukolens.training.classification.fit import describe_shape
