@@ -43,7 +43,7 @@ def test_list_names_what_is_known_and_what_was_added(cells: Path) -> None:
     for word in ("pbc", "kaggle", "kaggle-fields", "bccd", "chula", "txl", "synth", "CC BY 4.0", "Acevedo"):
         assert word in before
     run("add", "mine", cells)
-    assert "mine: 40 images; 40 groups; 40 named cells: neutrophil 20, eosinophil 20" in run("list").output
+    assert "mine: 40 images; 40 groups; 40 cells with a class: neutrophil 20, eosinophil 20" in run("list").output
 
 
 def test_add_points_at_the_pictures_and_copies_none(cells: Path) -> None:
@@ -119,7 +119,10 @@ def test_folds(cells: Path, tmp_path: Path) -> None:
     assert run("split", "mine", "--folds", 2).exit_code == 2
 
 
-@pytest.mark.parametrize("words", [["--fractions", "50/50"], ["--kind", "provided"]])
+@pytest.mark.parametrize(
+    "words",
+    [*(["--fractions", text] for text in ("50/50", "64/16/21", "0/50/50", "a/b/c", "")), ["--kind", "provided"]],
+)
 def test_split_that_cannot_be_meant(words: list[str], cells: Path) -> None:
     run("add", "mine", cells)
     assert isinstance(run("split", "mine", *words).exception, UsageError)
@@ -155,7 +158,7 @@ def test_audit_of_two_datasets(cells: Path) -> None:
     run("add", "other", cells)
     found = run("audit", "mine", "--with", "other")
     assert found.exit_code == 1
-    assert "identical or near-identical pairs on both sides: 40" in found.output
+    assert "identical or near-identical pairs in different parts: 40" in found.output
     assert isinstance(run("audit", "mine", "--with", "other", "--split", __file__).exception, UsageError)
 
 

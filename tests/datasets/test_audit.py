@@ -8,7 +8,7 @@ from PIL import Image
 
 from leukolens.core.errors import DataError
 from leukolens.core.pixels import Pixels
-from leukolens.datasets.audit import Audit, audit_dataset, join_datasets
+from leukolens.datasets.audit import Audit, audit_dataset, pair_datasets
 from leukolens.datasets.duplicates import find_identical_files, find_near, list_pictures, take_fingerprints
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources.blood_images import unite_photographs
@@ -118,7 +118,7 @@ def test_groups_on_both_sides(save: Save, picture: Draw) -> None:
         manifest, records=tuple(replace(r, group=f"g{index % 4}") for index, r in enumerate(manifest.records))
     )
     found = audit_dataset(grouped, None, quiet)
-    assert dict(found.torn_groups) == {f"g{number}": ("test", "train") for number in range(4)}
+    assert dict(found.crossing_groups) == {f"g{number}": ("test", "train") for number in range(4)}
     assert found.leaks
     split = make_split(grouped, "grouped", (0.5, 0.25, 0.25))
     assert not audit_dataset(grouped, split, quiet).leaks
@@ -129,9 +129,9 @@ def test_two_photographs_of_one_field_and_unknown_fields(save: Save, picture: Dr
     parts = ["train", "test", "test", "train"]
     records = [save(f"q{i}", picture(50 + i), part=parts[i], group=groups[i]) for i in range(4)]
     found = audit_dataset(Manifest("kaggle", unite_photographs(records)), None, quiet)
-    assert dict(found.torn_fields) == {"BloodImage_00230 = BloodImage_00257": ("test", "train")}
-    assert found.torn_groups == () and found.leaks
-    assert audit_dataset(Manifest("mine", tuple(records)), None, quiet).torn_fields == ()  # names alone say nothing
+    assert dict(found.crossing_fields) == {"BloodImage_00230 = BloodImage_00257": ("test", "train")}
+    assert found.crossing_groups == () and found.leaks
+    assert audit_dataset(Manifest("mine", tuple(records)), None, quiet).crossing_fields == ()  # names alone say nothing
     assert [(part.part, part.groups, part.unmapped) for part in found.parts] == [("train", 1, 1), ("test", 2, 0)]
 
 
@@ -145,9 +145,9 @@ def test_cells_of_one_field_are_one_picture(save: Save, picture: Draw) -> None:
 def test_two_datasets(save: Save, picture: Draw) -> None:
     first = dataset(save, picture)
     second = Manifest("other", (save("x", picture(5, 64, 64), kind="webp"), save("y", picture(99), group="p7")))
-    found = audit_dataset(join_datasets(replace(first, name="one"), second), None, quiet)
+    found = audit_dataset(pair_datasets(replace(first, name="one"), second), None, quiet)
     assert pairs(found) == [("one:p5", "other:x")]
-    assert dict(found.torn_groups) == {"p7": ("test", "train")}
+    assert dict(found.crossing_groups) == {"p7": ("test", "train")}
     assert found.leaks
 
 

@@ -14,7 +14,7 @@ from leukolens.core.results import Box
 from leukolens.datasets.groups import merge_sets
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources import blood_images, pbc
-from leukolens.datasets.splits import make_folds, make_split, parse_fractions, read_split, write_split
+from leukolens.datasets.splits import make_folds, make_split, read_split, write_split
 
 Make = Callable[[dict[str, int], int], Manifest]
 COUNTS = {"neutrophil": 900, "eosinophil": 500, "monocyte": 200}
@@ -158,13 +158,6 @@ def test_images_without_a_class_are_left_out_unless_none_has_one(make_manifest: 
 
 def test_merge_sets() -> None:
     assert merge_sets([["a", "b"], ["c", "d"], ["b", "c"], ["e"]]) == [["a", "b", "c", "d"], ["e"]]
-
-
-def test_fractions() -> None:
-    assert parse_fractions("64/16/20") == (0.64, 0.16, 0.20)
-    for text in ("64/16", "64/16/21", "0/50/50", "a/b/c", ""):
-        with pytest.raises(UsageError):
-            parse_fractions(text)
 
 
 def test_files_round_trip_and_are_sealed(tmp_path: Path, make_manifest: Make) -> None:

@@ -1,5 +1,6 @@
-"""`leukolens data`: fetch, add, check, split and draw datasets."""
+"""`leukolens data`: fetch, add, list, audit, split and draw datasets."""
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -22,12 +23,12 @@ _SHOWN = 20
 
 @click.group("data", epilog="Example: leukolens data add pbc PBC_dataset_normal_DIB.zip")
 def command() -> None:
-    """Datasets: what is known, what was added, whether it leaks, and how it is split."""
+    """Add datasets, list them, audit them and split them."""
 
 
 @command.command("list", epilog="Example: leukolens data list")
 def list_datasets() -> None:
-    """List the datasets that were added, and the public ones that LeukoLens reads."""
+    """List the datasets that were added, and the public datasets that LeukoLens can read."""
     from leukolens.datasets.registry import added_names, open_dataset
     from leukolens.datasets.sources import SOURCES
 
@@ -35,8 +36,8 @@ def list_datasets() -> None:
     click.echo("Added:")
     for name in added:
         click.echo(f"  {name}: {_describe(open_dataset(name))}")
-    click.echo("  synth: drawn when first used; synthetic, none of it is real")
-    click.echo("Known (leukolens data get NAME, or fetch by hand and leukolens data add NAME PATH):")
+    click.echo("  synth: synthetic cells, drawn by LeukoLens when first used")
+    click.echo("Public (leukolens data get NAME; or download it yourself, then leukolens data add NAME PATH):")
     for name, source in SOURCES.items():
         origin = source.origin
         click.echo(f"  {name}{' (added)' if name in added else ''}: {origin.title}")
@@ -52,9 +53,9 @@ def _describe(manifest: "Manifest") -> str:
     words = [f"{len(manifest.records)} images", f"{len({record.group for record in manifest.records})} groups"]
     words += [f"{boxes} boxes"] if boxes else []
     counts = ", ".join(f"{label} {classes[label]}" for label in CELL_CLASSES if classes[label])
-    words += [f"{len(cells)} named cells: {counts}"] if cells else []
+    words += [f"{len(cells)} cells with a class: {counts}"] if cells else []
     words += [f"{len(manifest.refused)} refused"] if manifest.refused else []
-    words += [f"{len(manifest.doubts)} doubtful"] if manifest.doubts else []
+    words += [f"{len(manifest.doubts)} unsure"] if manifest.doubts else []
     return "; ".join(words)
 
 
@@ -63,16 +64,16 @@ def _describe(manifest: "Manifest") -> str:
 @click.option("--force", is_flag=True, help="Replace a dataset of that name.")
 @click.pass_context
 def get(ctx: click.Context, name: str, force: bool) -> None:
-    """Fetch a public dataset from its home and add it. The only command that uses a network."""
+    """Download a public dataset and add it. No other command uses the network."""
     from leukolens.core.errors import UsageError
     from leukolens.datasets.download import fetch_dataset
     from leukolens.datasets.sources import SOURCES
 
     if name not in SOURCES:
-        raise UsageError(f"No public home of {name!r} is known. Known are: {', '.join(SOURCES)}.")
+        raise UsageError(f"No public dataset is called {name!r}. There are: {', '.join(SOURCES)}.")
     origin = SOURCES[name].origin
     click.echo(f"{name}: {origin.title}. Licence {origin.licence}; credit {origin.credit}.", err=True)
-    with _progress(f"fetching {name}") as report:
+    with _progress(f"downloading {name}") as report:
         path = fetch_dataset(name, origin, report)
     _add(ctx, name, path, force)
 
@@ -83,10 +84,10 @@ def get(ctx: click.Context, name: str, force: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace a dataset of that name.")
 @click.pass_context
 def add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
-    """Add a folder, a zip or a manifest. Nothing is copied: leave it where it is.
+    """Add a folder, a zip or a manifest as a dataset.
 
-    A known NAME (see `data list`) is read by its own rules, any other as a tree of class folders. Exit code 1 means
-    that something in it was refused; the rest is added.
+    No image is copied, so leave it where it is. A public dataset (`leukolens data list` names them) is read by its own
+    rules. Any other is read as class folders. Exit code 1: some images were refused, the others were added.
     """
     _add(ctx, name, path, force)
 
@@ -97,7 +98,7 @@ def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
 
     manifest = add_dataset(name, path, force)
     click.echo(f"{name}: {_describe(manifest)}")
-    for what, notes in (("refused", manifest.refused), ("doubtful, but used", manifest.doubts)):
+    for what, notes in (("refused", manifest.refused), ("unsure, but used", manifest.doubts)):
         if notes:
             beside = show_name(str(manifest_path(name).with_suffix(".notes.csv")))
             click.echo(f"{len(notes)} {what}; all of them in {beside}:", err=True)
@@ -111,17 +112,20 @@ def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
     "--split",
     "split_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Check this split, not the one that the dataset came with.",
+    help="Audit this split instead of the one that the dataset came with.",
 )
-@click.option("--with", "other", metavar="OTHER", help="Look for what this dataset and another one share.")
+@click.option(
+    "--with", "other", metavar="OTHER", help="Look for pictures and groups that this dataset shares with OTHER."
+)
 @click.pass_context
 def audit(ctx: click.Context, name: str, split_path: Path | None, other: str | None) -> None:
-    """Find duplicates, near-duplicates, contradicting labels, unreadable files, and what stands on both sides.
+    """Find duplicates, contradicting labels, unreadable files and leaks.
 
-    Exit code 1 means that the split leaks, or that two datasets share something.
+    A split leaks if a group, a field or a picture stands in several of its parts. Exit code 1: the split leaks, or the two
+    datasets share something.
     """
     from leukolens.core.errors import UsageError
-    from leukolens.datasets.audit import audit_dataset, join_datasets
+    from leukolens.datasets.audit import audit_dataset, pair_datasets
     from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import read_split
 
@@ -130,10 +134,8 @@ def audit(ctx: click.Context, name: str, split_path: Path | None, other: str | N
     manifest = open_dataset(name)
     split = read_split(split_path) if split_path else None
     if other:
-        manifest = join_datasets(manifest, open_dataset(other))
-    elif split:
-        manifest = manifest.cells()
-    with _progress(f"looking at {manifest.name}") as report:
+        manifest = pair_datasets(manifest, open_dataset(other))
+    with _progress(f"comparing images of {manifest.name}") as report:
         found = audit_dataset(manifest, split, report)
     _print_audit(found, manifest.name)
     ctx.exit(LEAKS if found.leaks else 0)
@@ -154,12 +156,12 @@ def _print_audit(found: "Audit", name: str) -> None:
         unmapped = f", and {part.unmapped} images of unknown group" if part.unmapped else ""
         click.echo(f"{part.part}: {part.images} images of {part.groups} groups{unmapped}")
     if found.parts:
-        click.echo(f"groups on both sides: {len(found.torn_groups)}")
-        _show_some(f"{group}: {', '.join(parts)}" for group, parts in found.torn_groups)
-        click.echo(f"fields photographed twice, on both sides: {len(found.torn_fields)}")
-        _show_some(f"{fields}: {', '.join(parts)}" for fields, parts in found.torn_fields)
-        click.echo(f"identical or near-identical pairs on both sides: {len(found.torn_pairs)}")
-        _show_some(map(_word_pair, found.torn_pairs))
+        click.echo(f"groups in several parts: {len(found.crossing_groups)}")
+        _show_some(f"{group}: {', '.join(parts)}" for group, parts in found.crossing_groups)
+        click.echo(f"fields with photographs in several parts: {len(found.crossing_fields)}")
+        _show_some(f"{fields}: {', '.join(parts)}" for fields, parts in found.crossing_fields)
+        click.echo(f"identical or near-identical pairs in different parts: {len(found.crossing_pairs)}")
+        _show_some(map(_word_pair, found.crossing_pairs))
         click.secho("IT LEAKS" if found.leaks else "no leak found", fg="red" if found.leaks else "green")
 
 
@@ -180,37 +182,49 @@ def _word_pair(pair: "Pair") -> str:
     type=click.Choice(["provided", "random", "grouped"]),
     default="grouped",
     show_default=True,
-    help="As the dataset came, image by image, or groups kept together.",
+    help="provided: as the dataset came. random: image by image. grouped: groups stay together.",
 )
 @click.option("--fractions", default="64/16/20", show_default=True, help="Training, validation and test in percent.")
-@click.option("--folds", type=click.IntRange(3), help="So many splits; each fold is the test part once.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File; otherwise under the home folder.")
+@click.option("--folds", type=click.IntRange(3), help="Make this many splits. Each fold is the test part of one.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed gives another split.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write. Without it, a file in the data folder of LeukoLens.",
+)
 @click.option("--force", is_flag=True, help="Overwrite.")
-def split_dataset(
-    name: str, kind: str, fractions: str, folds: int | None, seed: int, out: Path | None, force: bool
-) -> None:
-    """Draw a split and write it as a file with a hash; identical pictures are kept once.
+def split(name: str, kind: str, fractions: str, folds: int | None, seed: int, out: Path | None, force: bool) -> None:
+    """Split a dataset into training, validation and test, and write the split as a file.
 
-    The same data, kind, fractions and seed give the same split again.
+    The same data, kind, fractions and seed give the same split again. Of identical pictures one is kept.
     """
     from leukolens.core.files import home_folder
-    from leukolens.datasets.duplicates import find_identical_files
     from leukolens.datasets.registry import open_dataset
-    from leukolens.datasets.splits import make_folds, make_split, parse_fractions
+    from leukolens.datasets.splits import split_dataset
 
-    shares = parse_fractions(fractions)
-    manifest = open_dataset(name).cells()
+    shares = _parse_fractions(fractions)
     with _progress("looking for identical files") as report:
-        same = find_identical_files(manifest.records, report)
+        splits = split_dataset(open_dataset(name), kind, shares, folds, seed, report)
     size = f"{folds}folds" if folds else fractions.replace("/", "-")
     place = out or home_folder() / "splits" / f"{name}-{kind}-{size}-seed{seed}.json"
+    places = [place]
     if folds:
-        splits = make_folds(manifest, kind, folds, seed, same)
         places = [place.with_name(f"{place.stem}-fold{number}{place.suffix}") for number in range(1, folds + 1)]
-    else:
-        splits, places = [make_split(manifest, kind, shares, seed, same)], [place]
     _write_splits(dict(zip(places, splits, strict=True)), force)
+
+
+def _parse_fractions(text: str) -> tuple[float, float, float]:
+    """`64/16/20` as shares of training, validation and test.
+
+    Raises:
+        UsageError: not three numbers that sum to 100, or an empty training part.
+    """
+    from leukolens.core.errors import UsageError
+
+    numbers = [float(word) for word in re.findall(r"\d+(?:\.\d+)?", text)]
+    if len(numbers) != 3 or abs(sum(numbers) - 100) > 1e-6 or numbers[0] <= 0:
+        raise UsageError(f"--fractions takes training/validation/test in percent, such as 64/16/20; received {text!r}.")
+    return numbers[0] / 100, numbers[1] / 100, numbers[2] / 100
 
 
 def _write_splits(splits: "dict[Path, Split]", force: bool) -> None:
@@ -228,19 +242,21 @@ def _write_splits(splits: "dict[Path, Split]", force: bool) -> None:
 
 
 @command.command("synth", epilog="Example: leukolens data synth --cells 400 --fields 20 --out drawn")
-@click.option("--cells", type=click.IntRange(0), default=0, help="Single cells, the classes by turns.")
-@click.option("--fields", type=click.IntRange(0), default=0, help="Fields of 640x480 with truth.csv.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same pictures.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to draw into.")
-@click.option("--force", is_flag=True, help="Draw into a folder that is not empty.")
+@click.option(
+    "--cells", type=click.IntRange(0), default=0, help="How many images of single cells, of all classes in turn."
+)
+@click.option("--fields", type=click.IntRange(0), default=0, help="How many fields of 640x480 pixels, with truth.csv.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same images.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder to write.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def synth(cells: int, fields: int, seed: int, out: Path, force: bool) -> None:
-    """Draw synthetic cells and fields with their truth. None of it is real, and each folder says so."""
+    """Draw synthetic cells and fields with their ground truth."""
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent, show_name
     from leukolens.datasets.synthetic import write_cells, write_fields
 
     if not cells and not fields:
-        raise UsageError("Say how many: --cells N or --fields N, or both.")
+        raise UsageError("Give --cells N or --fields N, or both.")
     require_absent(out, force)
     if cells:
         write_cells(out / "cells" if fields else out, cells, seed)
@@ -251,7 +267,7 @@ def synth(cells: int, fields: int, seed: int, out: Path, force: bool) -> None:
 
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback of done and total that moves a bar, where stderr is a terminal."""
+    """A report that moves a progress bar, if stderr is a terminal."""
     with click.progressbar(length=1, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
 
         def report(done: int, total: int) -> None:

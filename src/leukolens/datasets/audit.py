@@ -1,8 +1,7 @@
-"""Finds what makes a result too good to be true, in a dataset, in a split of it, or between two datasets.
+"""Audit of a dataset, of a split of it, or of two datasets: what would make results better than they are.
 
-One picture twice, or nearly, or under two labels; groups, or two photographs of one field, on both sides of a split;
-files that cannot be read. `leukolens.datasets.duplicates` looks at the pixels; this module judges what it finds.
-`leukolens data audit` prints it.
+It lists identical and nearly identical pictures, pictures with two labels, files that cannot be read, and what stands in
+several parts of a split: groups, photographs of one field, and copies of one picture.
 """
 
 from collections import defaultdict
@@ -11,23 +10,23 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from leukolens.core.results import Refusal
-from leukolens.datasets.duplicates import Report, find_identical, find_near, take_fingerprints
-from leukolens.datasets.manifest import UNMAPPED, Manifest, Record
-from leukolens.datasets.splits import PARTS, Split
+from leukolens.datasets.duplicates import Report, be_silent, find_identical, find_near, take_fingerprints
+from leukolens.datasets.manifest import PARTS, UNMAPPED, Manifest, Record
+from leukolens.datasets.splits import Split
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two images that are one picture, or nearly.
+    """Two images that are identical or nearly identical.
 
     Attributes:
         first: Id of one.
         second: Id of the other.
         exact: Every pixel is the same.
         correlation: Of their thumbnails; 1 for identical pictures.
-        same_group: The manifest knows that they belong together.
-        labels: Both labels where they contradict each other, else empty.
-        parts: Both parts of the split where they differ, else empty.
+        same_group: True if the manifest has them in one group.
+        labels: Both labels if they differ, else empty.
+        parts: Both parts of the split if they differ, else empty.
     """
 
     first: str
@@ -41,13 +40,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class PartCount:
-    """How much of a dataset stands in a part of a split.
+    """How much of a dataset is in a part of a split.
 
     Attributes:
         part: Of the split.
         images: Images or cells in it.
-        groups: Known groups that they come from.
-        unmapped: Images whose group should be known but is not.
+        groups: How many known groups they come from.
+        unmapped: Images whose group is unknown.
     """
 
     part: str
@@ -58,17 +57,17 @@ class PartCount:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """What an audit found.
 
     Attributes:
-        images: Pictures looked at.
-        groups: Groups they come from.
-        identical: Pairs of which every pixel is the same.
-        near: Pairs that are nearly one.
+        images: How many pictures were compared or refused.
+        groups: How many groups they come from.
+        identical: Pairs with the same pixels.
+        near: Pairs that are nearly identical.
         refused: Pictures that could not be read.
         parts: Images and groups of each part of the split.
-        torn_groups: Groups in several parts, with those parts.
-        torn_fields: Two photographs of one field, as our maps know them, in different parts; with those parts.
+        crossing_groups: Groups that stand in several parts, with the parts.
+        crossing_fields: Groups that show the same field and stand in different parts, with the parts.
     """
 
     images: int
@@ -77,36 +76,40 @@ class Audit:
     near: tuple[Pair, ...]
     refused: tuple[Refusal, ...]
     parts: tuple[PartCount, ...] = ()
-    torn_groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    torn_fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    crossing_groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    crossing_fields: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def contradicting(self) -> tuple[Pair, ...]:
-        """Pairs that are one picture, or nearly, under two labels."""
+        """Pairs with two labels."""
         return tuple(pair for pair in (*self.identical, *self.near) if pair.labels)
 
     @property
-    def torn_pairs(self) -> tuple[Pair, ...]:
-        """Pairs that are one picture, or nearly, in different parts of the split."""
+    def crossing_pairs(self) -> tuple[Pair, ...]:
+        """Pairs in different parts of the split."""
         return tuple(pair for pair in (*self.identical, *self.near) if pair.parts)
 
     @property
     def leaks(self) -> bool:
-        """Something stands on both sides of the split."""
-        return bool(self.torn_groups or self.torn_fields or self.torn_pairs)
+        """True if something stands in several parts of the split."""
+        return bool(self.crossing_groups or self.crossing_fields or self.crossing_pairs)
 
 
-def audit_dataset(manifest: Manifest, split: Split | None, report: Report) -> Audit:
-    """Looks at every picture of a dataset.
+def audit_dataset(manifest: Manifest, split: Split | None = None, report: Report = be_silent) -> Audit:
+    """Audits a dataset. Every picture is decoded.
 
     Args:
         manifest: The dataset.
-        split: The split to judge; None for the one that the dataset came with, if any.
-        report: Called with pictures done and pictures in all.
+        split: The split to audit, of its images or cells. None for the split that the dataset came with, if any.
+        report: Called with the number of pictures read and of all pictures.
 
     Raises:
         DataError: the split names images that the dataset does not have.
     """
+    if split is not None and not {identity for ids in split.parts.values() for identity in ids} <= {
+        record.id for record in manifest.records
+    }:
+        manifest = manifest.cells()
     part_of = _place(manifest, split)
     prints = take_fingerprints(manifest.records, report)
     identical: list[Pair] = []
@@ -117,14 +120,16 @@ def audit_dataset(manifest: Manifest, split: Split | None, report: Report) -> Au
         _judge(prints.records[pair.first], prints.records[pair.second], pair.correlation, False, part_of)
         for pair in find_near(prints)
     ]
-    near.sort(key=lambda pair: pair.same_group)  # what the manifest does not know of comes first
+    near.sort(key=lambda pair: pair.same_group)  # pairs that the manifest does not know come first
     groups = {record.group for record in manifest.records}
     images = len(prints.records) + len(prints.refused)
-    return Audit(images, len(groups), tuple(identical), tuple(near), prints.refused, *_tear(manifest.records, part_of))
+    return Audit(
+        images, len(groups), tuple(identical), tuple(near), prints.refused, *_find_crossings(manifest.records, part_of)
+    )
 
 
-def join_datasets(first: Manifest, second: Manifest) -> Manifest:
-    """Two datasets as one, the sides of a split between them, ids led by the dataset's name."""
+def pair_datasets(first: Manifest, second: Manifest) -> Manifest:
+    """Two datasets as one, as if the first were for training and the second for test. Ids begin with the dataset's name."""
     records = []
     for manifest, part in ((first, "train"), (second, "test")):
         for record in manifest.records:
@@ -156,7 +161,7 @@ def _judge(first: Record, second: Record, correlation: float, exact: bool, part_
     )
 
 
-def _tear(
+def _find_crossings(
     records: Sequence[Record], part_of: dict[str, str]
 ) -> tuple[tuple[PartCount, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[tuple[str, tuple[str, ...]], ...]]:
     parts: dict[str, set[str]] = defaultdict(set)
@@ -170,7 +175,7 @@ def _tear(
         groups = placed[part]
         unmapped = sum(group.startswith(UNMAPPED) for group in groups)
         counts.append(PartCount(part, len(groups), len(set(groups)) - unmapped, unmapped))
-    torn = tuple((group, tuple(sorted(found))) for group, found in sorted(parts.items()) if len(found) > 1)
+    crossing = tuple((group, tuple(sorted(found))) for group, found in sorted(parts.items()) if len(found) > 1)
     fields = []
     united: dict[str, set[str]] = defaultdict(set)
     for record in records:
@@ -180,4 +185,4 @@ def _tear(
         found = set().union(*(parts[group] for group in groups))
         if len(groups) > 1 and len(found) > 1:
             fields.append((" = ".join(groups), tuple(sorted(found))))
-    return tuple(counts), torn, tuple(fields)
+    return tuple(counts), crossing, tuple(fields)

@@ -1,12 +1,12 @@
-"""One picture twice, or nearly: found by looking at pixels, in any of the eight positions of a square.
+"""Finds pictures that are identical or nearly identical by their pixels, also mirrored or turned by quarters.
 
-Identical pictures are told by a hash of their pixels. For the nearly identical a perceptual hash (signs of the low
-frequencies of a 32-pixel thumbnail) proposes pairs, and a comparison of the thumbnails decides. Pictures turned by
-odd angles or cropped, as Kaggle's copies are, are beyond it: for those a manifest's groups must speak.
+Identical pictures have the same hash of their pixels. For nearly identical ones a perceptual hash (signs of the low
+frequencies of a 32-pixel thumbnail) proposes pairs, and a comparison of the thumbnails decides. Copies that were cropped or
+turned by other angles, as Kaggle's were, are not found; the groups in a manifest must tell them.
 
-The limits were set on PBC, whose 17 identical and 2 nearly identical pairs were known: true pairs correlate by .96
-and more, the best false one by .90; and on Kaggle, where black corners make unlike pictures correlate by .97 but
-differ by 12 grey levels, true pairs by less than 8.
+The limits were set on two datasets. In PBC, with 17 identical and 2 nearly identical pairs, the true pairs correlate by .96
+or more and the best false pair by .90. In Kaggle, black corners make different pictures correlate by .97, but these differ
+by 12 grey levels and true pairs by less than 8.
 """
 
 from collections import defaultdict
@@ -26,7 +26,12 @@ from leukolens.datasets.manifest import Record
 from leukolens.images.decoding import read_bytes, read_image
 
 Report = Callable[[int, int], None]
-"""Told how many images are done, of how many."""
+"""Called with the number of images done and of all images."""
+
+
+def be_silent(done: int, total: int) -> None:
+    """A report that says nothing."""
+
 
 THUMBNAIL_PX = 32
 _FREQUENCIES = 8
@@ -40,7 +45,7 @@ _BLOCK_PAIRS = 4096
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is kept of each picture to compare it with others.
+    """What is kept of each picture, to compare it with others.
 
     Attributes:
         records: `n` records, one per picture.
@@ -57,13 +62,13 @@ class Fingerprints:
 
 @dataclass(frozen=True)
 class NearPair:
-    """Two pictures that are nearly one.
+    """Two pictures that are nearly identical.
 
     Attributes:
         first: Index of one in the fingerprints.
         second: Index of the other.
         correlation: Of their thumbnails, -1..1.
-        turned: One is mirrored or turned by quarters against the other.
+        turned: True if one is mirrored or turned by quarters.
     """
 
     first: int
@@ -73,19 +78,19 @@ class NearPair:
 
 
 def list_pictures(records: Sequence[Record]) -> list[Record]:
-    """One record per picture, where several cells (`field#0`, `field#1`) lie in one field."""
+    """One record for each picture. Several cells (`field#0`, `field#1`) may lie in one."""
     firsts: dict[tuple[str, str], Record] = {}
     for record in records:
         firsts.setdefault((record.image, record.id.partition("#")[0]), record)
     return list(firsts.values())
 
 
-def find_identical_files(records: Sequence[Record], report: Report) -> list[list[str]]:
-    """Sets of ids whose files are the same byte for byte; a quick look that decodes nothing."""
+def find_identical_files(records: Sequence[Record], report: Report = be_silent) -> list[list[str]]:
+    """Sets of ids whose files are the same byte for byte. Nothing is decoded."""
     same: dict[str, list[str]] = defaultdict(list)
     pictures = list_pictures(records)
     for done, record in enumerate(pictures, start=1):
-        with suppress(InputRefused):  # training and audit list what cannot be read; here it is no duplicate
+        with suppress(InputRefused):  # training and audit list what cannot be read
             same[hash_bytes(read_bytes(record.image))].append(record.id)
         report(done, len(pictures))
     return [ids for ids in same.values() if len(ids) > 1]
@@ -116,14 +121,14 @@ def find_identical(prints: Fingerprints) -> list[list[int]]:
 
 
 def find_near(prints: Fingerprints) -> list[NearPair]:
-    """Pairs that are nearly one picture; of a set of identical ones only the first takes part. Best first."""
+    """Pairs that are nearly identical, best first. Of identical pictures only the first is compared."""
     firsts = np.array([indices[0] for indices in _group_by(prints.digests)], np.int64)
     rows = firsts[[float(prints.thumbnails[row].std()) >= _LEAST_CONTRAST for row in firsts]]
     thumbnails = prints.thumbnails[rows]
     coarse = _shrink(thumbnails)
     best: dict[tuple[int, int], NearPair] = {}
     for position, proposed in _propose(thumbnails):
-        # Means of blocks never differ by more than the pixels do, so nothing is lost by looking at them first.
+        # Means of blocks never differ by more than the pixels do, so this first test loses no pair.
         differences = np.abs(coarse[proposed[:, 0]] - _turn_pictures(coarse[proposed[:, 1]], position))
         pairs = proposed[differences.mean(axis=(1, 2, 3)) <= _LARGEST_DIFFERENCE]
         correlations, differences = _compare(thumbnails, pairs, position)
@@ -143,7 +148,7 @@ def _group_by(digests: Sequence[str]) -> list[list[int]]:
 
 
 def _propose(thumbnails: Pixels) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Pairs `(m, 2)` whose hashes are near, with the position in which they are."""
+    """Pairs `(m, 2)` of similar hashes, with the position (0 to 7) in which they are similar."""
     frequencies = _low_frequencies(thumbnails)
     hashes = [_take_signs(_turn_frequencies(frequencies, position)) for position in range(8)]
     # Two rows of n signs that differ in d places have the product n - 2 d.
@@ -166,7 +171,7 @@ def _low_frequencies(thumbnails: Pixels) -> NDArray[np.float32]:
 
 
 def _turn_frequencies(frequencies: NDArray[np.float32], position: int) -> NDArray[np.float32]:
-    """What the coefficients become when the picture is turned: mirrors flip signs of odd waves."""
+    """The coefficients of the turned picture. A mirror image has odd waves of the opposite sign."""
     signs = np.where(np.arange(_FREQUENCIES) % 2, -1, 1).astype(np.float32)
     if position & 4:
         frequencies = frequencies.transpose(0, 2, 1)
@@ -188,14 +193,14 @@ def _turn_pictures(pictures: NDArray[np.float32], position: int) -> NDArray[np.f
 
 
 def _take_signs(frequencies: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The hash, `(n, 63)` of -1 and 1: the sign of each coefficient but the mean."""
+    """The hash, `(n, 63)` of -1 and 1: the sign of each coefficient without the mean."""
     return np.where(frequencies.reshape(-1, _FREQUENCIES**2)[:, 1:] > 0, 1, -1).astype(np.float32)
 
 
 def _compare(
     thumbnails: Pixels, pairs: NDArray[np.int64], position: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Correlation, and mean difference in grey levels, of pairs; both do not see a shift in brightness or tint."""
+    """Correlation and mean difference in grey levels of pairs. Shifts in brightness or tint change neither."""
     first = _centre(thumbnails[pairs[:, 0]].astype(np.float32))
     second = _centre(_turn_pictures(thumbnails[pairs[:, 1]].astype(np.float32), position))
     norms = np.sqrt((first**2).sum(axis=(1, 2, 3)) * (second**2).sum(axis=(1, 2, 3)))
@@ -204,12 +209,12 @@ def _compare(
 
 
 def _centre(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The pictures less the mean of each colour."""
+    """The pictures minus the mean of each colour."""
     return np.asarray(pictures - pictures.mean(axis=(1, 2), keepdims=True), np.float32)
 
 
 def _shrink(thumbnails: Pixels) -> NDArray[np.float32]:
-    """Centred thumbnails of a quarter the side, for a first look at many pairs."""
+    """Centred thumbnails with a quarter of the side, to compare many pairs quickly."""
     side = THUMBNAIL_PX // 4
     blocks = thumbnails.reshape(-1, side, 4, side, 4, 3)
     return _centre(blocks.mean(axis=(2, 4), dtype=np.float32))

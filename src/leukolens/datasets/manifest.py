@@ -1,7 +1,7 @@
-"""One manifest for every dataset: which image, which label, which group, which boxes.
+"""The manifest of a dataset: a table of its images with labels, groups and boxes.
 
-Sources under `leukolens.datasets.sources` make manifests; everything else reads them. A manifest points at images where
-they lie, in folders or zips, and copies none.
+Sources under `leukolens.datasets.sources` write manifests; all other code reads them. A manifest points at images where they
+lie, in folders or zips. No image is copied.
 """
 
 import csv
@@ -12,15 +12,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import hash_bytes, read_rows, show_name, write_rows
 from leukolens.core.pixels import Pixels, Preparation, crop_cell
 from leukolens.core.results import Box, Refusal
-from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, CellKind
+from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.images.decoding import DecodedImage, read_image, split_reference
 
+PARTS = ("train", "validation", "test")
+"""The parts of a split."""
+
 UNMAPPED = "unmapped/"
-"""How the group of an image begins whose group should be known but is not."""
+"""Start of the group's name of an image whose group is unknown."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +33,18 @@ class Record:
     """One image of a dataset, or one boxed cell of it.
 
     Attributes:
-        id: What split files call it: its stem where that is unique, else its path without extension; `field#2`
-            for the third labelled cell of a field.
+        id: Its name in split files: the stem if that is unique, else the path without extension. `field#2` is the
+            third labelled cell of a field.
         image: Path, or `archive.zip::member`.
-        label: Class of the taxonomy, None where the dataset gives none.
-        original_label: The dataset's own word.
-        source: The dataset it came from.
-        group: What must stay on one side of a split: source field, slide, set of near-duplicates.
-        part: Provided split: `train`, `validation`, `test` or empty.
-        sub_label: Finer type, where the dataset gave one.
+        label: Class of the taxonomy. None if the dataset gives none.
+        original_label: The class as the dataset calls it.
+        source: The dataset from which it came.
+        group: Name shared by images that must stay on one side of a split: those of one source field, slide or set of
+            near-duplicates.
+        part: Part of the provided split: `train`, `validation`, `test` or empty.
+        sub_label: Finer type, if the dataset gives one.
         boxes: Cells of a field.
-        cell: The box that this record is about; None when it is the whole image.
+        cell: The box of the cell that this record is about. None if it is about the whole image.
         united_group: Name shared by all groups that show the same thing, such as two photographs of one field of view.
             Splits keep these groups together. Empty if the group stands alone.
         same_picture: Name shared by all records that are one picture. Splits keep one of them. Empty if there is no other.
@@ -67,10 +73,10 @@ class Manifest:
     """A dataset.
 
     Attributes:
-        name: What it was added as.
+        name: Name under which it was added.
         records: Its images, or its cells after `cells`.
-        refused: What was found but could not be used, and why.
-        doubts: What is used though something about it is unsure, and what.
+        refused: What could not be used, and why.
+        doubts: What is used although something about it is unsure, and what.
     """
 
     name: str
@@ -80,7 +86,7 @@ class Manifest:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over what decides a result: ids, labels, groups, boxes; not where the files lie."""
+        """SHA-256 over ids, labels, groups and boxes. It does not depend on where the files lie."""
         rows = sorted(
             json.dumps([record.id, record.label, record.group, _spell_box(record.cell), len(record.boxes)])
             for record in self.records
@@ -88,7 +94,7 @@ class Manifest:
         return hash_bytes("\n".join(rows).encode("utf-8", "surrogatepass"))
 
     def cells(self) -> "Manifest":
-        """One record per labelled leukocyte box where fields have such boxes; other records as they are."""
+        """One record for each leukocyte box with a class. Records without such boxes stay as they are."""
         records: list[Record] = []
         for record in self.records:
             named = [box for box in record.boxes if box.label is not None and box.kind == CellKind.LEUKOCYTE]
@@ -104,10 +110,10 @@ class Manifest:
         return replace(self, records=tuple(record for record in self.records if record.label is not None))
 
     def select(self, ids: Iterable[str]) -> "Manifest":
-        """The records of the given ids, in their order.
+        """The records with the given ids, in the order of the ids.
 
         Raises:
-            DataError: one of them is not here.
+            DataError: an id is not in the dataset.
         """
         by_id = {record.id: record for record in self.records}
         wanted = list(ids)
@@ -120,7 +126,7 @@ class Manifest:
 
 
 def _spell_box(box: Box | None) -> str:
-    """A box as hashes of manifests have always spelt it: what a split was made for must not change with our classes."""
+    """A box as text for the hash. It must never change, or old splits would no longer fit their dataset."""
     if box is None:
         return "None"
     corners = ", ".join(f"{name}={getattr(box, name)}" for name in ("x0", "y0", "x1", "y1"))
@@ -128,7 +134,7 @@ def _spell_box(box: Box | None) -> str:
 
 
 def read_cell(record: Record, context: float) -> DecodedImage:
-    """Decodes a record's image, cut around its cell where it is about one.
+    """Decodes the image of a record. If the record is about a cell, gives the crop around it.
 
     Raises:
         InputRefused: the image cannot be read.
@@ -140,7 +146,7 @@ def read_cell(record: Record, context: float) -> DecodedImage:
 
 
 def find_pictures(records: Iterable[Record]) -> Callable[[str], Pixels | None]:
-    """Gives the picture of a record by its id, cut around its cell; None where it is unknown or cannot be read."""
+    """A function that gives the picture or crop of a record by its id. None if it is unknown or cannot be read."""
     by_id = {record.id: record for record in records}
 
     def picture(name: str) -> Pixels | None:
@@ -153,7 +159,7 @@ def find_pictures(records: Iterable[Record]) -> Callable[[str], Pixels | None]:
 
 
 def refuse_missing(manifest: Manifest) -> Manifest:
-    """The same dataset without the images whose file or zip is not there; those are listed as refused."""
+    """The same dataset without images whose file or zip is missing. These are listed as refused."""
     there: dict[Path, bool] = {}
     records: list[Record] = []
     refused = list(manifest.refused)
@@ -168,11 +174,11 @@ def refuse_missing(manifest: Manifest) -> Manifest:
 
 _COLUMNS = ("id", "image", "label", "original_label", "sub_label", "source", "group", "part", "cell", "boxes")
 _FACTS = ("united_group", "same_picture", "fixed_part", "not_trained_on")
-"""Columns with what a source knows of single images. A manifest may lack them: then nothing is known."""
+"""Columns with what a source knows about single images. A manifest may lack them; then nothing is known."""
 
 
 def save_manifest(path: Path, manifest: Manifest) -> None:
-    """Writes a manifest as CSV, and what was refused or is doubtful as `<stem>.notes.csv` beside it."""
+    """Writes a manifest as CSV. What was refused or is doubtful goes to `<stem>.notes.csv` beside it."""
     rows = []
     for record in manifest.records:
         cell = json.dumps(asdict(record.cell)) if record.cell else ""
@@ -186,16 +192,16 @@ def save_manifest(path: Path, manifest: Manifest) -> None:
 
 
 def has_facts(path: Path) -> bool:
-    """True if a manifest has the columns with what its source knows of single images."""
+    """True if a manifest file has the columns with what its source knows about single images."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         return set(_FACTS) <= set(next(csv.reader(stream), []))
 
 
 def load_manifest(path: Path) -> Manifest:
-    """Reads a manifest; images with a relative path lie beside it.
+    """Reads a manifest. Relative paths of images start at its folder.
 
     Raises:
-        DataError: it is missing, lacks a column, or a class or box in it does not read.
+        DataError: it is missing, lacks a column, or has a class or box that cannot be read.
     """
     rows = read_rows(path)
     if not rows or set(_COLUMNS) - set(rows[0]):
@@ -206,8 +212,8 @@ def load_manifest(path: Path) -> Manifest:
     for number, row in enumerate(rows, start=2):
         try:
             records.append(_parse_record(row, path.parent))
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-            raise DataError(f"{show_name(str(path))}, line {number} does not hold together: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{show_name(str(path))}, line {number} cannot be used: {error}") from error
     if len({record.id for record in records}) < len(records):
         raise DataError(f"{show_name(str(path))} uses one id for several images. Add the dataset again.")
     notes: dict[str, list[Refusal]] = {"refused": [], "doubt": []}
@@ -223,9 +229,12 @@ def _parse_record(row: dict[str, str], folder: Path) -> Record:
         raise ValueError(f"label {label!r}, expected one of {', '.join(CELL_CLASSES)} or nothing")
     if not row["id"] or not row["image"]:
         raise ValueError("an image without an id or a path")
+    for column, values in (("part", PARTS), ("fixed_part", PARTS[1:])):
+        if row.get(column) and row[column] not in values:
+            raise ValueError(f"{column} {row[column]!r}, expected one of {', '.join(values)} or nothing")
     return Record(
         row["id"],
-        # Joined as text: a path of ours must come back letter by letter.
+        # Joined as text, so that the path stays letter by letter the same.
         row["image"] if split_reference(row["image"])[0].is_absolute() else os.path.join(folder, row["image"]),
         label,
         row["original_label"],
@@ -233,18 +242,45 @@ def _parse_record(row: dict[str, str], folder: Path) -> Record:
         row["group"] or row["id"],
         row["part"],
         row["sub_label"] or None,
-        tuple(_parse_box(box) for box in json.loads(row["boxes"] or "[]")),
-        _parse_box(json.loads(row["cell"])) if row["cell"] else None,
+        _parse_boxes(row["boxes"]) if row["boxes"] else (),
+        _parse_cell(row["cell"]) if row["cell"] else None,
         *(row.get(name, "") for name in _FACTS),
     )
 
 
-def _parse_box(fields: dict[str, object]) -> Box:
-    numbers = [float(str(fields[name])) for name in ("x0", "y0", "x1", "y1")]
-    kind, label = str(fields["kind"]), fields["label"]
-    has_area = all(map(math.isfinite, numbers)) and numbers[0] < numbers[2] and numbers[1] < numbers[3]
-    if not has_area or kind not in DETECTED_KINDS:
-        raise ValueError(f"box {fields!r}, expected x0 < x1, y0 < y1 and a kind of {', '.join(DETECTED_KINDS)}")
-    if label is not None and label not in CELL_CLASSES:
-        raise ValueError(f"box label {label!r}, expected one of {', '.join(CELL_CLASSES)}")
-    return Box(numbers[0], numbers[1], numbers[2], numbers[3], CellKind(kind), None if label is None else str(label))
+class _BoxFields(msgspec.Struct):
+    """A box as a manifest spells it in JSON."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    kind: CellKind
+    label: str | None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.x0 + self.y0 + self.x1 + self.y1) and self.x0 < self.x1 and self.y0 < self.y1):
+            raise ValueError("expected x0 < x1 and y0 < y1")
+        if self.label is not None and self.label not in CELL_CLASSES:
+            raise ValueError(f"box label {self.label!r}, expected one of {', '.join(CELL_CLASSES)}")
+
+    def to_box(self) -> Box:
+        return Box(self.x0, self.y0, self.x1, self.y1, self.kind, self.label)
+
+
+_READ_BOX = msgspec.json.Decoder(_BoxFields)
+_READ_BOXES = msgspec.json.Decoder(list[_BoxFields])
+
+
+def _parse_boxes(text: str) -> tuple[Box, ...]:
+    try:
+        return tuple(box.to_box() for box in _READ_BOXES.decode(text))
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"boxes: {error}") from error
+
+
+def _parse_cell(text: str) -> Box:
+    try:
+        return _READ_BOX.decode(text).to_box()
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"box of the cell: {error}") from error

@@ -14,9 +14,9 @@ from leukolens.core.errors import LeukolensError, UsageError
 from leukolens.core.files import home_folder
 from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
-from leukolens.datasets.manifest import Manifest, find_pictures
+from leukolens.datasets.manifest import PARTS, Manifest, find_pictures
 from leukolens.datasets.registry import open_dataset
-from leukolens.datasets.splits import PARTS, Split, read_split
+from leukolens.datasets.splits import Split, read_split
 from leukolens.evaluation.classification.report import write_evaluation
 from leukolens.inference.failures import Mapper, find_reasons
 from leukolens.ladder.protocols import PROTOCOLS, split_freely
