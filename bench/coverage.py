@@ -30,7 +30,7 @@ from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
 from leukolens.datasets.synthetic import SyntheticCell, draw_smear
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.smear.border import weigh_classes
-from leukolens.smear.correction import correct_shares, find_strangeness
+from leukolens.smear.correction import correct_shares, find_shift
 from leukolens.smear.count import count
 from leukolens.smear.differential import make_differential
 from leukolens.smear.multinomial import simultaneous_intervals
@@ -217,7 +217,7 @@ def show_wrong_confusion(draws: int) -> None:
         outcomes = generator.multinomial(200, mix @ confusions["foreign, 300 cells a class"][0], draws)
         found = correct_shares(add_unsure(outcomes), confusion, LEUKOCYTE_CLASSES)
         held = ((found.low <= truth) & (truth <= found.high)).mean(axis=0)
-        refused = np.mean([bool(find_strangeness(int(row[8:].sum()), int(row.sum()), confusion)) for row in outcomes])
+        refused = np.mean([bool(find_shift(int(row[8:].sum()), int(row.sum()), confusion)) for row in outcomes])
         print(f"  {name}: coverage {np.round(held, 3)}; withheld for too many unsure cells: {refused:.3f}")
 
 
@@ -286,7 +286,7 @@ def show_end_to_end(smears: int) -> None:
         truth = {label: 100 * shares[label] / sum(mix[:MEMBERS]) for label in LEUKOCYTE_CLASSES}
         for name, (confusion, border) in ways.items():
             differential = make_differential(cells, confusion, None, None, stand_for=behind if border else None)
-            why = "withheld as unlike" if differential.unlike else differential.why_not_corrected
+            why = "withheld as unlike" if differential.shift else differential.why_not_corrected
             why_not[f"{name}: {why or 'corrected'}"] += 1
             for share in differential.shares:
                 if share.corrected_interval is not None:

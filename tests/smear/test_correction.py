@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import clopper_pearson_interval, wilson_interval
 from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
-from leukolens.smear.correction import correct_shares, find_obstacle, find_strangeness
+from leukolens.smear.correction import correct_shares, find_obstacle, find_shift
 
 TWO = ("neutrophil", "lymphocyte")
 
@@ -134,8 +134,8 @@ def test_the_interval_holds_where_the_raw_one_fails() -> None:
     [
         ([[100, 0], [0, 19]], "19 cells of lymphocyte"),
         ([[0, 0], [0, 100]], "0 cells of neutrophil"),
-        ([[50, 50], [50, 50]], "mistakes"),
-        ([[100, 0], [100, 0]], "mistakes"),
+        ([[50, 50], [50, 50]], "confuses"),
+        ([[100, 0], [100, 0]], "confuses"),
         ([[99, 1], [1, 99]], ""),
         ([[100, 0], [0, 100]], ""),
     ],
@@ -147,7 +147,7 @@ def test_what_stands_in_the_way_is_said(counts: list[list[int]], words: str) -> 
 
 def test_cells_unlike_those_of_validation_are_noticed() -> None:
     told = make_confusion([[100, 0], [0, 100]], unsure=1)
-    assert find_strangeness(1, 100, told) == ""
-    assert "30 of 130 cells are unsure" in find_strangeness(30, 130, told)
-    assert find_strangeness(0, 0, told) == ""
-    assert find_strangeness(1, 6, told) == ""  # too few cells to tell
+    assert find_shift(1, 100, told) == ""
+    assert "30 of 130 cells are for review" in find_shift(30, 130, told)
+    assert find_shift(0, 0, told) == ""
+    assert find_shift(1, 6, told) == ""  # too few cells to tell

@@ -116,7 +116,7 @@ def test_platelets_that_await_review_do_not_make_the_smear_strange() -> None:
     doubtful = make_differential(cells + [make_cell("platelet", "review")] * 20, SURE, None, None)
     assert doubtful.why_not_corrected == "" and doubtful.apart == {"review": 20}
     unsure = make_differential(cells + [make_cell("basophil", "review")] * 20, SURE, None, None)
-    assert "20 of 220 cells are unsure" in unsure.why_not_corrected
+    assert "20 of 220 cells are for review" in unsure.why_not_corrected
 
 
 def test_why_nothing_is_corrected_is_said() -> None:
@@ -231,9 +231,9 @@ def test_one_field_is_poissons_and_none_is_nothing() -> None:
 def test_more_unsure_cells_than_on_validation_get_a_warning_and_no_flag() -> None:
     ranges = make_ranges(percent={"lymphocyte": (20, 45)})
     usual = make_differential(make_cells(neutrophil=990, lymphocyte=10), SURE, None, ranges)
-    assert usual.unlike == "" and find(usual, "lymphocyte").flag == "low"
+    assert usual.shift == "" and find(usual, "lymphocyte").flag == "low"
     strange = make_differential(make_cells(unsure=200, neutrophil=790, lymphocyte=10), SURE, None, ranges)
-    assert "200 of 1000 cells" in strange.unlike and strange.why_not_corrected == strange.unlike
+    assert "200 of 1000 cells" in strange.shift and strange.why_not_corrected == strange.shift
     assert find(strange, "lymphocyte").flag == "" and find(strange, "lymphocyte").reference is not None
     assert all(share.corrected is None for share in strange.shares)
     assert strange.shares[0].count == 790

@@ -84,7 +84,7 @@ def command(
                     yield result
 
     _write(calls(), bundle, out, as_json)
-    _warn_if_unlike(tally, bundle)
+    _warn_of_shift(tally, bundle)
     if refused and out is not None:
         beside = out.with_name(f"{out.stem}.refused.csv")
         write_rows(beside, ("image", "why"), [(refusal.image, refusal.why) for refusal in refused])
@@ -129,13 +129,13 @@ def _note(call: "Prediction", tally: Counter[str]) -> None:
         tally["unsure"] += call.status == CellStatus.REVIEW
 
 
-def _warn_if_unlike(tally: Counter[str], bundle: "Bundle[ClassifierCard]") -> None:
-    from leukolens.smear.correction import find_strangeness
+def _warn_of_shift(tally: Counter[str], bundle: "Bundle[ClassifierCard]") -> None:
+    from leukolens.smear.correction import find_shift
 
     confusion = bundle.card.confusion
-    if confusion and (unlike := find_strangeness(tally["unsure"], tally["named"], confusion)):
-        told = "Expect more errors than the card tells; judge with cells of yours: leukolens evaluate"
-        click.echo(f"warning: {unlike}. {told}", err=True)
+    if confusion and (shift := find_shift(tally["unsure"], tally["named"], confusion)):
+        told = "Expect more errors than the card states. Measure them on labelled cells of your own: leukolens evaluate"
+        click.echo(f"warning: {shift}. {told}", err=True)
 
 
 def _after(first: str, rest: Iterator[str]) -> Iterator[str]:

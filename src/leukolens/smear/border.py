@@ -1,10 +1,10 @@
-"""How many leukocytes of a smear stand behind one that is seen whole.
+"""How many leukocytes of a smear one whole cell stands for, because the border of a field cuts others.
 
-A cell that a field's border cuts is not counted, and a large cell is cut more often than a small one: on a field of
-W x H pixels a cell of w x h that lies anywhere is seen whole with a chance of (W - w)(H - h) / WH (Miles 1974, `On the
-elimination of edge effects in planar sampling`). At 640 x 480 px and 0.13 um a pixel a monocyte's chance is a third
-below a lymphocyte's. Whoever aims each photograph at a leukocyte cuts none. Which of the two it was shows in where the
-whole cells lie: anywhere, or in the middle. Called by `analysis.count`; `analysis.differential` weighs the shares.
+A cell that the border cuts is not counted, and large cells are cut more often than small ones. On a field of W x H pixels a
+cell of w x h that may lie anywhere is whole with a probability of (W - w)(H - h) / WH (Miles 1974, `On the elimination of
+edge effects in planar sampling`). At 640 x 480 px and 0.13 um per pixel this is a third lower for a monocyte than for a
+lymphocyte. Where each photograph was centred on a leukocyte, none is cut. The positions of the whole cells show which of
+the two it was: spread over the field, or in the middle.
 """
 
 from collections import defaultdict
@@ -19,17 +19,17 @@ from leukolens.inference.borders import borders_px
 from leukolens.smear.records import FieldResult
 
 _MIDDLE = 0.5
-"""Side of the middle of a field, in shares of the places that a cell seen whole can take."""
+"""Side of the middle part of a field, as a share of the positions that a whole cell can have."""
 
 _LEAST_CHANCE = 0.2
-"""Of a cell that fills its field; none is made to stand for more than five."""
+"""Lowest probability of being whole that is used: no cell stands for more than five."""
 
 
 def weigh_classes(fields: Iterable[FieldResult]) -> dict[str, float]:
-    """By class, how many cells stand for one that was accepted, from 1 on; all 1 where each photograph was aimed.
+    """By class, how many cells one accepted cell stands for: 1 or more; 1 where photographs are centred on cells.
 
     Args:
-        fields: Usable ones of one smear.
+        fields: The usable fields of one smear.
     """
     chances: dict[str, list[float]] = defaultdict(list)
     in_the_middle = []
@@ -51,7 +51,7 @@ def _find_counted(field: FieldResult) -> Iterator[FieldCell]:
 
 
 def _place(cell: FieldCell, field: FieldResult) -> tuple[float, bool]:
-    """The chance of a cell of this size to be seen whole, and whether this one lies in the field's middle."""
+    """The probability that a cell of this size is whole, and whether this one lies in the middle of the field."""
     left, top, right, bottom = field.view or (0, 0, field.width_px, field.height_px)
     box, border = cell.box, float(borders_px(stack_corners([cell.box]))[0])
     chance, central = 1.0, True

@@ -1,7 +1,6 @@
-"""Cells to counts: the differential of a smear with its intervals, and how many cells of each kind its fields hold.
+"""Counts cells that were found and classified: the differential with its intervals, and the cells of each kind per field.
 
-Takes cells that were found, named and judged; finds, names and draws nothing. Every interval says its method. Called
-by `analysis.count`; reports and files show what comes out.
+Every interval states its method.
 """
 
 from collections import Counter
@@ -15,13 +14,13 @@ from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.results import CellStatus, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLASSES, CellKind
-from leukolens.smear.correction import correct_shares, find_obstacle, find_strangeness
+from leukolens.smear.correction import correct_shares, find_obstacle, find_shift
 from leukolens.smear.multinomial import simultaneous_intervals
 from leukolens.smear.ranges import ReferenceRanges
 from leukolens.smear.records import Differential, FieldResult, KindCount, Reference, Share
 
 GOALS = (100, 200, 400)
-"""Cells that a manual differential counts: the least, the usual, and CLSI's H20 for comparing methods."""
+"""Cells of a manual differential: the minimum, the usual number, and CLSI's H20 for comparing methods."""
 
 _ERYTHROBLAST = "erythroblast"
 _PLATELET = "platelet"
@@ -45,12 +44,12 @@ def make_differential(
     """The differential of a smear.
 
     Args:
-        cells: Of its usable fields; those that the finder took for leukocytes are looked at, whatever their status.
-        confusion: The classifier's, from its card; None where it does not say.
-        leukocytes_per_liter: From a counter or a chamber, nucleated red cells among them; None where not known.
-        ranges: For this person; None where not known.
-        classes: That the classifier can name; a confusion knows them better.
-        stand_for: By class, how many cells of the smear stand behind one that the border did not cut; None for one.
+        cells: Of its usable fields, with any status. Only those that the detector found as leukocytes are used.
+        confusion: From the classifier's card; None where the card has none.
+        leukocytes_per_liter: From a counter or a chamber, nucleated red cells included; None where unknown.
+        ranges: Reference ranges for this patient; None for no flags.
+        classes: Of the classifier; those of the confusion are used if there is one.
+        stand_for: By class, how many cells one whole cell stands for, because the border cuts others; None for one.
     """
     found = [cell for cell in cells if cell.box.kind == CellKind.LEUKOCYTE]
     labels = confusion.labels if confusion else tuple(classes)
@@ -66,20 +65,20 @@ def make_differential(
         if leukocytes_per_liter is not None:
             without = leukocytes_per_liter / (1 + per_100[0] / 100)
     corrected: dict[str, _Corrected] = {}
-    why_not, unlike = "the bundle's card does not say how the classifier errs", ""
+    why_not, shift = "the card of the classifier does not say how often it is wrong", ""
     if confusion is not None:
         looked_at = [cell for cell in found if cell.status in _COUNTED_IN_FIELDS]
-        # What the classifier calls a platelet is so for it, also where the finder's word against it left it to be reviewed.
-        unsure = sum(cell.status == CellStatus.REVIEW and cell.box.label != _PLATELET for cell in looked_at)
-        why_not = unlike = find_strangeness(unsure, len(looked_at), confusion)
-        if not unlike:
-            called = Counter(cell.box.label for cell in looked_at)
-            calls = np.array([called[name] for name in confusion.labels], np.int64)
-            corrected, why_not = _correct(calls, confusion, members, stand_for or {})
+        # A platelet is for review because detector and classifier disagree, not because its probability is low.
+        review = sum(cell.status == CellStatus.REVIEW and cell.box.label != _PLATELET for cell in looked_at)
+        why_not = shift = find_shift(review, len(looked_at), confusion)
+        if not shift:
+            predicted = Counter(cell.box.label for cell in looked_at)
+            counted = np.array([predicted[name] for name in confusion.labels], np.int64)
+            corrected, why_not = _correct(counted, confusion, members, stand_for or {})
     per_liter = without if _ERYTHROBLAST in labels else leukocytes_per_liter
     shares = _make_shares(dict(zip(members, counts, strict=True)), statuses[CellStatus.REVIEW], corrected)
     return Differential(
-        shares=tuple(_judge(_add_per_liter(share, per_liter), ranges, bool(unlike)) for share in shares),
+        shares=tuple(_judge(_add_per_liter(share, per_liter), ranges, bool(shift)) for share in shares),
         leukocytes=leukocytes,
         apart={status: count for status, count in sorted(statuses.items()) if status != CellStatus.ACCEPTED},
         erythroblasts=erythroblasts,
@@ -89,19 +88,19 @@ def make_differential(
         neutrophil_lymphocyte_ratio=_compare(named["neutrophil"], named["lymphocyte"]),
         progress=tuple((goal, max(0, goal - leukocytes)) for goal in GOALS),
         why_not_corrected=why_not,
-        unlike=unlike,
+        shift=shift,
     )
 
 
 def count_kinds(fields: Iterable[FieldResult], factors: Mapping[CellKind, float]) -> tuple[KindCount, ...]:
-    """How many cells of each kind the usable fields hold; nothing where no field is usable.
+    """How many cells of each kind the usable fields hold; empty where no field is usable.
 
-    A cell counts under the kind that its name, once accepted, makes it; nucleated red cells then under none. Unsure
-    ones are cells all the same; those that are cut, clumped, burst or repeated are not counted.
+    An accepted cell counts under the kind of its class: a leukocyte that was classified as a platelet is a platelet, and a
+    nucleated red cell counts under no kind. Cells for review count too. Cells that are set apart do not.
 
     Args:
         fields: Of one smear.
-        factors: By kind, the site's own: cells per microlitre of blood for one cell a field.
+        factors: By kind, the site's own factor: cells per microlitre of blood for one cell per field.
     """
     usable = [field for field in fields if field.usable]
     if not usable:
@@ -129,13 +128,13 @@ def _kind_of(cell: FieldCell) -> str:
     return cell.box.kind
 
 
-def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str, _Corrected]) -> list[Share]:
+def _make_shares(counts: Mapping[str, int], review: int, corrected: Mapping[str, _Corrected]) -> list[Share]:
     total = sum(counts.values())
     together = simultaneous_intervals(list(counts.values()))
     shares = []
     for (label, count), simultaneous in zip(counts.items(), together, strict=True):
         better = corrected.get(label)
-        all_cells = total + unsure
+        all_cells = total + review
         shares.append(
             Share(
                 label=label,
@@ -145,25 +144,25 @@ def _make_shares(counts: Mapping[str, int], unsure: int, corrected: Mapping[str,
                 simultaneous=_scale(simultaneous, 100),
                 corrected=better.percent if better else None,
                 corrected_interval=better.interval if better else None,
-                if_unsure=(100 * count / all_cells, 100 * (count + unsure) / all_cells) if total else (0.0, 100.0),
+                if_unsure=(100 * count / all_cells, 100 * (count + review) / all_cells) if total else (0.0, 100.0),
             )
         )
     return shares
 
 
 def _correct(
-    calls: NDArray[np.int64], confusion: Confusion, members: Sequence[str], stand_for: Mapping[str, float]
+    predicted: NDArray[np.int64], confusion: Confusion, members: Sequence[str], stand_for: Mapping[str, float]
 ) -> tuple[dict[str, _Corrected], str]:
-    """Corrected shares by class, or none and why."""
-    if not any(calls[confusion.labels.index(name)] for name in members):
+    """Corrected shares by class; or none, and why."""
+    if not any(predicted[confusion.labels.index(name)] for name in members):
         return {}, "no leukocyte was counted"
     if obstacle := find_obstacle(confusion):
         return {}, obstacle
-    corrected = correct_shares(calls[None], confusion, members, stand_for)
-    told = f"of {confusion.counts.sum()} validation cells, unsure calls counted too"
+    corrected = correct_shares(predicted[None], confusion, members, stand_for)
+    told = f"with the confusion of {confusion.counts.sum()} validation cells, cells for review included"
     if any(number > 1 for number in stand_for.values()):
-        told += ", with what the border cuts of large cells allowed for"
-    methods = (f"score interval through the confusion {told}", f"Clopper-Pearson through the confusion {told}")
+        told += ", corrected for large cells that the border cuts"
+    methods = (f"score interval {told}", f"Clopper-Pearson {told}")
     return {
         label: _Corrected(
             100 * float(corrected.shares[0, place]),
@@ -180,24 +179,23 @@ def _correct(
 def _add_per_liter(share: Share, leukocytes: float | None) -> Share:
     if leukocytes is None:
         return share
-    method = f"{share.interval.method} of the share; the leukocyte count taken as exact"
+    method = f"{share.interval.method} of the share; the leukocyte count is taken as exact"
     ends = Interval(share.interval.low * leukocytes / 100, share.interval.high * leukocytes / 100, method)
     return replace(share, per_liter=(share.percent * leukocytes / 100, ends))
 
 
-def _judge(share: Share, ranges: ReferenceRanges | None, unlike: bool) -> Share:
-    """Sets the flag: only where what was counted and what stands behind it both lie outside, on the same side.
+def _judge(share: Share, ranges: ReferenceRanges | None, shifted: bool) -> Share:
+    """Sets the flag, if the whole interval and the whole corrected interval lie outside the range on the same side.
 
-    Never where the cells are unlike those that the classifier was judged on.
-
-    Counts per litre are judged where they are known, for a share can be high because another is low.
+    Cells per litre are used where known: a share can be high only because another one is low. With a distribution shift no
+    flag is set.
     """
     if ranges is None:
         return share
     source = f"{ranges.name}; {ranges.source}"
     if share.per_liter is not None and share.label in ranges.per_liter:
         reference = Reference(*ranges.per_liter[share.label], True, source)
-        scale = share.per_liter[1].high / share.interval.high  # the upper end of a share is never 0
+        scale = share.per_liter[1].high / share.interval.high  # the upper end is never 0
         judged = [(share.per_liter[1].low, share.per_liter[1].high)]
     elif share.label in ranges.percent:
         reference, scale = Reference(*ranges.percent[share.label], False, source), 1.0
@@ -207,7 +205,7 @@ def _judge(share: Share, ranges: ReferenceRanges | None, unlike: bool) -> Share:
     if share.corrected_interval is not None:
         judged.append((share.corrected_interval.low * scale, share.corrected_interval.high * scale))
     below, above = (all(end < reference.low for _, end in judged), all(end > reference.high for end, _ in judged))
-    flag = "" if unlike else "low" if below else "high" if above else ""
+    flag = "" if shifted else "low" if below else "high" if above else ""
     return replace(share, flag=flag, reference=reference)
 
 

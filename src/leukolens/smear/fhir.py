@@ -1,18 +1,17 @@
-"""A smear's counts as a FHIR R4 DiagnosticReport, one JSON object with everything it speaks of inside it.
+"""A smear's counts as a FHIR R4 DiagnosticReport: one JSON object that contains everything it refers to.
 
-Written by hand as plain dictionaries, so that the light install can write it; the tests check it against the models of
-`fhir.resources`. `leukolens.smear.files` calls it. It names no patient and no order, since LeukoLens knows
-neither: whoever files the report adds them.
+It is built from plain dictionaries, so that the light install can write it. The tests check it against the models of
+`fhir.resources`. LeukoLens knows neither patient nor order: whoever files the report must add them.
 
-Which codes, and why. LOINC tells counts by machine ("Automated count": flow or impedance of a tube of blood) from counts
-by eye ("Manual count") and from counts whose method is left open. LeukoLens reads a smear as the eye does and counts as
-a machine does, so that neither method is true of it: every code here is the one without a method, from the panel 69738-3
-(differential, method unspecified), and `Observation.method` says in words what was done. Hence not 770-8 (neutrophils,
-automated) and not 58410-2 (automated blood count), which would pass a smear off as an analyser's figure.
+Codes. LOINC separates "Automated count" (an analyser on a tube of blood), "Manual count" (by eye) and counts without a stated
+method. LeukoLens reads a smear, as the eye does, but counts by machine, so that neither method applies. All codes here are
+those without a method, from the panel 69738-3 (differential, method unspecified), and `Observation.method` describes the
+method in words. For example, 770-8 (neutrophils, automated) and 58410-2 (automated blood count) are not used: they would
+present the counts of a smear as those of an analyser.
 
-Where the interval stands. R4's Observation has no place of its own for an interval of confidence. `referenceRange` means
-what healthy people have, so it may not hold one, and receivers drop extensions that they do not know. The interval is
-therefore a component with a `valueRange`, named in words, as is the share after the classifier's known errors.
+Intervals. The Observation of R4 has no element for a confidence interval. `referenceRange` describes healthy people, so it
+cannot hold one, and receivers drop extensions that they do not know. The interval is therefore a component with a
+`valueRange` and a name in words. The corrected share is a component too.
 """
 
 from html import escape
@@ -57,11 +56,11 @@ _GIGA_PER_LITER = ("10*9/L", "10*9/L")
 
 
 def describe_smear(result: SmearRecord, issued: str) -> Resource:
-    """The DiagnosticReport of a smear, with its observations, device and specimen contained.
+    """The DiagnosticReport of a smear; it contains its observations, device and specimen.
 
     Args:
-        result: Of the smear.
-        issued: When the report was made, ISO 8601 with its zone.
+        result: The smear.
+        issued: Time of the report, ISO 8601 with time zone.
     """
     observations = _describe_differential(result.differential)
     for number, observation in enumerate(observations):
@@ -91,7 +90,7 @@ def _describe_differential(differential: Differential) -> list[Resource]:
     ]
     if differential.leukocytes_per_liter is not None:
         given = _observe(_LEUKOCYTES, differential.leukocytes_per_liter / 1e9, _GIGA_PER_LITER)
-        given["method"] = {"text": "Given by the user of LeukoLens, not measured on the smear"}
+        given["method"] = {"text": "Entered by the user of LeukoLens, not measured on the smear"}
         observations.append(given)
     if differential.corrected_leukocytes_per_liter is not None:
         corrected = differential.corrected_leukocytes_per_liter / 1e9
@@ -120,10 +119,10 @@ def _describe_share(share: Share, leukocytes: int) -> Resource:
         ]
     if share.corrected is not None:
         value = _quantity(share.corrected, ("%", "%"))
-        name = "After the known errors of the classifier"
+        name = "Corrected for the known errors of the classifier"
         observation["component"].append({"code": {"text": name}, "valueQuantity": value})
     if share.corrected_interval is not None:
-        name = "95 % interval after the known errors of the classifier"
+        name = "95 % interval, corrected for the known errors of the classifier"
         observation["component"].append(_interval(name, share.corrected_interval, ("%", "%")))
     if not _is_judged_by_volume(share):
         _judge(observation, share)
@@ -131,7 +130,7 @@ def _describe_share(share: Share, leukocytes: int) -> Resource:
 
 
 def _is_judged_by_volume(share: Share) -> bool:
-    """Whether a share's flag and reference are of its cells per litre."""
+    """Whether the flag and reference range of a share are for its cells per litre."""
     return share.reference is not None and share.reference.per_liter
 
 
@@ -139,7 +138,7 @@ def _judge(observation: Resource, share: Share) -> None:
     if share.flag:
         code, display = _FLAGS[share.flag]
         system = f"{_TERMINOLOGY}/v3-ObservationInterpretation"
-        words = f"{display}: the whole interval lies outside the reference range"
+        words = f"{display}: the whole 95 % interval lies outside the reference range"
         coding = {"system": system, "code": code, "display": display}
         observation["interpretation"] = [{"coding": [coding], "text": words}]
     if share.reference:
@@ -157,7 +156,7 @@ def _describe_volume(share: Share, per_liter: tuple[float, Interval]) -> Resourc
 
 
 def _observe(code: tuple[str, str] | str, value: float | None, unit: tuple[str, str]) -> Resource:
-    """An Observation; without a value it says that too little was counted to tell one."""
+    """An Observation. Without a value it states that no leukocyte was counted."""
     observation: Resource = {
         "resourceType": "Observation",
         "status": "preliminary",
@@ -194,7 +193,7 @@ def _interval(name: str, interval: Interval, unit: tuple[str, str]) -> Resource:
 
 
 def _describe_device(result: SmearRecord) -> Resource:
-    models = f"Cells found by the model {_plain(result.detector)}, named by the model {_plain(result.classifier)}."
+    models = f"Detector: {_plain(result.detector)}. Classifier: {_plain(result.classifier)}."
     return {
         "resourceType": "Device",
         "id": "device",
@@ -214,15 +213,15 @@ def _conclude(result: SmearRecord) -> str:
     apart = sum(differential.apart.values())
     flags = [f"{share.label.replace('_', ' ')} {share.flag}" for share in differential.shares if share.flag]
     return (
-        f"{differential.leukocytes} leukocytes counted on {usable} of {len(result.fields)} photographed fields; "
-        f"{apart} found but not counted. "
-        + (f"Rely on no class: {differential.unlike}. " if differential.unlike else "")
-        + (f"Outside the reference range with the whole interval: {', '.join(flags)}. " if flags else "")
-        + f"Preliminary: made by a program, confirmed by nobody. {CAUTION}"
+        f"{differential.leukocytes} leukocytes counted on {usable} of {len(result.fields)} photographed fields. "
+        f"{apart} leukocytes found but not counted. "
+        + (f"Do not rely on any class: {differential.shift}. " if differential.shift else "")
+        + (f"Whole 95 % interval outside the reference range: {', '.join(flags)}. " if flags else "")
+        + f"Preliminary: made by a program, not confirmed by a person. {CAUTION}"
     )
 
 
 def _plain(text: str) -> str:
-    """Text as JSON and XHTML may hold it: no control characters, no halves of characters; never empty."""
+    """Text that JSON and XHTML accept: no control characters, no surrogates; never empty."""
     kept = "".join(letter if letter.isprintable() else " " for letter in text).strip()
     return kept or "unnamed"

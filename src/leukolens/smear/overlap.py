@@ -1,8 +1,8 @@
-"""Finds cells that two fields of one smear both show, so that none is counted twice.
+"""Finds cells that two fields of one smear both show, so that no cell is counted twice.
 
-Two fields overlap where many of their cells lie at one and the same distance from each other and the pictures agree
-there. Only shifts are looked for, as when the stage is moved; not turns, nor another magnification. With fewer than
-`_LEAST_SHARED` cells in common an overlap is not seen. Called by `leukolens.smear.count`.
+Two fields overlap if many of their cells lie at the same distance from each other and the pictures agree there. Only shifts
+are searched, as when the stage is moved; not turns, and no change of magnification. An overlap with fewer than
+`_LEAST_SHARED` cells in common is not found.
 """
 
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box
 
 _THUMB_PX = 120
-"""Shorter side of the pictures that are compared: a red cell is then some 25 pixels wide."""
+"""Shorter side of the pictures that are compared: a red cell is then about 25 pixels wide."""
 
 _LEAST_SHARED = 3
-"""Cells that must agree on a shift; the pictures have the last word."""
+"""Cells that must agree on a shift. The pictures must agree too."""
 
 _NEAR = 0.2
-"""How far apart, in diameters of a typical cell, two finds of one cell may lie."""
+"""Largest distance between two detections of one cell, in diameters of a typical cell."""
 
 _LEAST_CORRELATION = 0.8
-"""Of the two pictures' grey where they should show the same: .90 to .98 in the pairs of BCCD fields that show one
-place twice, at most .65 in 12,000 pairs of others whose cells agree on some shift."""
+"""Lowest correlation of the two pictures in the part that both show. It is .90 to .98 in pairs of BCCD fields that show one
+place twice, and at most .65 in 12,000 other pairs whose cells agree on some shift."""
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What is kept of a field to know it again.
+    """What is kept of a field to recognise it in others.
 
     Attributes:
         centres: `(n, 2)` float64, x and y of each cell in pixels of the field.
         kinds: `(n,)` kinds of the cells.
-        cell_px: Median longer side of its cells.
-        thumb: Grey, `(h, w)` float32, `_THUMB_PX` on the shorter side.
-        scale: Pixels of the field for one of the thumb.
+        cell_px: Median of the longer sides of the cells.
+        thumb: Grey thumbnail, `(h, w)` float32, 0..255, `_THUMB_PX` on the shorter side.
+        scale: Pixels of the field per pixel of the thumbnail.
     """
 
     centres: NDArray[np.float64]
@@ -49,18 +49,18 @@ class Sight:
 
 
 def remember_field(pixels: Pixels, boxes: Sequence[Box]) -> Sight:
-    """What is kept of one field `(h, w, 3)` uint8 and the cells found in it."""
+    """What is kept of a field `(h, w, 3)` uint8 RGB and of the boxes of its cells."""
     image = Image.fromarray(pixels).convert("L")
     scale = max(1.0, min(image.size) / _THUMB_PX)
     size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
     thumb = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32)
-    centres = np.array([((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in boxes]).reshape(-1, 2)
-    sides = [max(box.x1 - box.x0, box.y1 - box.y0) for box in boxes]
+    centres = np.array([box.centre for box in boxes]).reshape(-1, 2)
+    sides = [max(box.width, box.height) for box in boxes]
     return Sight(centres, np.array([box.kind for box in boxes]), float(np.median(sides or [1.0])), thumb, scale)
 
 
 def pair_cells(first: Sight, second: Sight) -> list[tuple[int, int]]:
-    """Pairs of cells, number in `first` and number in `second`, that are one cell; none where fields do not overlap."""
+    """Pairs (place in `first`, place in `second`) that are the same cell; empty where the fields do not overlap."""
     tolerance = _NEAR * min(first.cell_px, second.cell_px)
     pairs = np.argwhere(first.kinds[:, None] == second.kinds[None, :])
     if len(pairs) < _LEAST_SHARED:
@@ -68,7 +68,7 @@ def pair_cells(first: Sight, second: Sight) -> list[tuple[int, int]]:
     shifts = first.centres[pairs[:, 0]] - second.centres[pairs[:, 1]]
     shift = _vote(shifts, tolerance)
     agreeing = pairs[np.hypot(*(shifts - shift).T) <= tolerance]
-    # One cell has one counterpart: the first that agrees, nearer ones cannot be two.
+    # Each cell is in one pair at most: the first that agrees.
     _, rows = np.unique(agreeing[:, 0], return_index=True)
     _, columns = np.unique(agreeing[rows, 1], return_index=True)
     agreeing = agreeing[rows][columns]
@@ -78,7 +78,7 @@ def pair_cells(first: Sight, second: Sight) -> list[tuple[int, int]]:
 
 
 def _vote(shifts: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """The shift that most pairs agree on: the fullest square of a grid and its neighbours, then their median."""
+    """The shift that most pairs agree on: the median of the fullest square of a grid and its neighbours."""
     squares = np.floor(shifts / tolerance).astype(np.int64)
     squares -= squares.min(axis=0) - 1
     rows, columns = squares.max(axis=0) + 2
@@ -92,7 +92,7 @@ def _vote(shifts: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
 
 
 def _correlate(first: Sight, second: Sight, shift: NDArray[np.float64]) -> float:
-    """Pearson's correlation of the two thumbs where they should show the same; 0 where nothing is common."""
+    """Pearson's correlation of the part that both thumbnails show; 0 where there is none."""
     if abs(first.scale - second.scale) > 1e-6 * first.scale:
         return 0.0
     dx, dy = (round(float(value)) for value in shift / first.scale)

@@ -1,7 +1,7 @@
-"""Which outline and word each cell of a field gets, and a field with them drawn on it.
+"""Draws the outlines of a field's cells on its picture.
 
-Colour says what a cell is, the line how it was taken: whole where it is counted, dashed where it is unsure, dotted where
-it was set apart. Only leukocytes carry words. The report draws the same outlines as SVG (`leukolens.reporting.plates`).
+The colour shows the class. The line shows the status: solid for accepted, dashed for review, dotted for set apart. Only
+leukocytes get a word. The report draws the same outlines as SVG (`leukolens.reporting.plates`).
 """
 
 import itertools
@@ -11,46 +11,53 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from leukolens.core.pixels import Pixels
-from leukolens.core.results import FieldCell
+from leukolens.core.results import CellStatus, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.reporting.charts import GREY, PALETTE
 from leukolens.reporting.plates import DASHED, DOTTED, WHOLE, Outline, ink_on, reduce_picture
 
 LARGEST_OVERLAY_PX = 2400
-"""Longer side of an overlay at most; a scan is shown reduced, since its boxes would be too fine to see anyway."""
+"""Longest side of an overlay. A larger field is reduced: its outlines would be too fine to see."""
 
 CLASS_COLOURS = dict(zip(CELL_CLASSES, PALETTE, strict=True))
 _UNNAMED = "#444444"
-_MARKS = {"accepted": "", "review": "?"}
+_MARKS = {CellStatus.ACCEPTED: "", CellStatus.REVIEW: "?"}
+_LINES = {CellStatus.ACCEPTED: WHOLE, CellStatus.REVIEW: DASHED}
 
 
 def outline_cells(cells: Iterable[FieldCell]) -> tuple[Outline, ...]:
-    """The outlines of a field's cells, leukocytes last so that they lie on top."""
+    """The outlines of a field's cells; leukocytes come last, so that they are drawn on top."""
     outlines = [_outline(cell) for cell in cells]
     return tuple(sorted(outlines, key=lambda outline: bool(outline.word)))
 
 
-def name_call(cell: FieldCell) -> str:
-    """What a cell is called in pictures: its class, with a question mark where unsure, or why it was set apart."""
-    name = (cell.box.label or "cell").replace("_", " ")
-    return name + _MARKS[cell.status] if cell.status in _MARKS else cell.status
+def name_cell(cell: FieldCell) -> str:
+    """The word for a cell in pictures: its class, with a question mark if for review, or why it was set apart."""
+    if cell.status not in _MARKS:
+        return cell.status
+    return (cell.box.label or "cell").replace("_", " ") + _MARKS[cell.status]
 
 
 def _outline(cell: FieldCell) -> Outline:
     box = cell.box
     corners = (box.x0, box.y0, box.x1, box.y1)
-    line = {"accepted": WHOLE, "review": DASHED}.get(cell.status, DOTTED)
+    line = _LINES.get(cell.status, DOTTED)
     if box.kind != CellKind.LEUKOCYTE:
         colour = GREY if box.kind == CellKind.RED_CELL else CLASS_COLOURS["platelet"]
         return Outline(corners, colour, line)
-    return Outline(corners, CLASS_COLOURS.get(box.label or "", _UNNAMED), line, name_call(cell))
+    return Outline(corners, CLASS_COLOURS.get(box.label or "", _UNNAMED), line, name_cell(cell))
 
 
 def draw_overlay(pixels: Pixels, cells: Iterable[FieldCell]) -> Pixels:
-    """A field with its cells outlined, reduced to `LARGEST_OVERLAY_PX` where it is larger: `(h, w, 3)` uint8 RGB."""
+    """A field with its cells outlined, `(h, w, 3)` uint8 RGB, reduced to `LARGEST_OVERLAY_PX` if it is larger.
+
+    Args:
+        pixels: The field, `(h, w, 3)` uint8 RGB; not changed.
+        cells: Its cells.
+    """
     height, width = pixels.shape[:2]
     scale = min(1.0, LARGEST_OVERLAY_PX / max(height, width))
-    # A copy, since Pillow may draw into the very memory of an array.
+    # A copy: Pillow may draw into the memory of the array.
     image = Image.fromarray(reduce_picture(pixels, scale)).copy()
     draw = ImageDraw.Draw(image)
     longer = max(image.size)
@@ -65,7 +72,7 @@ def draw_overlay(pixels: Pixels, cells: Iterable[FieldCell]) -> Pixels:
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, corners: tuple[float, ...], outline: Outline, thick: int) -> None:
-    if outline.word:  # A light rim: dark colours would drown in a dark nucleus.
+    if outline.word:  # White lines inside and outside: dark colours are hard to see on a dark nucleus.
         draw.rectangle(_inset(corners, -thick), outline="#ffffff", width=1)
         draw.rectangle(_inset(corners, 2 * thick), outline="#ffffff", width=1)
     else:
@@ -75,14 +82,14 @@ def _draw_line(draw: ImageDraw.ImageDraw, corners: tuple[float, ...], outline: O
 
 
 def _inset(corners: tuple[float, ...], by: float) -> tuple[float, float, float, float]:
-    """The rectangle drawn in by so much; one that would turn inside out shrinks to its middle."""
+    """The rectangle, smaller by so many pixels on each side; not smaller than a point."""
     x0, y0, x1, y1 = corners
     by_x, by_y = min(by, (x1 - x0) / 2), min(by, (y1 - y0) / 2)
     return x0 + by_x, y0 + by_y, x1 - by_x, y1 - by_y
 
 
 def _cut_line(corners: tuple[float, ...], line: str, thick: int) -> Iterator[list[tuple[float, float]]]:
-    """The sides of a rectangle, cut into dashes or dots where its line is not whole."""
+    """The sides of a rectangle, in dashes or dots if its line is not solid."""
     x0, y0, x1, y1 = corners
     path = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
     on, off = {WHOLE: (0, 0), DASHED: (6 * thick, 4 * thick), DOTTED: (2 * thick, 4 * thick)}[line]
@@ -106,7 +113,7 @@ def _write_word(
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     size: tuple[int, int],
 ) -> None:
-    """The word on a plate of the outline's colour, above the box or inside its top, never beyond the picture."""
+    """Writes the word on the outline's colour, above the box or inside its top, always inside the picture."""
     left, top, right, bottom = draw.textbbox((0, 0), outline.word, font=font)
     width, height = right - left + 6, bottom - top + 4
     x = min(max(0.0, corners[0]), max(0.0, size[0] - width))

@@ -1,7 +1,6 @@
-"""The pictures of a smear's report: every leukocyte at one physical scale, by class, and every field with its cells.
+"""The pictures of a smear's report: every leukocyte at one scale, by class, and every field with its cells outlined.
 
-Nothing of a field's picture is kept but what the page may show, so that a long smear takes little memory. Called by
-`leukolens.smear.files`, which has the pictures, and `leukolens.smear.report`, which has the page.
+Only what the page shows is kept of a field's picture, so that a long smear takes little memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,18 +16,18 @@ from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.inference.judge import UNSURE
 from leukolens.reporting.page import Picture, Section
 from leukolens.reporting.plates import Plate, draw_plate
-from leukolens.smear.overlay import name_call, outline_cells
+from leukolens.smear.overlay import name_cell, outline_cells
 from leukolens.smear.records import FieldResult, SmearRecord
 
 CROP_UM = 24.0
-"""Side of every cell's picture: the widest monocyte with a rim of its neighbours."""
+"""Side of each cell's picture: the widest monocyte with a little of what lies around it."""
 
 CROP_PX = 112
 MOST_CROPS = 60
-"""Of one class; a smear of thousands would make a page that no old laptop opens."""
+"""Most pictures of one class. A page with thousands of pictures does not open on an old laptop."""
 
 MOST_PLATES = 200
-"""Fields shown; the others are in the folder `overlay`."""
+"""Most fields shown; the others are in the folder `overlay`."""
 
 _MOST_PIXELS = 80_000_000
 _MOST_PLATE_PIXELS = 1_200_000
@@ -36,11 +35,11 @@ _MOST_PLATE_PIXELS = 1_200_000
 
 @dataclass(frozen=True)
 class FieldView:
-    """What the report keeps of a field's picture, which is then let go.
+    """What the report keeps of a field's picture.
 
     Attributes:
-        field: The result it belongs to.
-        drawing: SVG with outlines; empty where the picture is gone or is not shown.
+        field: The field.
+        drawing: SVG with outlines; empty where the picture cannot be read or is not shown.
         crops: A picture `(CROP_PX, CROP_PX, 3)` uint8 RGB of each leukocyte, by its place in the field's cells.
         gone: Why there is no picture; empty otherwise.
     """
@@ -52,13 +51,13 @@ class FieldView:
 
 
 def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> FieldView:
-    """Draws a field for the report, and cuts out its leukocytes at one physical scale.
+    """A field drawn for the report, and pictures of its leukocytes at one scale.
 
     Args:
-        field: The result.
+        field: The field.
         pixels: Its picture, `(h, w, 3)` uint8 RGB.
         number: Its place in the smear, from 0.
-        fields: How many the smear has: the more, the smaller each is drawn.
+        fields: Number of fields of the smear. The more there are, the smaller each is drawn.
     """
     drawing = ""
     if number < MOST_PLATES:
@@ -73,11 +72,11 @@ def show_field(field: FieldResult, pixels: Pixels, number: int, fields: int) -> 
 
 
 def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
-    """A square around a cell; grey beyond the field's border, where a mirror image would show cells that are not there."""
+    """A square around a cell, grey beyond the field's border. A mirrored border would show cells that do not exist."""
     box = cell.box
-    side = CROP_UM / field.pixel_size_um if field.pixel_size_um else 2 * max(box.x1 - box.x0, box.y1 - box.y0)
+    side = CROP_UM / field.pixel_size_um if field.pixel_size_um else 2 * max(box.width, box.height)
     side = min(max(8.0, side), 4.0 * max(pixels.shape[:2]))
-    left, top = (box.x0 + box.x1 - side) / 2, (box.y0 + box.y1 - side) / 2
+    left, top = (middle - side / 2 for middle in box.centre)
     scale = CROP_PX / side
     height, width = pixels.shape[:2]
     x0, y0, x1, y1 = max(0.0, left), max(0.0, top), min(width, left + side), min(height, top + side)
@@ -90,7 +89,7 @@ def _cut_crop(pixels: Pixels, cell: FieldCell, field: FieldResult) -> Pixels:
 
 
 def show_classes(result: SmearRecord, views: Sequence[FieldView]) -> Iterator[Section]:
-    """A gallery for each class that was called, the least sure cells first; the first of them says the scale."""
+    """A gallery for each class that was found, the least certain cells first. The first gallery states the scale."""
     text = [_say_scale(views)]
     for label in (name for name in CELL_CLASSES if name in result.classes):
         shown = [
@@ -101,38 +100,39 @@ def show_classes(result: SmearRecord, views: Sequence[FieldView]) -> Iterator[Se
         if not shown:
             continue
         shown.sort(key=lambda item: (item[0].status == CellStatus.ACCEPTED, item[0].probability))
-        unsure = sum(cell.status == CellStatus.REVIEW for cell, _, _ in shown)
-        title = f"{label.replace('_', ' ').capitalize()}: {len(shown) - unsure} accepted"
+        review = sum(cell.status == CellStatus.REVIEW for cell, _, _ in shown)
+        title = f"{label.replace('_', ' ').capitalize()}: {len(shown) - review} counted"
         if len(shown) > MOST_CROPS:
-            text.append(f"The {MOST_CROPS} least sure are shown; all stand in cells.csv.")
+            text.append(f"The {MOST_CROPS} least certain cells are shown. All cells are in cells.csv.")
         pictures = tuple(_show_cell(*item, result.classes) for item in shown[:MOST_CROPS])
-        yield Section(title + (f", {unsure} unsure" if unsure else ""), tuple(text), pictures=pictures, small=True)
+        yield Section(title + (f", {review} for review" if review else ""), tuple(text), pictures=pictures, small=True)
         text = []
 
 
 def _say_scale(views: Sequence[FieldView]) -> str:
+    order = "Under each cell is the probability of its class. Cells for review come first."
     unknown = sum(not view.field.pixel_size_um for view in views)
     if unknown == len(views):
-        return "Unsure cells first. The scale is not known: each picture is twice as wide as its cell."
-    known = f"Unsure cells first. Each picture is {CROP_UM:g} µm wide"
-    return known + (f", but for {unknown} fields of unknown scale." if unknown else ".")
+        return f"{order} The scale is unknown: each picture is twice as wide as its cell."
+    known = f"{order} Each picture is {CROP_UM:g} µm wide"
+    return known + (f", except on {unknown} fields of unknown scale." if unknown else ".")
 
 
 def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str]) -> Picture:
     lines = [f"field {number}"]
     if cell.status == CellStatus.REVIEW:
-        lines = ["unsure", *_say_doubt(cell, classes), *lines]
+        lines = ["for review", *_explain_review(cell, classes), *lines]
     mark = "unsure" if cell.status == CellStatus.REVIEW else ""
-    spoken = f"{name_call(cell)} of field {number}"
-    return Picture(crop, _say_sure(cell.probability), tuple(lines), mark, spoken=spoken)
+    spoken = f"{name_cell(cell)} of field {number}"
+    return Picture(crop, _spell_probability(cell.probability), tuple(lines), mark, spoken=spoken)
 
 
-def _say_sure(probability: float) -> str:
+def _spell_probability(probability: float) -> str:
     return "over 99%" if probability >= 0.995 else f"{probability:.0%}"
 
 
-def _say_doubt(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
-    """What it may be instead; where it is for review for another reason than its class, that reason."""
+def _explain_review(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
+    """The second most probable class; if the cell is for review for another reason than its class, that reason."""
     if not cell.reason.startswith(UNSURE):
         yield cell.reason
     elif len(cell.probabilities) == len(classes) > 1:
@@ -141,30 +141,30 @@ def _say_doubt(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
 
 
 def show_apart(views: Sequence[FieldView]) -> Section | None:
-    """A gallery of the leukocytes that were found but not counted; None where there is none."""
+    """A gallery of the leukocytes that were set apart; None where there is none."""
     shown = [item for item in _gather(views) if item[0].status not in (CellStatus.ACCEPTED, CellStatus.REVIEW)]
     if not shown:
         return None
     shown.sort(key=lambda item: item[0].status)
     pictures = tuple(
-        Picture(crop, name_call(cell), (cell.reason, f"field {number}"), "bad")
+        Picture(crop, name_cell(cell), (cell.reason, f"field {number}"), "bad")
         for cell, number, crop in shown[:MOST_CROPS]
     )
-    text = ["Found, but not counted: their class cannot be told, or they were counted already."]
+    text = ["These leukocytes were found but not counted. The reason is under each picture."]
     if len(shown) > MOST_CROPS:
-        text.append(f"{MOST_CROPS} of {len(shown)} are shown; all stand in cells.csv.")
-    return Section(f"Set apart: {len(shown)}", tuple(text), pictures=pictures, small=True)
+        text.append(f"{MOST_CROPS} of {len(shown)} are shown. All cells are in cells.csv.")
+    return Section(f"Set apart: {len(shown)} leukocytes", tuple(text), pictures=pictures, small=True)
 
 
 def _gather(views: Sequence[FieldView]) -> Iterator[tuple[FieldCell, int, Pixels]]:
-    """Every leukocyte with the number of its field, from 1, and its picture."""
+    """Each leukocyte with the number of its field, from 1, and its picture."""
     for number, view in enumerate(views, start=1):
         for index, crop in view.crops.items():
             yield view.field.cells[index], number, crop
 
 
 def show_fields(views: Sequence[FieldView]) -> Section | None:
-    """Every field with its cells outlined, to be enlarged; None where there is none."""
+    """Every field with its cells outlined, which a reader can enlarge; None without fields."""
     plates = []
     for number, view in enumerate(views[:MOST_PLATES], start=1):
         field = view.field
@@ -176,14 +176,15 @@ def show_fields(views: Sequence[FieldView]) -> Section | None:
     if not plates:
         return None
     text = [
-        "Colour says what a cell is. Whole line: counted; dashed: unsure; dotted: set apart. Thin grey: red cells; thin black: platelets.",
-        "The pictures are reduced and compressed to keep this page light; judge cells on the originals.",
+        "The colour shows the class. Solid line: counted. Dashed line: for review. Dotted line: set apart. "
+        "Thin grey line: red cell. Thin dark line: platelet.",
+        "The pictures on this page are reduced and compressed. Judge cells on the original photographs.",
     ]
     if len(views) > MOST_PLATES:
-        text.append(f"The first {MOST_PLATES} of {len(views)} fields are shown; all are in the folder overlay.")
+        text.append(f"The first {MOST_PLATES} of {len(views)} fields are shown. All are in the folder overlay.")
     return Section("Every field with its cells", tuple(text), plates=tuple(plates))
 
 
 def last_part(name: str) -> str:
-    """The file name of a field's path, as one printable line."""
+    """The file name at the end of a field's path, on one printable line."""
     return show_name(name.replace("\\", "/").rstrip("/").rpartition("/")[2] or name)

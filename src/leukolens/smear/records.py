@@ -119,8 +119,8 @@ class Differential:
         neutrophil_lymphocyte_ratio: With interval; None where no lymphocyte was counted.
         progress: The usual goals, `(goal, missing cells)`.
         why_not_corrected: Why no share is corrected; empty where they are.
-        unlike: Why the cells seem unlike the validation cells of the classifier. Then no class can be relied on,
-            nothing is corrected and nothing is flagged. Empty otherwise.
+        shift: Why the cells seem to differ from the validation cells of the classifier (distribution shift). Then no
+            class can be relied on, nothing is corrected and nothing is flagged. Empty otherwise.
     """
 
     shares: tuple[Share, ...]
@@ -133,7 +133,7 @@ class Differential:
     neutrophil_lymphocyte_ratio: tuple[float, Interval] | None
     progress: tuple[tuple[int, int], ...]
     why_not_corrected: str = ""
-    unlike: str = ""
+    shift: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The report of a smear: one page that a clinician reads in a minute, prints, and searches for what went wrong.
+"""The report of a smear as one HTML page, to read, to print, and to check the count by.
 
-Takes a `SmearRecord`, the models' cards and what `leukolens.smear.pictures` kept of each field; computes no
-statistics. Called by `leukolens.smear.files`; how a page looks is `leukolens.reporting`.
+Takes a `SmearRecord` and what `leukolens.smear.pictures` kept of each field. It computes no statistics.
+`leukolens.reporting` decides how a page looks.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,15 +26,21 @@ from leukolens.smear.pictures import (
 from leukolens.smear.records import Differential, FieldResult, Share, SmearRecord
 
 _AIMS = (10, 5, 3, 2, 1)
-"""Points of a percentage that the report says the way to: the next of them that is not reached."""
+"""Half widths of an interval, in percent. The report says how many cells are missing for the next smaller one."""
 
 _LONGEST_WORDS = 400
 _HELD = "\N{NO-BREAK SPACE}"
-"""Between the words of a figure, which a table would break apart."""
+"""Keeps a number and its words on one line of a table."""
 
 
 def render_report(result: SmearRecord, views: Sequence[FieldView], known: Section | None = None) -> str:
-    """The report as HTML, whole in one file; `known` is a section on what was known of the smear before."""
+    """The report as HTML, complete in one file.
+
+    Args:
+        result: The smear.
+        views: What is shown of each of its fields.
+        known: A section on what was known of the smear before it was counted; None for none.
+    """
     sections = [
         _sum_up(result),
         known,
@@ -53,7 +59,7 @@ def render_report(result: SmearRecord, views: Sequence[FieldView], known: Sectio
         sections.append(Section("Inputs that could not be read", header=("input", "why"), rows=rows))
     kept = [section for section in sections if section is not None]
     subtitle = (
-        f"Differential count of photographed fields; cells found by {result.detector}, named by {result.classifier}"
+        f"Differential count of photographed fields. Detector: {result.detector}. Classifier: {result.classifier}."
     )
     return render_page(f"Blood smear {show_name(result.name)}", subtitle, kept)
 
@@ -61,26 +67,27 @@ def render_report(result: SmearRecord, views: Sequence[FieldView], known: Sectio
 def _sum_up(result: SmearRecord) -> Section:
     differential = result.differential
     usable = sum(field.usable for field in result.fields)
-    unsure, burst = differential.apart.get(CellStatus.REVIEW, 0), differential.apart.get(CellStatus.SMUDGE, 0)
+    review, smudge = (differential.apart.get(status, 0) for status in (CellStatus.REVIEW, CellStatus.SMUDGE))
+    apart = sum(differential.apart.values()) - review - smudge
     figures = [
         (str(differential.leukocytes), "leukocytes counted"),
-        (f"{usable} of {len(result.fields)}", "fields used"),
-        (str(unsure), "unsure, for a person to name"),
-        (str(sum(differential.apart.values()) - unsure - burst), "set apart: cut, clumped, repeated or other"),
+        (f"{usable} of {len(result.fields)}", "fields counted"),
+        (str(review), "leukocytes for review: a person must look at them"),
+        (str(apart), "leukocytes set apart: cut by the border, clumped or repeated"),
     ]
-    if burst:
-        figures.append((str(burst), "smudge cells (burst), set apart"))
+    if smudge:
+        figures.append((str(smudge), "smudge cells, set apart"))
     if differential.erythroblasts_per_100 is not None:
         value, interval = differential.erythroblasts_per_100
-        figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes, {_span(interval)}"))
+        figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes (95 % interval {_span(interval)})"))
     if differential.neutrophil_lymphocyte_ratio is not None:
         value, interval = differential.neutrophil_lymphocyte_ratio
-        figures.append((f"{value:.1f}", f"neutrophils to one lymphocyte, {_span(interval)}"))
+        figures.append((f"{value:.1f}", f"neutrophils per lymphocyte (95 % interval {_span(interval)})"))
     if differential.corrected_leukocytes_per_liter is not None:
         value = differential.corrected_leukocytes_per_liter / 1e9
         figures.append((f"{value:.2f}", "leukocytes, 10⁹ per litre, without nucleated red cells"))
     return Section(
-        "In short",
+        "Summary",
         text=(_say_progress(differential), *_say_flags(differential)),
         warning=_warn(result, usable),
         figures=tuple(figures),
@@ -89,25 +96,32 @@ def _sum_up(result: SmearRecord) -> Section:
 
 def _warn(result: SmearRecord, usable: int) -> str:
     if not result.fields or not usable:
-        return "No field could be used: nothing was counted. What to do stands below."
+        return "No field could be counted. The reasons are below, with what to do."
     if not result.differential.leukocytes:
-        return "No leukocyte was counted: there is no differential."
+        return "No leukocyte was counted, so there is no differential."
     warnings = []
-    if result.differential.unlike:
-        warnings.append(f"{result.differential.unlike}. Rely on no class before a person has named these cells.")
+    if result.differential.shift:
+        warnings.append(f"{result.differential.shift}. Do not rely on any class before a person has checked the cells.")
     goal, missing = result.differential.progress[0] if result.differential.progress else (0, 0)
     if missing:
-        counted = result.differential.leukocytes
-        warnings.append(f"Only {counted} of the {goal} leukocytes that a count needs at least: read the intervals.")
+        counted = _number(result.differential.leukocytes, "leukocyte was", "leukocytes were")
+        warnings.append(f"Only {counted} counted. A differential needs at least {goal}: the intervals are wide.")
     if left_out := len(result.fields) - usable:
-        fields = "1 field was" if left_out == 1 else f"{left_out} fields were"
-        warnings.append(f"{fields} left out of the count. Why, and what to do, stands below.")
+        fields = _number(left_out, "field was", "fields were")
+        warnings.append(f"{fields} not counted. The reasons are below, with what to do.")
     return " ".join(warnings)
 
 
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
 def _say_progress(differential: Differential) -> str:
-    goals = [f"{missing} more for {goal}" if missing else f"{goal} reached" for goal, missing in differential.progress]
-    words = f"Against the usual goals: {', '.join(goals)}." if goals else ""
+    goals = [
+        f"{goal} cells ({f'{missing} more needed' if missing else 'reached'})"
+        for goal, missing in differential.progress
+    ]
+    words = f"Usual goals: {', '.join(goals)}." if goals else ""
     if not differential.leukocytes:
         return words
     widest = max(differential.shares, key=lambda share: share.interval.high - share.interval.low)
@@ -116,15 +130,16 @@ def _say_progress(differential: Differential) -> str:
     if aim is None:
         return words
     more = cells_needed(widest.percent / 100, differential.leukocytes, aim / 100)
-    return f"{words} The least certain share is {_word(widest.label)}, known to ±{half:.1f} points: count {more} more for ±{aim} points."
+    least = f"The least certain share is that of {_plural(widest.label)}: its interval is ±{half:.1f} points wide."
+    return f"{words} {least} Count {more} more leukocytes for ±{aim} points."
 
 
 def _say_flags(differential: Differential) -> Iterator[str]:
-    if differential.unlike:
-        yield "Nothing is called high or low: the cells are unlike those that the classifier was judged on."
+    if differential.shift:
+        yield "No share is marked high or low, because the classes are not reliable on this smear."
         return
     if not any(share.reference for share in differential.shares):
-        yield "No reference range was asked for, so that nothing is called high or low."
+        yield "No reference ranges were given, so no share is marked high or low."
         return
     flagged = [share for share in differential.shares if share.flag]
     for share in flagged:
@@ -132,7 +147,7 @@ def _say_flags(differential: Differential) -> Iterator[str]:
         found = f"{share.percent:.1f} % ({_span(share.interval)}){volume}"
         yield f"{_word(share.label).capitalize()} {share.flag.upper()}: {found}. Reference: {_range_of(share)}."
     if not flagged:
-        yield "No interval lies wholly outside its reference range. That does not say that the smear is normal."
+        yield "No interval lies completely outside its reference range. This does not mean that the smear is normal."
 
 
 def _draw_differential(differential: Differential) -> Section | None:
@@ -147,16 +162,23 @@ def _draw_differential(differential: Differential) -> Section | None:
         )
         for share in differential.shares
     ]
-    names = ("as counted", "after known errors")
+    names = ("as counted", "corrected")
     corrected = any(bar.second for bar in bars)
-    text = ["Percent of the leukocytes counted. Lines are 95 % intervals: the truth may lie anywhere on them."]
+    text = [
+        "Each bar is a share of the leukocytes counted. The black line is its 95 % interval. "
+        "If every cell was classified correctly, the true share lies on this line in about 95 of 100 smears."
+    ]
     if corrected:
-        text.append(
-            "The lower bar counts unsure cells too, by their likeliest class, and allows for the errors that the classifier made on other cells, in its own laboratory, and for large cells being cut by a field's border more often than small ones, unless the photographs were aimed at cells. Where the two bars differ much, trust neither before a person has looked."
-        )
+        text += [
+            "The lower, orange bar is the corrected share. It also counts the cells for review, under their most "
+            "probable class. It is corrected for the errors that the classifier made on validation cells.",
+            "The border of a field cuts large cells more often than small ones. The corrected share allows for this too, "
+            "except where the photographs seem to be centred on leukocytes.",
+            "If the two bars of a class differ much, do not use either of them before a person has checked the cells.",
+        ]
     else:
-        why = differential.why_not_corrected or "its errors on other cells are not known"
-        text.append(f"Not corrected for the classifier's errors: {why}. The intervals leave them out.")
+        why = differential.why_not_corrected or "they are not known"
+        text.append(f"The shares and intervals are not corrected for the classifier's errors: {why}.")
     chart = draw_shares(bars, "Differential", names)
     return Section("Differential", text=tuple(text), charts=(chart,))
 
@@ -170,30 +192,38 @@ def _corrected(share: Share) -> tuple[float, float, float] | None:
 def _tabulate_differential(differential: Differential) -> Section | None:
     if not differential.leukocytes:
         return None
+    review = bool(differential.apart.get(CellStatus.REVIEW))
     columns = {
         "class": [_word(share.label) for share in differential.shares],
         "cells": [str(share.count) for share in differential.shares],
-        "%": [f"{share.percent:.1f}" for share in differential.shares],
+        "share, %": [f"{share.percent:.1f}" for share in differential.shares],
         "95 % interval": [_span(share.interval) for share in differential.shares],
-        "all classes at once": [_span(share.simultaneous) for share in differential.shares],
-        "after known errors": [
+        "95 % interval of all classes together": [_span(share.simultaneous) for share in differential.shares],
+        "corrected share, %": [
             "" if share.corrected is None else f"{share.corrected:.1f}" for share in differential.shares
         ],
-        "its interval": [
+        "its 95 % interval": [
             _span(share.corrected_interval) if share.corrected_interval else "" for share in differential.shares
         ],
-        "if all unsure were one class": [_span(Interval(*share.if_unsure, "")) for share in differential.shares],
+        "with cells for review, %": [
+            _span(Interval(*share.if_unsure, "")) if review else "" for share in differential.shares
+        ],
         "10⁹ per litre": [_per_liter(share) for share in differential.shares],
         "flag": [share.flag.upper() for share in differential.shares],
-        # The range alone; its source, the same in every row, stands above the table.
-        "reference": [_range_of(share) for share in differential.shares],
+        # The range alone: its source is the same in every row and stands above the table.
+        "reference range": [_range_of(share) for share in differential.shares],
     }
     kept = {name: values for name, values in columns.items() if any(values)}
     methods = {share.interval.method for share in differential.shares}
     methods |= {share.simultaneous.method for share in differential.shares}
     methods |= {share.corrected_interval.method for share in differential.shares if share.corrected_interval}
     sources = sorted({share.reference.source for share in differential.shares if share.reference})
-    text = [f"Intervals: {'; '.join(sorted(methods))}.", *(f"Reference: {source}." for source in sources)]
+    text = [f"Methods of the intervals: {'; '.join(sorted(methods))}."]
+    if review:
+        text.append(
+            "With cells for review: the lowest share if none of them is of the class, the highest if all of them are."
+        )
+    text += [f"Reference ranges: {source}." for source in sources]
     return Section(
         "The differential in numbers",
         text=tuple(text),
@@ -203,7 +233,7 @@ def _tabulate_differential(differential: Differential) -> Section | None:
 
 
 def _range_of(share: Share) -> str:
-    """The range without its source, in the short spelling that a narrow column needs."""
+    """The range without its source, spelled short for a narrow column."""
     words = share.reference.words if share.reference else ""
     return words.replace(" x 10^9 per litre", " x 10⁹/L").replace(" ", _HELD)
 
@@ -224,14 +254,14 @@ def _advise(result: SmearRecord) -> Section | None:
             fields_of.setdefault((warning, "", False), []).append(number)
     if not fields_of:
         return None
-    # What cost a field its count comes first.
+    # What kept a field from being counted comes first.
     found = sorted(fields_of.items(), key=lambda item: (not item[0][2], -len(item[1])))
     rows = tuple(
         (fault, action, "not counted" if stops else "counted", _list_numbers(numbers))
         for (fault, action, stops), numbers in found
     )
-    header = ("what was seen", "what to do", "these fields were", "fields")
-    return Section("Quality of the pictures", header=header, rows=rows)
+    header = ("problem", "what to do", "these fields were", "fields")
+    return Section("Quality of the photographs", header=header, rows=rows)
 
 
 def _list_numbers(numbers: Sequence[int], most: int = 12) -> str:
@@ -242,21 +272,22 @@ def _list_numbers(numbers: Sequence[int], most: int = 12) -> str:
 def _count_kinds(result: SmearRecord) -> Section | None:
     if not result.kinds:
         return None
-    rows = []
-    for kind in result.kinds:
-        mean, interval = kind.per_field
-        rows.append(
-            (
-                f"{_word(kind.kind)}s",
-                str(kind.count),
-                f"{mean:.1f}",
-                _span(interval),
-                kind.estimate or "no factor given",
-            )
+    rows = tuple(
+        (
+            _plural(kind.kind),
+            str(kind.count),
+            f"{kind.per_field[0]:.1f}",
+            _span(kind.per_field[1]),
+            kind.estimate or "unknown: no factor given",
         )
-    header = ("found", "in all fields", "a field", "95 % interval", "by the site's factor")
-    text = ("On the fields used. Unsure leukocytes are among them, nucleated red cells and cells set apart are not.",)
-    return Section("Cells found in each field", text, header=header, rows=tuple(rows))
+        for kind in result.kinds
+    )
+    header = ("kind", "cells in all fields", "cells per field", "95 % interval of the mean", "cells per microlitre")
+    text = (
+        "Only fields that were counted. Leukocytes for review are included. "
+        "Nucleated red cells and cells set apart are not.",
+    )
+    return Section("Cells per field", text, header=header, rows=rows)
 
 
 def _tabulate_fields(result: SmearRecord) -> Section | None:
@@ -264,18 +295,21 @@ def _tabulate_fields(result: SmearRecord) -> Section | None:
         return None
     rows = tuple(_field_row(number, field) for number, field in enumerate(result.fields, start=1))
     links = tuple(f"#field-{number}" if number <= MOST_PLATES else "" for number in range(1, len(rows) + 1))
-    header = ("field", "picture", "leukocytes", "unsure", "set apart", "red cells", "platelets", "µm a pixel", "used")
-    return Section("Field by field", header=header, rows=rows, links=links)
+    header = (
+        *("field", "file", "leukocytes", "for review", "set apart", "red cells", "platelets"),
+        *("µm per pixel (measured on)", "counted"),
+    )
+    return Section("The fields", header=header, rows=rows, links=links)
 
 
 def _field_row(number: int, field: FieldResult) -> tuple[str, ...]:
     leukocytes = [cell.status for cell in field.cells if cell.box.kind == CellKind.LEUKOCYTE]
-    accepted, unsure = leukocytes.count(CellStatus.ACCEPTED), leukocytes.count(CellStatus.REVIEW)
+    accepted, review = leukocytes.count(CellStatus.ACCEPTED), leukocytes.count(CellStatus.REVIEW)
     others = [
         sum(cell.box.kind == kind and cell.status == CellStatus.ACCEPTED for cell in field.cells)
-        for kind in ("red_cell", "platelet")
+        for kind in (CellKind.RED_CELL, CellKind.PLATELET)
     ]
-    counts = (accepted, unsure, len(leukocytes) - accepted - unsure, *others)
+    counts = (accepted, review, len(leukocytes) - accepted - review, *others)
     scale = f"{field.pixel_size_um:.3f} ({field.scale_origin})" if field.pixel_size_um else "unknown"
     return f"field {number}", last_part(field.name), *map(str, counts), scale, "yes" if field.usable else "no"
 
@@ -284,22 +318,22 @@ def _describe_models(cards: Sequence[Card]) -> Section | None:
     if not cards:
         return None
     rows = (
-        ("what it does", *("names cells" if isinstance(card, ClassifierCard) else "finds cells" for card in cards)),
-        ("built as", *(_clip(card.architecture) for card in cards)),
-        (
-            "saw in training",
-            *(_tell_facts(card.training, ("data", "images", "sites", "split")) for card in cards),
-        ),
-        ("judged on validation", *(_tell_facts(card.validation) for card in cards)),
-        ("started from", *(_clip(card.weights_origin) for card in cards)),
-        ("may be used", *(_clip(card.licence) for card in cards)),
+        ("task", *("classifies leukocytes" if isinstance(card, ClassifierCard) else "finds cells" for card in cards)),
+        ("architecture", *(_clip(card.architecture) for card in cards)),
+        ("trained on", *(_tell_facts(card.training, ("data", "images", "sites", "split")) for card in cards)),
+        ("measured on validation cells", *(_tell_facts(card.validation) for card in cards)),
+        ("started from the weights of", *(_clip(card.weights_origin) for card in cards)),
+        ("licence", *(_clip(card.licence) for card in cards)),
     )
-    text = "Validation is of a laboratory that the model was trained on. In another one, with another stain or camera, a model is wrong more often, and sure of it."
-    return Section("The models", (text,), header=("", *(show_name(card.name) for card in cards)), rows=rows)
+    text = (
+        "The validation cells come from the laboratories that the model was trained on. With the stain or the camera of "
+        "another laboratory, a model is wrong more often. Its probabilities can be high even then.",
+    )
+    return Section("The models", text, header=("", *(show_name(card.name) for card in cards)), rows=rows)
 
 
 def _tell_facts(record: Struct | None, names: Sequence[str] = ()) -> str:
-    """Numbers and words of a card's record, all or the named ones; tables such as the confusion are left out."""
+    """Numbers and texts of a card's record, all or the named ones. Tables such as the confusion are left out."""
     facts: dict[str, object] = {} if record is None else to_builtins(record)
     parts = []
     for name in names or facts:
@@ -308,7 +342,7 @@ def _tell_facts(record: Struct | None, names: Sequence[str] = ()) -> str:
             parts.append(f"{_word(name)} " + ", ".join(f"{_word(key)} {_figure(item)}" for key, item in value.items()))
         elif isinstance(value, str | int | float) and value != "":
             parts.append(f"{_word(name)} {_figure(value)}")
-    return _clip("; ".join(parts) or "not said")
+    return _clip("; ".join(parts) or "not stated")
 
 
 def _figure(value: object) -> str:
@@ -317,6 +351,10 @@ def _figure(value: object) -> str:
 
 def _clip(words: str) -> str:
     return words if len(words) <= _LONGEST_WORDS else words[:_LONGEST_WORDS] + "..."
+
+
+def _plural(label: str) -> str:
+    return f"{_word(label)}s"
 
 
 def _word(name: str) -> str:

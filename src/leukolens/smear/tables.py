@@ -66,7 +66,7 @@ def describe_result(result: SmearRecord) -> dict[str, object]:
         "refused": [{"image": show_name(refusal.image), "why": refusal.why} for refusal in result.refused],
         "leukocytes": differential.leukocytes,
         "apart": {str(status): count for status, count in differential.apart.items()},
-        "unlike_validation": differential.unlike,
+        "unlike_validation": differential.shift,
         "differential": [dict(zip(SHARE_COLUMNS, row, strict=True)) for row in rows],
         "erythroblasts": differential.erythroblasts,
         "erythroblasts_per_100": _estimate(differential.erythroblasts_per_100),
