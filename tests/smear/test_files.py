@@ -209,6 +209,9 @@ def test_burst_cells_are_summed_up_and_a_doubt_that_is_not_of_the_class_is_said(
     field = replace(field, cells=tuple(changed), advice=())
     result = replace(smear.result, fields=(field,), differential=make_differential(changed, None, None, None))
     words = re.sub(r"(<[^>]+>|\s)+", " ", re.sub(r"base64,[^\"']*", "", page_of(result, tmp_path, smear.pictures)))
-    assert "1 smudge cells, set apart" in words and "1 leukocytes set apart: cut by the border, clumped or repeated" in words
+    assert (
+        "1 smudge cells, set apart" in words
+        and "1 leukocytes set apart: cut by the border, clumped or repeated" in words
+    )
     assert "for review no stained nucleus is seen in it" in words and "below 0.900" not in words
     assert re.search(r"50% for review or [a-z ]+ \d+%", words)
