@@ -4,7 +4,7 @@ Takes a `SmearRecord` and what `leukolens.smear.pictures` kept of each field. It
 `leukolens.reporting` decides how a page looks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, to_builtins
 
@@ -130,7 +130,7 @@ def _say_progress(differential: Differential) -> str:
     if aim is None:
         return words
     more = cells_needed(widest.percent / 100, differential.leukocytes, aim / 100)
-    least = f"The least certain share is that of {_plural(widest.label)}: its interval is ±{half:.1f} points wide."
+    least = f"The least certain share is that of {_plural(widest.label)}: its interval is about ±{half:.1f} points."
     return f"{words} {least} Count {more} more leukocytes for ±{aim} points."
 
 
@@ -205,7 +205,7 @@ def _tabulate_differential(differential: Differential) -> Section | None:
         "its 95 % interval": [
             _span(share.corrected_interval) if share.corrected_interval else "" for share in differential.shares
         ],
-        "with cells for review, %": [
+        "share with cells for review, %": [
             _span(Interval(*share.if_unsure, "")) if review else "" for share in differential.shares
         ],
         "10⁹ per litre": [_per_liter(share) for share in differential.shares],
@@ -214,14 +214,16 @@ def _tabulate_differential(differential: Differential) -> Section | None:
         "reference range": [_range_of(share) for share in differential.shares],
     }
     kept = {name: values for name, values in columns.items() if any(values)}
-    methods = {share.interval.method for share in differential.shares}
-    methods |= {share.simultaneous.method for share in differential.shares}
-    methods |= {share.corrected_interval.method for share in differential.shares if share.corrected_interval}
     sources = sorted({share.reference.source for share in differential.shares if share.reference})
-    text = [f"Methods of the intervals: {'; '.join(sorted(methods))}."]
+    text = [
+        f"95 % interval: {_list_methods(share.interval for share in differential.shares)}.",
+        f"95 % interval of all classes together: {_list_methods(share.simultaneous for share in differential.shares)}.",
+    ]
+    if corrected := [share.corrected_interval for share in differential.shares if share.corrected_interval]:
+        text.append(f"95 % interval of the corrected share: {_list_methods(corrected)}.")
     if review:
         text.append(
-            "With cells for review: the lowest share if none of them is of the class, the highest if all of them are."
+            "Share with cells for review: the lowest share if none of them is of the class, the highest if all of them are."
         )
     text += [f"Reference ranges: {source}." for source in sources]
     return Section(
@@ -230,6 +232,10 @@ def _tabulate_differential(differential: Differential) -> Section | None:
         header=tuple(kept),
         rows=tuple(zip(*kept.values(), strict=True)),
     )
+
+
+def _list_methods(intervals: Iterable[Interval]) -> str:
+    return " or ".join(sorted({interval.method for interval in intervals}))
 
 
 def _range_of(share: Share) -> str:
