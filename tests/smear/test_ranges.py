@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukolens.core.errors import DataError, LeukolensError, UsageError
-from leukolens.smear.ranges import list_tables, read_ranges
+from leukolens.core.taxonomy import LEUKOCYTE_CLASSES
+from leukolens.smear.ranges import ClassRanges, list_tables, read_ranges
 
 TABLE = """
 name = "Here"
@@ -86,35 +87,47 @@ def test_an_unknown_name_says_which_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "told"),
     [
-        ("[20, 60]", "[60, 20]"),
-        ("[20, 60]", "[20, 600]"),
-        ("[20, 60]", "[20]"),
-        ("[20, 60]", "[nan, inf]"),
-        ("[20, 60]", "[false, true]"),
-        ("[20, 60]", '"20 to 60"'),
-        ("neutrophil = [20", "neutrophile = [20"),
-        ("from_years = 1\n", "from_years = 13\n"),
-        ("from_years = 1\n", ""),
-        ("to_years = 12", "to_years = 13"),  # overlaps both sexes
-        ('sex = "male"', 'sex = "female"'),
-        ('sex = "male"', 'sex = "other"'),
-        ('note = "Analyser A."', ""),
-        ('note = "Analyser A."', 'note = ""'),
-        ('note = "Analyser A."', "note = 3"),
-        ('note = "Analyser A."', f'note = "{"x" * 700}"'),
-        ('note = "Analyser A."', 'note = "A"\nscript = "x"'),
-        ("[group.percent]\nneutrophil = [20, 60]", ""),
-        ("[[group]]", "[group]"),
-        (TABLE, ""),
-        (TABLE, TABLE + "#" * 70_000),
+        ("[20, 60]", "[60, 20]", r"neutrophil = \[60, 20\].*group\[0\]\.percent"),
+        ("[20, 60]", "[20, 600]", r"<= 100.*group\[0\]\.percent\.neutrophil\[1\]"),
+        ("[20, 60]", "[20]", r"length 2.*percent\.neutrophil"),
+        ("[20, 60]", "[nan, 60]", r"percent\.neutrophil\[0\]"),
+        ("[20, 60]", "[20, inf]", r"percent\.neutrophil\[1\]"),
+        ("[20, 60]", "[-1, 60]", r"percent\.neutrophil\[0\]"),
+        ("[20, 60]", "[false, true]", r"percent\.neutrophil\[0\]"),
+        ("[20, 60]", '"20 to 60"', r"percent\.neutrophil"),
+        ("[1.5e9, 7.0e9]", "[1.5e9, 7.0e19]", r"group\[1\]\.per_liter\.neutrophil\[1\]"),
+        ("neutrophil = [20", "neutrophile = [20", r"unknown field `neutrophile`.*group\[0\]\.percent"),
+        ("from_years = 1\n", "from_years = 13\n", r"from_years = 13 is not below to_years = 12"),
+        ("from_years = 1\n", "from_years = nan\n", r"group\[0\]\.from_years"),
+        ("from_years = 1\n", "", "missing required field `from_years`"),
+        ("to_years = 12", "to_years = 13", "two groups contain the age of 12 years"),  # overlaps both sexes
+        ('sex = "male"', 'sex = "female"', "two groups contain the age of 12 years"),
+        ('sex = "male"', 'sex = "other"', r"'other'.*group\[2\]\.sex"),
+        ('note = "Analyser A."', "", "missing required field `note`"),
+        ('note = "Analyser A."', 'note = ""', r"\$\.note"),
+        ('note = "Analyser A."', 'note = " "', r"\$\.note"),
+        ('note = "Analyser A."', "note = 3", r"\$\.note"),
+        ('note = "Analyser A."', f'note = "{"x" * 700}"', r"length <= 600.*\$\.note"),
+        ('note = "Analyser A."', 'note = "A"\nscript = "x"', "unknown field `script`"),
+        ("[group.percent]\nneutrophil = [20, 60]", "", r"no ranges.*group\[0\]"),
+        ("[[group]]", "[group]", "."),
+        (TABLE, 'name = "a"\nsource = "b"\nnote = "c"\ngroup = []', r"length >= 1.*\$\.group"),
+        (TABLE, "", "missing required field `name`"),
+        (TABLE, TABLE + "#" * 70_000, "larger than 64 KiB"),
     ],
 )
-def test_a_table_that_does_not_hold_together_is_refused(tmp_path: Path, old: str, new: str) -> None:
+def test_a_table_that_does_not_hold_together_is_refused_by_the_name_of_the_key(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
     assert old in TABLE
-    with pytest.raises(DataError, match="no table of reference ranges"):
+    with pytest.raises(DataError, match=rf"is not a table of reference ranges: .*{told}"):
         read_ranges(write(tmp_path, TABLE.replace(old, new)))
+
+
+def test_a_table_has_a_range_for_each_leukocyte_class() -> None:
+    assert ClassRanges.__struct_fields__ == LEUKOCYTE_CLASSES
 
 
 def test_control_characters_of_a_text_are_made_harmless(tmp_path: Path) -> None:
