@@ -31,6 +31,7 @@ _MODULES = {
     "leukolens.datasets.registry": ("add_dataset", "open_dataset"),
     "leukolens.datasets.splits": ("Split", "make_split"),
     "leukolens.core.tasks": ("Task",),
+    "leukolens.exploration.explore": ("Exploration", "explore"),
     "leukolens.inference.bundles": ("Bundle", "list_bundles", "load_bundle"),
     "leukolens.inference.classify": ("classify",),
     "leukolens.smear.cells": ("SmearCells",),

@@ -22,6 +22,8 @@ from leukolens.datasets.registry import add_dataset as add_dataset
 from leukolens.datasets.registry import open_dataset as open_dataset
 from leukolens.datasets.splits import Split as Split
 from leukolens.datasets.splits import make_split as make_split
+from leukolens.exploration.explore import Exploration as Exploration
+from leukolens.exploration.explore import explore as explore
 from leukolens.inference.bundles import Bundle as Bundle
 from leukolens.inference.bundles import list_bundles as list_bundles
 from leukolens.inference.bundles import load_bundle as load_bundle

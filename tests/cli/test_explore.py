@@ -68,8 +68,8 @@ def test_predictions_judge_the_gate(dataset: Manifest, tmp_path: Path) -> None:
     pieces, outliers, finder = read_csv(tmp_path / "out" / "gate.csv")
     assert (pieces["judged"], pieces["errors"]) == ("10", "5")
     assert int(pieces["caught"]) + int(pieces["lost"]) == int(pieces["stopped"])
-    assert (outliers["gate"], finder["gate"]) == ("outliers of clusters", "finder of cells")
-    assert "Is the gate worth its cost?" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert (outliers["gate"], finder["gate"]) == ("outliers of clusters", "detector")
+    assert "Would the gate help a model?" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_unreadable_image_is_refused_and_the_rest_done(dataset: Manifest, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_one_image_or_one_class_survives(dataset: Manifest, tmp_path: Path, coun
     save_manifest(manifest_path("few"), Manifest("few", tuple(one_class)))
     assert run("few", "--out", tmp_path / "out")[0] == 0
     assert {row["f"] for row in read_csv(tmp_path / "out" / "brightness-anova.csv")} == {""}
-    assert "not defined" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "undefined" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_synthetic_images_are_declared(dataset: Manifest, tmp_path: Path) -> None:

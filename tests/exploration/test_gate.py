@@ -96,8 +96,8 @@ def test_the_worth_of_a_gate_by_hand() -> None:
     assert score.by_chance == pytest.approx(1.2)
     # (C(3,2) C(7,2) + C(3,3) C(7,1)) / C(10,4) = (63 + 7) / 210
     assert score.p == pytest.approx(1 / 3)
-    assert score.by_doubt == 3
-    assert (score.sure_errors, score.sure_caught) == (1, 1)
+    assert score.by_probability == 3
+    assert (score.accepted_errors, score.accepted_caught) == (1, 1)
     assert score.caught_share.low < 2 / 3 < score.caught_share.high
     # Wilson 2 of 7, computed by hand: (2/7 + 1.9208/7 +- ...) / (1 + 3.8415/7)
     assert score.lost_share.low == pytest.approx(0.0822, abs=1e-4)
@@ -110,7 +110,7 @@ def test_the_finder_stops_pictures_of_none_and_of_several(toy_detector: Path, to
     }
     rows = rows_of(*[(0.1,)] * 5)
     judged = match_predictions(predictions_of(["monocyte"] * 5, [0.9] * 5), rows)
-    asked = Judged(judged.row[:4], judged.wrong[:4], judged.probability[:4], judged.accepted[:4], judged.called[:4])
+    asked = Judged(*(column[:4] for column in vars(judged).values()))
     stops = find_doubtful(rows, asked, pictures.get, load_bundle(toy_detector, Task.DETECTION))
     assert stops.tolist() == [False, True, True, True, False]  # the last was not asked
 

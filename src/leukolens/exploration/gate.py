@@ -1,7 +1,7 @@
-"""Clusters of stained content, the one-cell gate built upon them, and what the gate would have been worth.
+"""Clusters of stained content, the one-cell gate that uses them, and what the gate would do for a model.
 
-A student project proposes it: group images by amount and strength of their bluish pixels, and let only images of one cell
-reach the classifier. Nothing here looks at labels, so the gate could stand before any model. Drawing is elsewhere.
+A student project proposes the gate: group images by amount and strength of their bluish pixels, and give only images of
+one cell to the classifier. The gate uses no labels, so it could stand before any model.
 """
 
 import os
@@ -31,27 +31,30 @@ COUNTS_FROM = 0.25
 """A piece counts as a cell from this share of the largest piece usual in the image's cluster."""
 
 TOGETHER_FROM = 1.2
-"""And several such pieces are several cells only when together they are so many times the usual one: else they are
-the lobes of one nucleus. Both limits were chosen on counted leukocytes (boxes of TXL-PBC and BCCD), not on errors."""
+"""Several such pieces are several cells if their areas sum to at least so many times the usual piece; otherwise they are
+lobes of one nucleus. Both limits were chosen on counted leukocytes (boxes of TXL-PBC and BCCD), not on errors."""
 
 UNUSUAL_SHARE = 0.05
-"""The proposal taken literally, outliers of the clusters: this share of images lies farthest from its cluster's centre."""
+"""The gate of outliers stops this share of the images: those farthest from the centre of their cluster."""
+
+PIECES_GATE, UNUSUAL_GATE, DETECTOR_GATE = "pieces", "outliers of clusters", "detector"
+"""Names of the gates in tables."""
 
 _MOST_CLUSTERS = 6
-_FEWEST_IMAGES = 30  # below, clusters would describe single images
+_FEWEST_IMAGES = 30  # with fewer, clusters would describe single images
 _SAMPLE = 2000  # the silhouette compares every pair
-_FLOOR = 1e-4  # share of an image; lets images without any bluish pixel have a logarithm
+_FLOOR = 1e-4  # share of an image; images without any bluish pixel need a logarithm too
 
 
 @dataclass(frozen=True)
 class Clusters:
-    """Images grouped by their stained content.
+    """Images clustered by their stained content.
 
     Attributes:
         of_image: `(n,)` int, the cluster of each image, 0 the one with the least dye.
         distance: `(n,)` from the cluster's centre, in standard deviations of the dataset.
         usual_piece: `(k,)` median area of the largest piece in each cluster, as a share of the image.
-        silhouettes: Mean silhouette (Rousseeuw 1987) for each number of clusters tried; the highest was taken.
+        silhouettes: Mean silhouette (Rousseeuw 1987) by number of clusters; empty where images are too few to cluster.
     """
 
     of_image: NDArray[np.int64]
@@ -61,7 +64,7 @@ class Clusters:
 
 
 def find_clusters(rows: Sequence[Measured], seed: int = 0) -> Clusters:
-    """K-means on the logarithm of the amount and on the strength, both standardised; k by the best silhouette."""
+    """K-means clusters on log amount and strength, both standardised; the k of the highest silhouette."""
     points = np.array([[np.log10(row.stained + _FLOOR), row.strength] for row in rows])
     points = (points - points.mean(axis=0)) / np.maximum(points.std(axis=0), 1e-9)
     fits: dict[int, KMeans] = {}
@@ -98,7 +101,7 @@ def judge_content(rows: Sequence[Measured], clusters: Clusters) -> NDArray[np.st
 
 
 def count_by_boxes(rows: Sequence[Measured], verdicts: NDArray[np.str_]) -> list[tuple[str, int, int, int]]:
-    """Verdicts of the images whose leukocytes somebody boxed: `(number of boxes, one, several, none)`."""
+    """Verdicts on the images with boxed leukocytes, by their number: `(number of boxes, one, several, none)`."""
     table = []
     for name, low, high in (("0", 0, 0), ("1", 1, 1), ("2 or more", 2, 1 << 30)):
         chosen = [
@@ -110,29 +113,29 @@ def count_by_boxes(rows: Sequence[Measured], verdicts: NDArray[np.str_]) -> list
 
 
 def find_unusual(clusters: Clusters) -> NDArray[np.bool_]:
-    """The images farthest from their cluster's centre, `UNUSUAL_SHARE` of all."""
+    """`(n,)` whether an image is among the `UNUSUAL_SHARE` farthest from the centre of their cluster."""
     limit = np.quantile(clusters.distance, 1 - UNUSUAL_SHARE)
     return np.asarray(clusters.distance > limit)
 
 
 @dataclass(frozen=True)
 class GateScore:
-    """What stopping some images would have done to a model's predictions.
+    """What stopping some images does to a model's predictions.
 
     Attributes:
         gate: Its name.
-        judged: Images with a prediction and a known truth.
+        judged: Images with a prediction and a known ground truth.
         errors: Wrong predictions among them.
         stopped: Images that the gate stops.
         caught: Errors among the stopped.
-        lost: Right predictions among the stopped: the cost.
-        caught_share: Of all errors, Wilson 95 %.
-        lost_share: Of all right predictions, Wilson 95 %.
-        by_chance: Errors caught by stopping as many images at random, on average.
-        p: Chance that random stopping would catch as many (hypergeometric).
-        by_doubt: Errors caught by stopping as many of the images that the model is least sure of.
-        sure_errors: Errors that the model's own rule accepts without review.
-        sure_caught: Of those, stopped by the gate: what it adds to the model's own doubt.
+        lost: Right predictions among the stopped.
+        caught_share: Wilson's 95 % interval of the share of all errors that is caught.
+        lost_share: Wilson's 95 % interval of the share of all right predictions that is lost.
+        by_chance: Errors that a random gate catches on average when it stops as many images.
+        p: Probability that a random gate catches as many (hypergeometric).
+        by_probability: Errors that are caught by stopping as many images of lowest probability.
+        accepted_errors: Errors among the accepted predictions.
+        accepted_caught: Of those, stopped by the gate.
     """
 
     gate: str
@@ -145,52 +148,54 @@ class GateScore:
     lost_share: Interval
     by_chance: float
     p: float
-    by_doubt: int
-    sure_errors: int
-    sure_caught: int
+    by_probability: int
+    accepted_errors: int
+    accepted_caught: int
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Predictions laid beside the rows of a scan.
+    """Predictions on images of a scan.
 
     Attributes:
         row: `(m,)` int, number of the row.
         wrong: `(m,)` bool.
         probability: `(m,)` of the predicted class.
-        accepted: `(m,)` bool, the model asks for no review.
-        called: `m` predicted classes.
+        accepted: `(m,)` bool, the prediction is accepted.
+        predicted: `m` predicted classes.
     """
 
     row: NDArray[np.int64]
     wrong: NDArray[np.bool_]
     probability: NDArray[np.float64]
     accepted: NDArray[np.bool_]
-    called: tuple[str, ...]
+    predicted: tuple[str, ...]
 
 
 def match_predictions(predictions: Predictions, rows: Sequence[Measured]) -> Judged:
-    """Finds the image of each named prediction; the truth is the predictions file's, else the dataset's.
+    """The predictions on images of a scan; ground truth is that of the predictions, else that of the dataset.
 
     Raises:
-        DataError: not one prediction is of an image of the dataset with a known class.
+        DataError: no prediction is of an image of the dataset with a known class.
     """
     number = {row.id: index for index, row in enumerate(rows)}
     truths = predictions.truths or ("",) * len(predictions.items)
     found = []
-    for call, truth in zip(predictions.items, truths, strict=True):
-        index = number.get(call.image)
-        if index is None or not call.label:
+    for item, truth in zip(predictions.items, truths, strict=True):
+        index = number.get(item.image)
+        if index is None or not item.label:
             continue
         known = truth or rows[index].label
         if known in predictions.classes:
-            found.append((index, call.label != known, call.probability, call.status == CellStatus.ACCEPTED, call.label))
+            is_accepted = item.status == CellStatus.ACCEPTED
+            found.append((index, item.label != known, item.probability, is_accepted, item.label))
     if not found:
         raise DataError(
-            f"None of the {len(predictions.items)} predictions is of a labelled image of this dataset. Were they made on another one?"
+            f"None of the {len(predictions.items)} predictions is of a labelled image of this dataset. Expected image "
+            "names as in the dataset; give predictions that were made on it."
         )
-    row, wrong, probability, accepted, called = zip(*found, strict=True)
-    return Judged(np.array(row), np.array(wrong), np.array(probability), np.array(accepted), called)
+    row, wrong, probability, accepted, predicted = zip(*found, strict=True)
+    return Judged(np.array(row), np.array(wrong), np.array(probability), np.array(accepted), predicted)
 
 
 def find_doubtful(
@@ -226,7 +231,7 @@ def find_doubtful(
 
 
 def score_gate(gate: str, stops: NDArray[np.bool_], judged: Judged) -> GateScore:
-    """Errors caught and right predictions lost by a gate.
+    """The errors that a gate catches, and the right predictions that it loses.
 
     Args:
         gate: Its name.
@@ -253,3 +258,50 @@ def score_gate(gate: str, stops: NDArray[np.bool_], judged: Judged) -> GateScore
         int(sure.sum()),
         int((sure & stopped).sum()),
     )
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Verdicts of the one-cell gate on a scan.
+
+    Attributes:
+        clusters: Of stained content.
+        verdicts: `(n,)` text, one per image.
+        judged: Predictions on the images; None without predictions.
+        scores: What each gate would do to them.
+    """
+
+    clusters: Clusters
+    verdicts: NDArray[np.str_]
+    judged: Judged | None
+    scores: tuple[GateScore, ...]
+
+
+def build_gate(
+    rows: Sequence[Measured],
+    predictions: Predictions | None,
+    ask_detector: Callable[[Judged], NDArray[np.bool_]] | None = None,
+) -> Gate:
+    """Clusters the images, judges each, and scores the gates on predictions where there are some.
+
+    Args:
+        rows: Of the scan.
+        predictions: A model's predictions on images of the dataset.
+        ask_detector: Gives `(n,)` bool, the images in which a detector does not find exactly one cell to classify.
+            It is scored as a third gate.
+
+    Raises:
+        DataError: the predictions are not of this dataset.
+    """
+    clusters = find_clusters(rows)
+    verdicts = judge_content(rows, clusters)
+    if predictions is None:
+        return Gate(clusters, verdicts, None, ())
+    judged = match_predictions(predictions, rows)
+    scores = [
+        score_gate(PIECES_GATE, np.asarray(verdicts != ONE), judged),
+        score_gate(UNUSUAL_GATE, find_unusual(clusters), judged),
+    ]
+    if ask_detector is not None:
+        scores.append(score_gate(DETECTOR_GATE, ask_detector(judged), judged))
+    return Gate(clusters, verdicts, judged, tuple(scores))
