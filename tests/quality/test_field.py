@@ -23,7 +23,7 @@ def draw(seed: int) -> SyntheticField:
 
 
 def see(boxes: list[Box], red_cell_px: float | None = RED_CELL_PX) -> Detections:
-    """What a finder that errs never would say."""
+    """The detections of a detector without errors."""
     return Detections.from_items((Detection(box, 0.9) for box in boxes), red_cell_px, None, "red cells")
 
 
@@ -169,18 +169,18 @@ def test_a_field_in_which_nothing_was_found_stops() -> None:
 
 def test_measures_of_a_field_drawn_by_hand() -> None:
     picture, boxes = paint_discs([(x, y) for y in range(60, 480, 120) for x in range(60, 640, 120)])
-    finds = measure_field(picture, see(boxes, 60)).finds
-    assert finds is not None and finds.crowded_share == 0 and finds.nucleus_density is None
-    assert (finds.leukocytes, finds.red_cells, finds.red_cells_across) == (0, 20, 8)
-    assert finds.red_cell_share == pytest.approx(20 * np.pi * 30**2 / (480 * 640))
+    cells = measure_field(picture, see(boxes, 60)).cells
+    assert cells is not None and cells.crowded_share == 0 and cells.nucleus_density is None
+    assert (cells.leukocytes, cells.red_cells, cells.red_cells_across) == (0, 20, 8)
+    assert cells.red_cell_share == pytest.approx(20 * np.pi * 30**2 / (480 * 640))
     by_hand = np.log10([208 / 188, 208 / 100, 208 / 128])
-    assert finds.red_cell_density == pytest.approx(by_hand.mean(), rel=0.03)
+    assert cells.red_cell_density == pytest.approx(by_hand.mean(), rel=0.03)
     quality = measure_field(picture, see(boxes, 60))
-    assert quality.cover == pytest.approx(finds.red_cell_share, rel=0.15)
+    assert quality.cover == pytest.approx(cells.red_cell_share, rel=0.15)
     assert quality.brightness == pytest.approx(200 / 255, rel=0.01) and quality.tint < 0.01
     assert quality.pinkness == pytest.approx((by_hand[1] - by_hand[0]) / by_hand.mean(), rel=0.1)
     leaning = [*boxes, Box(40, 30, 100, 90, "red_cell")]  # 50 of 60 columns shared with the first: .71
-    assert measure_field(picture, see(leaning, 60)).finds.crowded_share == pytest.approx(2 / 21)  # type: ignore[union-attr]
+    assert measure_field(picture, see(leaning, 60)).cells.crowded_share == pytest.approx(2 / 21)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (24, 24), (700, 90)])

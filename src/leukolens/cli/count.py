@@ -80,7 +80,7 @@ def command(
     detector_name: str | None,
     force: bool,
 ) -> None:
-    """Count the cells on photographed fields of one smear. Writes a differential with intervals, and a report to check it.
+    """Count the cells on photographed fields of one smear: a differential with intervals, and a report to check it.
 
     PATH is the photograph of one field, a folder of them, or @FILE with one path per line. Subfolders are searched.
     All photographs are taken as one smear. Research use, not a medical device.

@@ -1,1 +1,1 @@
-"""Floor 2: what can be measured of a picture without any model. Arrays in, numbers and words out."""
+"""Floor 1: what can be measured on an image without a model: focus, light, stain, the disc of an eyepiece."""

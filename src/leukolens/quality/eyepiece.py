@@ -1,7 +1,7 @@
-"""Finds the bright disc that an eyepiece leaves in a phone's photograph, and the window of it that can be counted on.
+"""Finds the bright disc that an eyepiece leaves in a phone's photograph, and the largest rectangle inside it.
 
-Photographs without such a disc are left whole. `analysis` asks before cells are looked for. Nothing is cut or
-brightened here, and a disc so large that all four corners are lit is none.
+Cells are searched in this rectangle only. A photograph without such a disc is used whole; so is one whose disc is so
+large that all four corners are lit. The photograph itself is not changed.
 """
 
 import numpy as np
@@ -13,35 +13,40 @@ from leukolens.quality.stain import number_pieces
 
 _REDUCED_PX = 160
 _DARK_BELOW = 0.45
-"""Share of the disc's own light below which a pixel lies outside: glare seldom reaches it, a lamp's fall-off neither."""
+"""A pixel darker than this share of the disc's light is outside. Glare and the fall-off of a lamp seldom reach it."""
 
 _LEAST_OUTSIDE = 0.02
-"""Share of the photograph; less is a nucleus or dirt at the edge."""
+"""Smallest share of the photograph that is outside. A smaller dark part is a nucleus or dirt at the edge."""
 
 _ROUND_WITHIN = 0.05
-"""Of the radius: a phone held aslant sees a disc as an ellipse."""
+"""How far the rim may be from a circle, as a share of the radius: to a phone held at an angle a disc is an ellipse."""
 
 _LEAST_ROUND = 0.9
-"""Share of the rim that must lie so close to the circle."""
+"""Share of the rim that must be this close to the circle."""
 
 _LEAST_ARC = 90
-"""Degrees of the circle along which its rim must be seen: a straight black edge fits a circle along fewer."""
+"""Degrees of the circle on which the rim must be visible. A straight black edge fits a circle on fewer."""
 
 _ARC_STEP = 5
-_RADII = (0.3, 1.2)  # of the photograph's shorter side: less is a hole in something else, more no curve to speak of
-_INSIDE_FROM = 0.96  # of the radius: the rim's own blur
-_STEPS = 48  # positions tried for each side of the window
+_RADII = (
+    0.3,
+    1.2,
+)  # of the photograph's shorter side: a smaller one is a hole in something else, a larger one almost a line
+_INSIDE_FROM = 0.96  # of the radius: the rim is blurred
+_STEPS = 48  # positions tried for each side of the rectangle
 
 _Circle = tuple[float, float, float]
 
 Window = tuple[int, int, int, int]
-"""Left, top, right and bottom in pixels; the last two are exclusive."""
+"""A part of a picture: left, top, right and bottom in pixels; right and bottom are exclusive."""
 
 
 def find_view(pixels: Pixels) -> Window | None:
-    """The largest upright window inside the eyepiece's disc, in pixels of the photograph; None where there is no disc.
+    """The largest upright rectangle inside the eyepiece's disc, in pixels of the photograph; None without a disc.
 
-    A window is x0, y0, x1, y1; photographs are `(h, w, 3)` uint8 RGB, the disc may be off centre and cut by the frame.
+    Args:
+        pixels: The photograph, `(h, w, 3)` uint8 RGB. The disc may be off centre, and the photograph's border may cut
+            it.
     """
     height, width = pixels.shape[:2]
     scale = min(1.0, _REDUCED_PX / max(height, width))
@@ -58,7 +63,7 @@ def find_view(pixels: Pixels) -> Window | None:
 
 
 def _find_outside(light: Pixels) -> NDArray[np.bool_]:
-    """Dark pieces that hang together with the frame."""
+    """The dark parts that touch the border of the photograph."""
     dark = light < _DARK_BELOW * np.percentile(light, 90)
     labels = number_pieces(dark)
     at_frame = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
@@ -66,13 +71,13 @@ def _find_outside(light: Pixels) -> NDArray[np.bool_]:
 
 
 def _fit_rim(outside: NDArray[np.bool_]) -> _Circle | None:
-    """The circle along which the outside ends; None where that is no circle."""
+    """The circle along which the outside ends; None where it is not a circle."""
     x, y = _find_rim(outside)
     if len(x) < _LEAST_ARC // _ARC_STEP:
         return None
     near = np.ones(len(x), bool)
     for _ in range(5):
-        # Dark cells at the rim are left out of the next fit.
+        # The next fit leaves out dark cells at the rim.
         column, row, radius = _fit_circle(x[near], y[near])
         away = np.abs(np.hypot(x - column, y - row) - radius)
         near = away <= max(np.quantile(away, 0.7), _ROUND_WITHIN * radius)
@@ -88,28 +93,28 @@ def _fit_rim(outside: NDArray[np.bool_]) -> _Circle | None:
     rows, columns = np.indices(outside.shape)
     disc = np.hypot(columns + 0.5 - column, rows + 0.5 - row)
     beyond = disc > (1 + _ROUND_WITHIN) * radius
-    # A lit thing beyond the rim, or darkness far within it, and this is no eyepiece.
+    # Light beyond the rim, or dark parts far inside it: this is not an eyepiece.
     if not beyond.any() or outside[beyond].mean() < 0.9 or outside[disc < (1 - _ROUND_WITHIN) * radius].mean() > 0.02:
         return None
     return column, row, radius
 
 
 def _find_rim(outside: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Middle x and y of the borders between an outside pixel and its neighbour inside."""
+    """Middle x and y of each edge between a pixel outside and its neighbour inside."""
     rows, columns = np.nonzero(outside[:, 1:] != outside[:, :-1])
     across, along = np.nonzero(outside[1:] != outside[:-1])
     return np.concatenate([columns + 1.0, along + 0.5]), np.concatenate([rows + 0.5, across + 1.0])
 
 
 def _fit_circle(x: NDArray[np.float64], y: NDArray[np.float64]) -> _Circle:
-    """Middle and radius by algebraic least squares (Kasa 1976)."""
+    """Centre and radius by algebraic least squares (Kasa 1976)."""
     sides = np.stack([x, y, np.ones_like(x)], axis=1)
     a, b, c = np.linalg.lstsq(sides, x**2 + y**2, rcond=None)[0]
     return float(a / 2), float(b / 2), float(np.sqrt(max(0.0, c + a**2 / 4 + b**2 / 4)))
 
 
 def _find_window(circle: _Circle, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """The largest rectangle inside both circle and frame."""
+    """The largest rectangle inside both the circle and the photograph."""
     column, row, radius = circle
     radius *= _INSIDE_FROM
     height, width = shape

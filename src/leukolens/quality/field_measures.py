@@ -1,8 +1,8 @@
-"""Measures one field photograph: light, focus, colour, and how the cells that were found lie in it.
+"""Measures the photograph of a field: light, focus, colour, and how the cells that were found lie in it.
 
-All are shares and ratios against the field's own ground, the glass between cells, so that lamps and cameras matter
-less. Measured on a reduced copy, of a very large photograph on its middle. What the numbers mean for counting is said
-in `field`. No model here: `analysis` brings the picture and what the finder of cells saw on it.
+Most measures are relative to the field's own background, the glass between cells, so that lamps and cameras matter
+less. They are taken on a reduced copy, and for a very large photograph on its middle. `quality.field` says what they
+mean.
 """
 
 from collections.abc import Sequence
@@ -21,43 +21,44 @@ from leukolens.quality.image import LUMA, find_edges, resize_by
 from leukolens.quality.stain import find_lit
 
 CELL_PX = 12
-"""Diameter that red cells have in the reduced copy: grain is gone, and blur by a tenth of a cell still shows."""
+"""Diameter of red cells in the reduced copy: grain is gone, and blur by a tenth of a cell is still visible."""
 
 UNSCALED_PX = 240
-"""Longer side of the copy where the diameter is not known."""
+"""Longer side of the copy where the diameter of red cells is unknown."""
 
-WINDOW_CELLS = 30
-"""A photograph more red cells wide than this is measured in its middle."""
+MIDDLE_CELLS = 30
+"""Of a photograph that is wider than this many red cells, only the middle is measured."""
 
 CROWDED_FROM = 0.1
-"""Overlap over union from which two red cells' boxes count as lying on one another; touching discs have none."""
+"""Intersection over union from which two red cells lie on each other; discs that touch have none."""
 
-_GROUND_PARTS = 4  # along the longer side: follows a lamp's fall-off, and no cell
-_GROUND_FROM = 85  # percentile of light in a part that is taken for glass
-_OFFSET = 8  # keeps the ratio of two nearly black values from meaning anything
-_ABSORBS_FROM = 0.03  # density from which a pixel is taken for a cell's: 7 % of the light is gone
-_MARGIN_PX = 2  # that the edge of a black border darkens
+_GROUND_PARTS = 4  # along the longer side: follows the fall-off of a lamp, but no cell
+_GROUND_FROM = 85  # pixels brighter than this percentile of a part are taken for glass
+_OFFSET = 8  # else the ratio of two nearly black values would be noise
+_ABSORBS_FROM = 0.03  # a pixel of at least this density is taken for a cell's: it takes away 7 % of the light
+_MARGIN_PX = 2  # the edge of a black border darkens so many pixels
 _EDGE_SHARE, _EDGE_SHARE_OF_CELLS = 0.05, 0.12
-_BURNT_FROM = 250  # darkest channel, of 255
+_BURNT_FROM = 250  # of 255: overexposed if the darkest channel is at least this
 
 Plane = NDArray[np.float32]
 Shape = tuple[int, ...]
-Window = tuple[slice, slice]
+_Slices = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class Finds:
+class CellMeasures:
     """How the cells that were found lie, and how they are stained.
 
     Attributes:
-        leukocytes: How many.
-        red_cells: How many.
-        red_cell_px: Diameter of red cells in pixels of the photograph; None where unknown, as are the next two then.
-        red_cells_across: How many of them would stand side by side along the shorter side.
-        red_cell_share: Share of the photograph that so many discs of that diameter would take up.
-        crowded_share: Share of the red cells whose box lies on another's; None without any.
-        red_cell_density: Median of the medians inside their boxes; None without any.
-        nucleus_density: Median over leukocytes of the box's 80th percentile, for red light; None without any.
+        leukocytes: Number of leukocytes.
+        red_cells: Number of red cells.
+        red_cell_px: Diameter of red cells in pixels of the photograph. If unknown, this and the next two are None.
+        red_cells_across: How many red cells fit side by side along the shorter side.
+        red_cell_share: Share of the photograph that discs of this diameter cover, one for each red cell.
+        crowded_share: Share of the red cells that lie on another one; None without any.
+        red_cell_density: Median over red cells of the median density in the box; None without any.
+        nucleus_density: Median over leukocytes of the 80th percentile of density in the box, for red light; None
+            without any.
     """
 
     leukocytes: int
@@ -72,24 +73,25 @@ class Finds:
 
 @dataclass(frozen=True)
 class FieldQuality:
-    """What was measured of one field.
+    """The measures of one field.
 
-    Densities are log10 of the ground's light over a pixel's, mean of the channels; a black border is left out of them.
+    A density is log10 of the background's light over a pixel's, as the mean of the channels. Black borders are left
+    out.
 
     Attributes:
-        brightness: Light of the ground, 0..1 (90th percentile of grey).
-        burnt_share: Share of pixels burnt out in all channels.
-        unevenness: The brightest part's ground over the darkest part's.
-        tint: How much the ground's colour differs between parts, log10 of red over green.
-        cover: Share of the picture that takes light away.
-        density: 98th percentile of the densities: the darkest things.
-        usual_density: 90th percentile.
-        colour: Spread of the channels' densities in what is dark, over their mean: 0 in a grey picture.
-        brownness: How much more blue light than green that takes away, over the same mean.
-        pinkness: How much more green light than red.
-        focus: The Laplacian that the sharpest 5 % of pixels exceed, of a thin film fewer, over the range of densities
-            (the same share's, less the 20th percentile).
-        finds: How the cells lie that the finder saw; None where it did not look.
+        brightness: Light of the background, 0..1 (90th percentile of grey).
+        burnt_share: Share of pixels that are overexposed in all channels.
+        unevenness: Background of the brightest part over that of the darkest part.
+        tint: How much the colour of the background differs between parts, log10 of red over green.
+        cover: Share of the pixels that take away light.
+        density: 98th percentile of density: the darkest parts.
+        usual_density: 90th percentile of density.
+        colour: Spread of density between the channels in dark parts, over their mean: 0 in a grey picture.
+        brownness: How much more blue than green light the dark parts take away, over the same mean.
+        pinkness: How much more green than red light they take away, over the same mean.
+        focus: The Laplacian of density that the sharpest 5 % of pixels exceed (fewer in a thin film), over the range of
+            density (its percentile of the same share, minus the 20th).
+        cells: How the detected cells lie; None if no detector was run.
     """
 
     brightness: float
@@ -103,14 +105,14 @@ class FieldQuality:
     brownness: float
     pinkness: float
     focus: float
-    finds: Finds | None
+    cells: CellMeasures | None
 
 
 def measure_field(pixels: Pixels, detected: Detections | None) -> FieldQuality:
-    """Measures a field, `(h, w, 3)` uint8 RGB; without finds only its light, focus and colour."""
+    """The measures of a field, `(h, w, 3)` uint8 RGB; without detections only light, focus and colour."""
     red_cell_px = detected.red_cell_px if detected is not None else None
-    window, scale = _place_window(pixels.shape, red_cell_px)
-    small = resize_by(pixels[window], scale)
+    middle, scale = _choose_middle(pixels.shape, red_cell_px)
+    small = resize_by(pixels[middle], scale)
     grey = (small @ LUMA).astype(np.float32)
     ground, parts = _find_ground(small, grey)
     densities = np.log10((ground + _OFFSET) / (small + np.float32(_OFFSET)))
@@ -132,21 +134,21 @@ def measure_field(pixels: Pixels, detected: Detections | None) -> FieldQuality:
         brownness=brownness,
         pinkness=pinkness,
         focus=_measure_focus(np.log10((ground @ LUMA + _OFFSET) / (grey + _OFFSET)), lit),
-        finds=_measure_finds(densities, detected, window, scale, pixels.shape[:2]) if detected is not None else None,
+        cells=_measure_cells(densities, detected, middle, scale, pixels.shape[:2]) if detected is not None else None,
     )
 
 
-def _place_window(shape: Shape, red_cell_px: float | None) -> tuple[Window, float]:
-    """The part of the photograph that is measured, and how much it is reduced."""
+def _choose_middle(shape: Shape, red_cell_px: float | None) -> tuple[_Slices, float]:
+    """The part of the photograph that is measured, and the scale of the reduced copy."""
     if not red_cell_px:
         return (slice(0, shape[0]), slice(0, shape[1])), min(1.0, UNSCALED_PX / max(shape[:2]))
-    side = round(WINDOW_CELLS * red_cell_px)
+    side = round(MIDDLE_CELLS * red_cell_px)
     rows, columns = (slice(max(0, (length - side) // 2), max(0, (length - side) // 2) + side) for length in shape[:2])
     return (rows, columns), min(1.0, CELL_PX / red_cell_px)
 
 
 def _find_ground(small: Pixels, grey: Plane) -> tuple[Plane, Plane]:
-    """The ground's colour at each pixel, `(h, w, 3)`, and in each part of the picture, `(n, 3)`; 0..255."""
+    """The background's colour at each pixel, `(h, w, 3)`, and in each part, `(n, 3)`; float32, 0..255."""
     rows, columns = (min(side, max(1, round(_GROUND_PARTS * side / max(grey.shape)))) for side in grey.shape)
     parts = np.empty((rows, columns, 3), np.float32)
     for row, line in enumerate(np.array_split(np.arange(grey.shape[0]), rows)):
@@ -160,7 +162,7 @@ def _find_ground(small: Pixels, grey: Plane) -> tuple[Plane, Plane]:
 
 
 def _measure_colour(dark: Plane) -> tuple[float, float, float]:
-    """Spread, brownness and pinkness of dark pixels' densities, `(n, 3)`."""
+    """Spread, brownness and pinkness of the densities of dark pixels, `(n, 3)`."""
     if not len(dark):
         return 0.0, 0.0, 0.0
     red, green, blue = dark.mean(axis=0)
@@ -172,20 +174,20 @@ def _measure_focus(density: Plane, lit: NDArray[np.bool_]) -> float:
     inside = lit[1:-1, 1:-1]
     if not inside.any():
         return 0.0
-    # In a thin film edges are fewer than the 5 % of pixels that are looked at elsewhere.
+    # In a thin film fewer than 5 % of the pixels are at edges.
     share = min(_EDGE_SHARE, _EDGE_SHARE_OF_CELLS * float((density[lit] > _ABSORBS_FROM).mean()))
     low, high = np.quantile(density[lit], [0.2, 1 - share])
     return float(np.quantile(np.abs(find_edges(density)[inside]), 1 - share) / max(high - low, 1e-6))
 
 
-def _measure_finds(densities: Plane, detected: Detections, window: Window, scale: float, shape: Shape) -> Finds:
+def _measure_cells(densities: Plane, detected: Detections, middle: _Slices, scale: float, shape: Shape) -> CellMeasures:
     boxes = [found.box for found in detected]
-    shown = [(box, part) for box in boxes if (part := _find_part(box, densities.shape, window, scale)) is not None]
+    shown = [(box, part) for box in boxes if (part := _find_part(box, densities.shape, middle, scale)) is not None]
     density = densities.mean(axis=2)
     reds = [float(np.median(density[part])) for box, part in shown if box.kind == CellKind.RED_CELL]
     nuclei = [float(np.percentile(densities[(*part, 0)], 80)) for box, part in shown if box.kind == CellKind.LEUKOCYTE]
     red_cells, side = sum(box.kind == CellKind.RED_CELL for box in boxes), detected.red_cell_px
-    return Finds(
+    return CellMeasures(
         leukocytes=sum(box.kind == CellKind.LEUKOCYTE for box in boxes),
         red_cells=red_cells,
         red_cell_px=side,
@@ -197,16 +199,16 @@ def _measure_finds(densities: Plane, detected: Detections, window: Window, scale
     )
 
 
-def _find_part(box: Box, shape: Shape, window: Window, scale: float) -> Window | None:
-    """Where a box lies in the reduced window; None beyond it."""
-    left, right = (round((side - window[1].start) * scale) for side in (box.x0, box.x1))
-    top, bottom = (round((side - window[0].start) * scale) for side in (box.y0, box.y1))
+def _find_part(box: Box, shape: Shape, middle: _Slices, scale: float) -> _Slices | None:
+    """Where a box lies in the reduced copy; None outside it."""
+    left, right = (round((side - middle[1].start) * scale) for side in (box.x0, box.x1))
+    top, bottom = (round((side - middle[0].start) * scale) for side in (box.y0, box.y1))
     rows, columns = slice(max(0, top), min(shape[0], bottom)), slice(max(0, left), min(shape[1], right))
     return (rows, columns) if rows.stop > rows.start and columns.stop > columns.start else None
 
 
 def _find_crowded_share(boxes: Sequence[Box]) -> float:
-    """Share of boxes that lie on another one, by `CROWDED_FROM`."""
+    """Share of the boxes that overlap another one by `CROWDED_FROM` or more."""
     corners = stack_corners(boxes)
     crowded = 0
     for index, own in enumerate(corners):

@@ -1,7 +1,7 @@
-"""Measures what can spoil a picture of a cell (blur, light, other cells, residue, a cut) and names what is unusual.
+"""Measures what can spoil the image of a cell (blur, light, other cells, residue, a border), and names what is unusual.
 
-What is unusual is never a number of ours: it is what hardly any picture shows that a model got right
-(`QualityReference`). No files and no models here; `leukolens.inference.failures` brings pictures and calls.
+There are no fixed limits. Unusual is what hardly any image shows that a model classified correctly
+(`QualityReference`). `leukolens.inference.failures` brings images and predictions together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,36 +17,36 @@ from leukolens.core.pixels import Pixels
 from leukolens.quality.stain import BLACK_UP_TO, REDUCED_PX, Stained, find_lit, find_stained, grow
 
 STANDARD_PX = 192
-"""Shorter side on which light and focus are measured, so that pictures of different cameras compare."""
+"""Light and focus are measured with this shorter side, so that images of different cameras can be compared."""
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 _WHITE = 254
-"""Darkest channel, of 255, from which a pixel is burnt out."""
+"""Of 255: a pixel is overexposed if its darkest channel is at least this."""
 
 _EDGE_PX = 6
-"""Pixels at `STANDARD_PX` that an unlit corner's soft edge darkens."""
+"""Width of the soft edge of an unlit corner, in pixels at `STANDARD_PX`."""
 
 _BIG_PART = 0.25
-"""A stained piece of at least this part of the largest one's area counts as a cell; a smaller one as residue."""
+"""A stained piece of at least this share of the largest one's area is a cell; a smaller one is residue."""
 
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """What was measured of one picture; shares are of its lit pixels unless said otherwise.
+    """The measures of one image. Shares are of its lit pixels unless stated otherwise.
 
     Attributes:
-        focus: Variance of the Laplacian over the variance of grey: how much of the contrast is in fine edges.
+        focus: Variance of the Laplacian over the variance of grey: the part of the contrast that is in fine edges.
         contrast: Standard deviation of grey, 0..1.
         brightness: Median of grey, 0..1.
-        black_share: Share of all pixels that were never lit.
-        white_share: Share that is burnt out.
+        black_share: Share of all pixels that are not lit.
+        white_share: Share that is overexposed.
         stained_share: Share stained like a nucleus.
-        stained_cells: Stained pieces at least a quarter as large as the largest.
-        largest_share: The largest piece's share of all stain.
-        border_share: Share of the largest piece that lies on the picture's border.
-        residue_share: Share stained in pieces too small to be a cell: residue, platelets, the edge of a neighbour.
+        stained_cells: Number of stained pieces at least a quarter as large as the largest.
+        largest_share: Share of all stain that is in the largest piece.
+        border_share: Share of the largest piece that lies on the image's border.
+        residue_share: Share stained in smaller pieces: residue, platelets, the edge of another cell.
     """
 
     focus: float
@@ -63,11 +63,11 @@ class ImageQuality:
 
 @dataclass(frozen=True)
 class QualityReference:
-    """Between which values almost all pictures of a reference lie.
+    """The limits between which almost all images of a reference lie.
 
     Attributes:
-        limits: Low and high quantile by the name of a measure.
-        images: How many pictures they were fitted on.
+        limits: Low and high quantile, by name of the measure.
+        images: Number of images that they were fitted on.
     """
 
     limits: Mapping[str, tuple[float, float]]
@@ -75,12 +75,12 @@ class QualityReference:
 
 
 TAIL = 0.025
-"""Share of the reference's pictures beyond each limit."""
+"""Share of the reference's images beyond each limit."""
 
 LEAST_IMAGES = round(1 / TAIL)
-"""With fewer pictures no picture of the reference can lie beyond a limit, so that it is not known."""
+"""With fewer images, none of the reference could lie beyond a limit."""
 
-# Word, measure, and whether it is the low or the high end that spoils a picture.
+# Words, measure, and which end of it spoils an image.
 _FAULTS = (
     ("out of focus", "focus", "low"),
     ("low contrast", "contrast", "low"),
@@ -95,14 +95,14 @@ _FAULTS = (
 )
 
 FAULTS = tuple(word for word, _, _ in _FAULTS)
-"""Every word that `name_faults` can say."""
+"""All words that `name_faults` gives."""
 
 
 def measure_image(pixels: Pixels) -> ImageQuality:
-    """Measures one picture, `(h, w, 3)` uint8 RGB."""
+    """The measures of one image, `(h, w, 3)` uint8 RGB."""
     standard = resize_by(pixels, STANDARD_PX / min(pixels.shape[:2]))
     black = standard.max(axis=2) < BLACK_UP_TO
-    # An unlit corner's edge would be sharp in the most blurred of pictures.
+    # The edge of an unlit corner is sharp even in a blurred image.
     lit = find_lit(standard, _EDGE_PX)
     if not lit.any():
         return ImageQuality(0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)
@@ -124,24 +124,24 @@ def measure_image(pixels: Pixels) -> ImageQuality:
 
 
 def fit_reference(qualities: Sequence[ImageQuality]) -> QualityReference:
-    """The limits beyond which only `TAIL` of these pictures lie at each end.
+    """The limits beyond which a share of `TAIL` of these images lies at each end.
 
     Raises:
         DataError: there are fewer than `LEAST_IMAGES`.
     """
     if len(qualities) < LEAST_IMAGES:
-        raise DataError(f"{len(qualities)} pictures tell no limits. Expected at least {LEAST_IMAGES}.")
+        raise DataError(f"Limits cannot be fitted on {len(qualities)} images. Expected at least {LEAST_IMAGES}.")
     limits = {}
     for name in {measure for _, measure, _ in _FAULTS}:
         values = np.array([getattr(quality, name) for quality in qualities], np.float64)
-        # Values that occur, not values between them: a count of 1.5 cells would make two unusual where they are not.
+        # Values that occur, not values between them: a limit of 1.5 cells would make two cells unusual.
         low = np.quantile(values, TAIL, method="lower")
         limits[name] = (float(low), float(np.quantile(values, 1 - TAIL, method="higher")))
     return QualityReference(limits, len(qualities))
 
 
 def name_faults(quality: ImageQuality, reference: QualityReference) -> tuple[str, ...]:
-    """Words for what lies beyond the reference's limits, in the order of `FAULTS`."""
+    """Words for the measures beyond the limits of the reference, in the order of `FAULTS`."""
     found = []
     for word, measure, end in _FAULTS:
         low, high = reference.limits[measure]
@@ -152,28 +152,28 @@ def name_faults(quality: ImageQuality, reference: QualityReference) -> tuple[str
 
 
 def resize_by(pixels: Pixels, scale: float) -> Pixels:
-    """The picture at another size, filtered so that shrinking does not alias."""
+    """The image `(h, w, 3)` uint8 at another scale, filtered so that shrinking does not alias."""
     image = Image.fromarray(pixels)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    # Pillow's bilinear filter widens with the reduction.
+    # Pillow's bilinear filter gets wider with the reduction.
     return pixels if size == image.size else np.asarray(image.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
 def find_edges(grey: NDArray[Any]) -> NDArray[Any]:
-    """The Laplacian, four times a pixel less its four neighbours: `(h - 2, w - 2)` in the type of `grey`."""
+    """The Laplacian, four times a pixel minus its four neighbours: `(h - 2, w - 2)` in the type of `grey`."""
     sides = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return np.asarray(4 * grey[1:-1, 1:-1] - sides)
 
 
 def _measure_focus(grey: NDArray[np.float32], lit: NDArray[np.bool_]) -> float:
-    """Pech-Pacheco et al. 2000, over contrast so that a faint cell does not count as a blurred one."""
+    """Pech-Pacheco et al. 2000, divided by contrast, so that a faint cell does not count as blurred."""
     around = ~grow(~lit, 1)[1:-1, 1:-1]
     spread = float(grey[1:-1, 1:-1][around].var()) if around.any() else 0.0
     return float(find_edges(grey)[around].var()) / spread if spread > 0 else 0.0
 
 
 def _measure_stain(stained: Stained) -> tuple[float, int, float, float, float]:
-    """Stained share, cells, share of the largest, its share on the border, share in small bits."""
+    """Stained share, number of cells, share of the largest, its share on the border, share in small pieces."""
     areas, labels, lit = stained.areas, stained.labels, stained.ground
     if not len(areas):
         return 0.0, 0, 0.0, 0.0, 0.0

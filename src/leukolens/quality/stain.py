@@ -1,7 +1,7 @@
-"""Finds the bluish pixels of a picture, the dye in nuclei and platelets, and the separate pieces that they form.
+"""Finds the bluish pixels of an image, the dye in nuclei and platelets, and the separate pieces that they form.
 
-The one definition of "stained": `image` and `field` judge pictures with it, `exploration` groups and outlines them. A
-simple rule of colour, no model: it counts dark dye residues too, and misses pale cells.
+This is the one definition of "stained". It is a simple rule of colour, not a model: it also counts dark residue of dye,
+and misses pale cells.
 """
 
 from dataclasses import dataclass
@@ -13,42 +13,44 @@ from leukolens.core.pixels import Pixels, resize_window
 from leukolens.core.results import Box
 
 REDUCED_PX = 120
-"""Longer side of the pictures that stain is looked for in: grain is gone, and the lobes of a nucleus still part."""
+"""Longer side of the images in which stain is measured: grain is gone, and the lobes of a nucleus are still
+separate."""
 
 BLUISH_FROM = 0.09
-"""A pixel is bluish when log10(blue / red) lies this far above the picture's middle pixel: blue over red by 23 %.
+"""A bluish pixel has log10(blue / red) this far above the image's median: a ratio that is 23 % higher.
 
-Chosen by looking at 32 images each of five datasets: lower takes in red cells, higher loses pale nuclei.
+Chosen on 32 images from each of five datasets. A lower value includes red cells, a higher one loses pale nuclei.
 """
 
 DARKER_THAN = 0.92
-"""And when it lets less red through than this share of the picture's middle pixel: dye takes light away."""
+"""A bluish pixel also has less red light than this share of the image's median, because dye takes away light."""
 
 BLACK_UP_TO = 16
-"""Brightest channel, of 255, below which a pixel was never lit: the corners that turning a picture leaves."""
+"""Of 255: a pixel is not lit if its brightest channel is below this, as in the corners of a rotated image."""
 
 _NUCLEUS_FROM = 0.02
-"""Share of a leukocyte's box that dye must cover. On validation fields it covers .29 and more of the 110 that BCCD and TXL-PBC
-have, and at least this of 69 of 75 on Chula's dim fields; of the 20 red cells found as leukocytes there it does so on 2."""
+"""Share of a leukocyte's box that dye must cover. On validation fields it covers at least .29 for all 110 leukocytes of
+BCCD and TXL-PBC, and at least this share for 69 of 75 on Chula's dark fields. It does so for 2 of the 20 red cells that
+were found as leukocytes there."""
 
 _CELL_PX = 80
-"""Longer side of a cell with as much again around it, when its nucleus is looked for."""
+"""Longer side of the image in which the nucleus of a cell is searched: the cell with half its size around it."""
 
-_MARGIN_PX = 2  # JPEG blurs the edge of a black border over about two pixels of the reduced picture
-_JOIN_PX = 2  # lobes of one nucleus lie closer than this
-_OFFSET = 8  # keeps the ratio of two nearly black values from meaning anything
+_MARGIN_PX = 2  # JPEG blurs the edge of a black border over about two pixels of the reduced image
+_JOIN_PX = 2  # lobes of one nucleus are closer than this
+_OFFSET = 8  # else the ratio of two nearly black values would be noise
 
 
 @dataclass(frozen=True)
 class Stained:
-    """The bluish pixels of one picture.
+    """The bluish pixels of one image.
 
     Attributes:
         mask: `(h, w)` bool, which pixels are bluish.
-        ground: `(h, w)` bool, which pixels are picture and not black border.
-        strength: Mean of log10(blue / red) above the picture's middle pixel over those; 0 when there are none.
-        labels: `(h, w)` int, the number of each pixel's piece from 1, gaps between lobes filled; 0 beside the pieces.
-        areas: Pixels of each piece, in the order of their numbers.
+        ground: `(h, w)` bool, which pixels are not black border.
+        strength: Mean over bluish pixels of log10(blue / red) above the image's median; 0 without any.
+        labels: `(h, w)` int, number of each pixel's piece from 1, gaps between lobes filled; 0 outside the pieces.
+        areas: `(n,)` int, pixels of each piece, in the order of their numbers.
     """
 
     mask: NDArray[np.bool_]
@@ -59,15 +61,15 @@ class Stained:
 
     @property
     def amount(self) -> float:
-        """Share of the picture that is bluish."""
+        """Share of the image that is bluish."""
         return float(self.mask.mean())
 
 
 def find_stained(image: Pixels) -> Stained:
-    """Measures the bluish pixels of a picture reduced to `REDUCED_PX`, `(h, w, 3)` uint8.
+    """The bluish pixels of an image `(h, w, 3)` uint8 RGB that was reduced to `REDUCED_PX`.
 
-    Colour is judged against the picture's own middle pixel, so that lamps and cameras matter less. That presumes that
-    dye covers less than half of it: in a crop filled by one nucleus nothing is found.
+    Colour is compared with the image's own median, so that lamps and cameras matter less. This needs dye on less than
+    half of the image: in a crop that one nucleus fills, nothing is found.
     """
     ground = find_lit(image, _MARGIN_PX)
     mask, strength = np.zeros_like(ground), 0.0
@@ -77,15 +79,22 @@ def find_stained(image: Pixels) -> Stained:
         blueness -= np.median(blueness[ground])
         mask = (blueness > BLUISH_FROM) & (red < DARKER_THAN * np.median(red[ground])) & ground
         strength = float(blueness[mask].mean()) if mask.any() else 0.0
-    padded = np.pad(mask, _JOIN_PX)  # else closing eats what touches the edge
+    padded = np.pad(mask, _JOIN_PX)  # else closing would remove what touches the edge
     inner = (slice(_JOIN_PX, -_JOIN_PX),) * 2
     labels = number_pieces(~grow(~grow(padded, _JOIN_PX), _JOIN_PX)[inner] | mask)
     return Stained(mask, ground, strength, labels, np.bincount(labels.ravel())[1:])
 
 
 def shows_nucleus(field: Pixels, box: Box) -> bool:
-    """Whether dye is seen in a cell's box, judged against the field around it, so that a lamp's colour may change across."""
-    side, x, y = max(box.x1 - box.x0, box.y1 - box.y0), (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    """Whether there is dye in a cell's box.
+
+    Colour is compared with the surroundings of the cell, so that the lamp's colour may change across the field.
+
+    Args:
+        field: `(h, w, 3)` uint8 RGB.
+        box: Of the cell, in pixels of the field.
+    """
+    side, (x, y) = max(box.width, box.height), box.centre
     height, width = field.shape[:2]
     x0, y0, x1, y1 = max(0.0, x - side), max(0.0, y - side), min(float(width), x + side), min(float(height), y + side)
     scale = _CELL_PX / max(x1 - x0, y1 - y0)
@@ -99,12 +108,12 @@ def shows_nucleus(field: Pixels, box: Box) -> bool:
 
 
 def find_lit(image: Pixels, margin_px: int) -> NDArray[np.bool_]:
-    """Which pixels are picture and farther than a margin from what was never lit."""
+    """Which pixels are lit, and farther than a margin from those that are not: `(h, w)` bool."""
     return ~grow(image.max(axis=2) < BLACK_UP_TO, margin_px)
 
 
 def grow(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
-    """The mask and what lies up to so many steps up, down, left or right of it."""
+    """The mask and all pixels up to so many steps up, down, left or right of it."""
     for _ in range(times if mask.any() else 0):
         around = np.pad(mask, 1)
         mask = mask | around[:-2, 1:-1] | around[2:, 1:-1] | around[1:-1, :-2] | around[1:-1, 2:]
@@ -112,14 +121,17 @@ def grow(mask: NDArray[np.bool_], times: int) -> NDArray[np.bool_]:
 
 
 def number_pieces(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """The number of each pixel's piece from 1, in reading order; 0 beside the mask. Pieces touch at corners too."""
+    """The number of each pixel's piece from 1, in reading order; 0 outside the mask.
+
+    Pixels that touch at a corner belong to one piece.
+    """
     places = np.flatnonzero(np.pad(mask, 1))
     count, width = len(places), mask.shape[1] + 2
     ranks = np.full((mask.shape[0] + 2) * width, count)
     ranks[places] = np.arange(count)
     steps = np.array([row * width + column for row in (-1, 0, 1) for column in (-1, 0, 1)])
     around = ranks[places[:, None] + steps]
-    # Each pixel takes the least number around it, then the number which that pixel has taken meanwhile.
+    # Each pixel takes the lowest number around it, then the number that the pixel of this number has now.
     numbers = np.arange(count + 1)
     while True:
         least = np.append(numbers[around].min(axis=1), count)
@@ -133,7 +145,7 @@ def number_pieces(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def _smooth(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean of the 3 x 3 pixels around each, the edge repeated."""
+    """Mean of the 3 x 3 pixels around each; the edge is repeated."""
     around = np.pad(plane, 1, mode="edge")
     across = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
     return np.asarray((across[:-2] + across[1:-1] + across[2:]) / 9, np.float32)

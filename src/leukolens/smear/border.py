@@ -1,10 +1,10 @@
 """How many leukocytes of a smear one whole cell stands for, because the border of a field cuts others.
 
-A cell that the border cuts is not counted, and large cells are cut more often than small ones. On a field of W x H pixels a
-cell of w x h that may lie anywhere is whole with a probability of (W - w)(H - h) / WH (Miles 1974, `On the elimination of
-edge effects in planar sampling`). At 640 x 480 px and 0.13 um per pixel this is a third lower for a monocyte than for a
-lymphocyte. Where each photograph was centred on a leukocyte, none is cut. The positions of the whole cells show which of
-the two it was: spread over the field, or in the middle.
+A cell that the border cuts is not counted, and large cells are cut more often than small ones. On a field of W x H
+pixels a cell of w x h that may lie anywhere is whole with a probability of (W - w)(H - h) / WH (Miles 1974, `On the
+elimination of edge effects in planar sampling`). At 640 x 480 px and 0.13 um per pixel this is a third lower for a
+monocyte than for a lymphocyte. Where each photograph was centred on a leukocyte, none is cut. The positions of the
+whole cells show which of the two it was: spread over the field, or in the middle.
 """
 
 from collections import defaultdict

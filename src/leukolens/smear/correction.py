@@ -1,19 +1,20 @@
 """Corrects a smear's shares for the known errors of the classifier, and for the cells that the border cuts.
 
 Validation cells show with which probability a cell of class i is predicted as class k, and how well this probability is
-known. The predictions on a smear are multinomial, with the mix of classes times these probabilities. Cells for review are
+known. The predictions on a smear are multinomial, with the mix of classes times these probabilities. Cells for review
+are
 included: which cells are for review changes from slide to slide and from class to class, and most of their predictions
 are right.
 
-The point estimate is the most likely mix without negative shares (EM; Dempster, Laird and Rubin 1977). The interval inverts
-a score test, as Wilson's interval does. It uses the efficient linear estimate of a share, with the variance at the share
-under test, from the counts of the smear and the validation rows together. With a perfect classifier it is Wilson's
-interval. For classes with few predictions, the exact limits of Clopper and Pearson (1934) are used instead. Shares are of the
-cells that the whole cells stand for (`leukolens.smear.border`); these numbers are taken as known.
+The point estimate is the most likely mix without negative shares (EM; Dempster, Laird and Rubin 1977). The interval
+inverts a score test, as Wilson's interval does. It uses the efficient linear estimate of a share, with the variance at
+the share under test, from the counts of the smear and the validation rows together. With a perfect classifier it is
+Wilson's interval. For classes with few predictions, the exact limits of Clopper and Pearson (1934) are used instead.
+Shares are of the cells that the whole cells stand for (`leukolens.smear.border`); these numbers are taken as known.
 
-Of four candidates only this one kept its coverage over all mixes tried (`bench/coverage.py`). Bootstrap percentiles and a
-Dirichlet posterior lost it for classes of a few cells. The coverage holds if the cells of the smear are like the validation
-cells. This cannot be known here; only too many cells for review show that it does not hold.
+Of four candidates only this one kept its coverage over all mixes tried (`bench/coverage.py`). Bootstrap percentiles and
+a Dirichlet posterior lost it for classes of a few cells. The coverage holds if the cells of the smear are like the
+validation cells. This cannot be known here; only too many cells for review show that it does not hold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -204,8 +205,9 @@ class _ScoreTest:
 def _exact_ends(predicted: int, cells: int, mix: Floats, label: int, known: _Rates) -> tuple[float, float]:
     """Limits for a class's share of all cells, from a few predictions.
 
-    The exact limits of the share predicted as the class, minus the share of other classes that is predicted as it, divided
-    by the share of the class's own cells that is predicted as it. The two errors are joined as in Zou and Donner (2008).
+    The exact limits of the share predicted as the class, minus the share of other classes that is predicted as it,
+    divided by the share of the class's own cells that is predicted as it. The two errors are joined as in Zou and
+    Donner (2008).
     """
     column = known.rates[:, label]
     others = mix.copy()

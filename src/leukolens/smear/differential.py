@@ -1,4 +1,4 @@
-"""Counts cells that were found and classified: the differential with its intervals, and the cells of each kind per field.
+"""Counts classified cells: the differential with its intervals, and the cells of each kind per field.
 
 Every interval states its method.
 """
@@ -95,8 +95,8 @@ def make_differential(
 def count_kinds(fields: Iterable[FieldResult], factors: Mapping[CellKind, float]) -> tuple[KindCount, ...]:
     """How many cells of each kind the usable fields hold; empty where no field is usable.
 
-    An accepted cell counts under the kind of its class: a leukocyte that was classified as a platelet is a platelet, and a
-    nucleated red cell counts under no kind. Cells for review count too. Cells that are set apart do not.
+    An accepted cell counts under the kind of its class: a leukocyte that was classified as a platelet is a platelet,
+    and a nucleated red cell counts under no kind. Cells for review count too. Cells that are set apart do not.
 
     Args:
         fields: Of one smear.
@@ -187,8 +187,8 @@ def _add_per_liter(share: Share, leukocytes: float | None) -> Share:
 def _judge(share: Share, ranges: ReferenceRanges | None, shifted: bool) -> Share:
     """Sets the flag, if the whole interval and the whole corrected interval lie outside the range on the same side.
 
-    Cells per litre are used where known: a share can be high only because another one is low. With a distribution shift no
-    flag is set.
+    Cells per litre are used where known: a share can be high only because another one is low. With a distribution shift
+    no flag is set.
     """
     if ranges is None:
         return share

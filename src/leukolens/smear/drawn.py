@@ -75,7 +75,7 @@ def count_drawn_smear(
 
 
 def compare_with_drawn(result: SmearRecord, drawn: Mapping[str, Iterable[Box]]) -> tuple[DrawnRow, ...]:
-    """Drawn and found cells of each kind, then of each leukocyte class; `drawn` is by name of the field, without suffix."""
+    """Drawn and found cells of each kind, then of each class; `drawn` is by name of the field, without suffix."""
     usable = [field for field in result.fields if field.usable]
     truths = [box for field in usable for box in drawn.get(Path(field.name).stem, ())]
     found = [cell for field in usable for cell in field.cells]

@@ -3,14 +3,14 @@
 It is built from plain dictionaries, so that the light install can write it. The tests check it against the models of
 `fhir.resources`. LeukoLens knows neither patient nor order: whoever files the report must add them.
 
-Codes. LOINC separates "Automated count" (an analyser on a tube of blood), "Manual count" (by eye) and counts without a stated
-method. LeukoLens reads a smear, as the eye does, but counts by machine, so that neither method applies. All codes here are
-those without a method, from the panel 69738-3 (differential, method unspecified), and `Observation.method` describes the
-method in words. For example, 770-8 (neutrophils, automated) and 58410-2 (automated blood count) are not used: they would
-present the counts of a smear as those of an analyser.
+Codes. LOINC separates "Automated count" (an analyser on a tube of blood), "Manual count" (by eye) and counts without a
+stated method. LeukoLens reads a smear, as the eye does, but counts by machine, so that neither method applies. All
+codes here are those without a method, from the panel 69738-3 (differential, method unspecified), and
+`Observation.method` describes the method in words. For example, 770-8 (neutrophils, automated) and 58410-2 (automated
+blood count) are not used: they would present the counts of a smear as those of an analyser.
 
-Intervals. The Observation of R4 has no element for a confidence interval. `referenceRange` describes healthy people, so it
-cannot hold one, and receivers drop extensions that they do not know. The interval is therefore a component with a
+Intervals. The Observation of R4 has no element for a confidence interval. `referenceRange` describes healthy people, so
+it cannot hold one, and receivers drop extensions that they do not know. The interval is therefore a component with a
 `valueRange` and a name in words. The corrected share is a component too.
 """
 

@@ -1,7 +1,7 @@
 """Intervals that hold for all classes of one count together.
 
-These are Goodman's. The intervals of Sison and Glaz held a little less often over mixes like those of leukocytes, and are
-twice as wide as needed for rare classes. `bench/coverage.py` measures both.
+These are Goodman's. The intervals of Sison and Glaz held a little less often over mixes like those of leukocytes, and
+are twice as wide as needed for rare classes. `bench/coverage.py` measures both.
 """
 
 from collections.abc import Sequence

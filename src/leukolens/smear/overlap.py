@@ -1,7 +1,7 @@
 """Finds cells that two fields of one smear both show, so that no cell is counted twice.
 
-Two fields overlap if many of their cells lie at the same distance from each other and the pictures agree there. Only shifts
-are searched, as when the stage is moved; not turns, and no change of magnification. An overlap with fewer than
+Two fields overlap if many of their cells lie at the same distance from each other and the pictures agree there. Only
+shifts are searched, as when the stage is moved; not turns, and no change of magnification. An overlap with fewer than
 `_LEAST_SHARED` cells in common is not found.
 """
 
@@ -25,8 +25,8 @@ _NEAR = 0.2
 """Largest distance between two detections of one cell, in diameters of a typical cell."""
 
 _LEAST_CORRELATION = 0.8
-"""Lowest correlation of the two pictures in the part that both show. It is .90 to .98 in pairs of BCCD fields that show one
-place twice, and at most .65 in 12,000 other pairs whose cells agree on some shift."""
+"""Lowest correlation of the two pictures in the part that both show. It is .90 to .98 in pairs of BCCD fields that show
+one place twice, and at most .65 in 12,000 other pairs whose cells agree on some shift."""
 
 
 @dataclass(frozen=True)

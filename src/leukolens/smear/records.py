@@ -1,4 +1,4 @@
-"""The records that counting a smear gives: fields with their cells, the differential with its intervals, counts by kind."""
+"""The records that counting a smear gives: fields and their cells, the differential, counts by kind."""
 
 from dataclasses import dataclass
 

@@ -17,7 +17,8 @@ KIND_CODES = {CellKind.LEUKOCYTE: "wbc", CellKind.RED_CELL: "rbc", CellKind.PLAT
 """Names of the kinds in the files."""
 
 APART = tuple(status for status in CellStatus if status not in (CellStatus.ACCEPTED, CellStatus.REJECTED))
-"""What a leukocyte of a field can be instead of accepted. Only a whole image can be rejected, never a cell of a field."""
+"""What a leukocyte of a field can be instead of accepted. Only a whole image can be rejected, never a cell of a
+field."""
 
 CELL_COLUMNS = ("field", "x0", "y0", "x1", "y1", "kind", "label", "probability", "status", "reason")
 FIELD_COLUMNS = (

@@ -1,7 +1,7 @@
 """Reference ranges by site, age and sex: the shares and counts of most healthy people like the patient.
 
-A table is a small TOML file that names its source. LeukoLens brings some, which lie beside this module; a laboratory can
-write its own, and it should: no table is right for another place than its own. A table from a file is not trusted:
+A table is a small TOML file that names its source. LeukoLens brings some, which lie beside this module; a laboratory
+can write its own, and it should: no table is right for another place than its own. A table from a file is not trusted:
 everything in it is checked.
 """
 
