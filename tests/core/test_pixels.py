@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from leukolens.core.pixels import Preparation, crop_cell, normalise_batch, prepare_image, resize_window
+from leukolens.core.pixels import Preparation, crop_cell, normalise_batch, prepare_image, resize_window, square_box
 from leukolens.core.results import Box
 
 
@@ -48,7 +48,7 @@ def test_a_cell_at_the_border_keeps_its_place_in_the_middle(corner: tuple[int, i
     field = np.zeros((40, 60, 3), np.uint8)
     x, y = corner
     field[y : y + 10, x : x + 10] = 255
-    cell = crop_cell(field, Box(x, y, x + 10, y + 10, "leukocyte"), 2.0)
+    cell = crop_cell(field, square_box(Box(x, y, x + 10, y + 10, "leukocyte"), 20))
     assert cell.shape == (20, 20, 3)
     assert cell[5:15, 5:15].min() == 255
 
@@ -66,6 +66,6 @@ def test_a_resized_window_is_a_window_of_the_resized_image(scale: float) -> None
 
 def test_a_huge_crop_is_thinned_out() -> None:
     image = np.tile(np.arange(4000, dtype=np.uint16) // 16, (30, 1)).astype(np.uint8)[..., None].repeat(3, axis=2)
-    crop = crop_cell(image, Box(0, 0, 4000, 30, "leukocyte"), 1.0)
+    crop = crop_cell(image, square_box(Box(0, 0, 4000, 30, "leukocyte"), 4000))
     assert crop.shape == (2000, 2000, 3)
     np.testing.assert_array_equal(crop[0, :, 0], image[0, ::2, 0])

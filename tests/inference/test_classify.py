@@ -7,11 +7,10 @@ import pytest
 from PIL import Image
 
 from leukolens.core.errors import UsageError
-from leukolens.core.pixels import Preparation, crop_cell
+from leukolens.core.pixels import crop_cell
 from leukolens.core.results import Advice, Box, Prediction
 from leukolens.datasets.manifest import Record
-from leukolens.inference import classify as room
-from leukolens.inference import look
+from leukolens.inference import perception, view
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.classify import BATCH_SIZE, classify, classify_images, find_images, predict_records
 
@@ -89,21 +88,25 @@ def test_the_cell_that_a_picture_is_about_is_found_and_cut(
     cell = Box(330 - 33, 240 - 33, 330 + 33, 240 + 33, "leukocyte")
     field = toy_finder.draw_discs((480, 640), [*red_cells, cell])
     found, whole = (classify(field, toy_bundle, toy_detector, whole=whole).items[0] for whole in (False, True))
-    assert found.box and whole.box is None
-    middle = ((found.box.x0 + found.box.x1) / 2, (found.box.y0 + found.box.y1) / 2)
-    assert middle == pytest.approx((330, 240), abs=4)
-    shown = crop_cell(field, found.box, Preparation.cell_context)
-    assert len(shown) == pytest.approx(4.45 * 48, rel=0.1)
+    assert found.box and found.crop_box and whole.box is None and whole.crop_box is None
+    # The toy finds the cell's own box, so it is as wide as the disc; the crop is 33.4 um wide.
+    assert found.box.xyxy == pytest.approx(cell.xyxy, abs=6) and found.crop_box.centre == pytest.approx(
+        (330, 240), abs=4
+    )
+    shown = crop_cell(field, found.crop_box)
+    assert len(shown) == found.crop_box.width == pytest.approx(4.45 * 48, rel=0.1)
     np.testing.assert_allclose(found.probabilities, classify(shown, toy_bundle, whole=True).items[0].probabilities)
     empty = classify(toy_finder.draw_discs((480, 640), red_cells), toy_bundle, toy_detector).items[0]
-    assert (empty.status, empty.box) == ("review", None) and "no leukocyte" in empty.reason
+    assert (empty.status, empty.box, empty.crop_box) == ("review", None, None) and "no leukocyte" in empty.reason
 
 
 def test_what_stops_a_field_sends_a_picture_to_review(
     toy_bundle: Path, toy_detector: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop = Advice("not a stained blood film", "Photograph one.", stops=True)
-    monkeypatch.setattr(room, "judge_field", lambda pixels, detected: (stop, Advice("a little pale", "Stain longer.")))
+    monkeypatch.setattr(
+        perception, "judge_field", lambda pixels, detected: (stop, Advice("a little pale", "Stain longer."))
+    )
     (call,) = classify(draw("basophil", 64), toy_bundle, toy_detector).items
     assert call.status == "review" and call.reason.startswith("not a stained blood film")
     assert "pale" not in call.reason and call.label == "basophil"
@@ -115,10 +118,11 @@ def test_a_box_lies_in_the_photograph_where_the_eyepiece_is_cut_away(
     field = toy_finder.draw_discs((480, 640), [Box(60, 40, 126, 106, "leukocyte")])
     framed = np.pad(field, ((100, 50), (150, 20), (0, 0)))
     (plain,) = classify(field, toy_bundle, toy_detector).items
-    monkeypatch.setattr(look, "find_view", lambda pixels: (150, 100, 790, 580))
+    monkeypatch.setattr(view, "find_view", lambda pixels: (150, 100, 790, 580))
     (moved,) = classify(framed, toy_bundle, toy_detector).items
-    assert plain.box and moved.box
-    assert (moved.box.x0 - plain.box.x0, moved.box.y1 - plain.box.y1) == pytest.approx((150, 100))
+    assert plain.box and moved.box and plain.crop_box and moved.crop_box
+    assert moved.box.xyxy - plain.box.xyxy == pytest.approx([150, 100, 150, 100])
+    assert moved.crop_box.xyxy - plain.crop_box.xyxy == pytest.approx([150, 100, 150, 100])
 
 
 def test_results_come_while_later_images_are_still_unread(toy_bundle: Path) -> None:

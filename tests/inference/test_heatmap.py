@@ -6,7 +6,7 @@ import pytest
 
 from leukolens.core.errors import BundleError
 from leukolens.core.files import hash_file
-from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classifier import open_classifier
 from leukolens.inference.heatmap import HeatMapper, enlarge_maps
 
 WEIGHTS = np.array([[8, 0, 0, 0], [0, 0, 8, 0], [0, 8, 0, 0]], np.float32)
@@ -28,7 +28,7 @@ def with_head(toy: Any, folder: Path, head: np.ndarray, **options: Any) -> Path:
 
 
 def test_the_map_points_at_what_spoke_for_the_class(toy: Any, tmp_path: Path) -> None:
-    mapper = HeatMapper(load_bundle(with_head(toy, tmp_path / "b", WEIGHTS)))
+    mapper = HeatMapper(open_classifier(with_head(toy, tmp_path / "b", WEIGHTS)))
     red, blue = mapper.map_batch(two_corners(), np.array([0, 1]))
     assert red[4, 4] == 1 and red[12:].max() == 0
     assert blue[28, 28] == 1 and blue[:20].max() == 0
@@ -36,7 +36,7 @@ def test_the_map_points_at_what_spoke_for_the_class(toy: Any, tmp_path: Path) ->
 
 
 def test_a_bundle_without_a_head_says_so(toy: Any, tmp_path: Path) -> None:
-    mapper = HeatMapper(load_bundle(toy.make_bundle(tmp_path / "b")))
+    mapper = HeatMapper(open_classifier(toy.make_bundle(tmp_path / "b")))
     (both, _) = mapper.map_batch(two_corners(), np.array([0, 1]))
     assert both[4, 4] == 1 and both[28, 28] == pytest.approx(128 / 255, abs=0.01) and both[16, 16] == 0
     assert "mean activity" in mapper.method
@@ -49,11 +49,11 @@ def test_a_bundle_without_a_head_says_so(toy: Any, tmp_path: Path) -> None:
 def test_a_head_that_is_none_is_refused(toy: Any, tmp_path: Path, head: np.ndarray) -> None:
     folder = with_head(toy, tmp_path / "b", head, allow_pickle=True)
     with pytest.raises(BundleError, match=r"head\.npy"):
-        HeatMapper(load_bundle(folder))
+        HeatMapper(open_classifier(folder))
 
 
 def test_a_head_of_another_width_is_found_out(toy: Any, tmp_path: Path) -> None:
-    mapper = HeatMapper(load_bundle(with_head(toy, tmp_path / "b", WEIGHTS[:, 1:])))
+    mapper = HeatMapper(open_classifier(with_head(toy, tmp_path / "b", WEIGHTS[:, 1:])))
     with pytest.raises(BundleError, match="no maps"):
         mapper.map_batch(two_corners(), np.array([0, 1]))
 

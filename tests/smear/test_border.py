@@ -6,7 +6,7 @@ import pytest
 from leukolens.core.confusion import Confusion
 from leukolens.core.results import Box, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES
-from leukolens.inference.subject import is_cut
+from leukolens.inference.borders import is_cut
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import make_differential
 from leukolens.smear.records import FieldResult

@@ -12,10 +12,10 @@ from leukolens.core.detections import Detections
 from leukolens.core.errors import BundleError, NothingRead, UsageError
 from leukolens.core.results import Advice, Box
 from leukolens.core.tasks import Task
-from leukolens.inference import look
+from leukolens.inference import perception, view
+from leukolens.inference import status as statuses
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.detector import Detector
-from leukolens.smear import count as room
 from leukolens.smear.count import count
 from leukolens.smear.results import SmearResult
 
@@ -25,7 +25,7 @@ RED = 48
 @pytest.fixture(autouse=True)
 def good_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discs are no blood, which the gate would rightly say."""
-    monkeypatch.setattr(room, "judge_field", lambda pixels, detected: ())
+    monkeypatch.setattr(perception, "judge_field", lambda pixels, detected: ())
 
 
 def disc(x: float, y: float, wide: float = RED, kind: str = "red_cell") -> Box:
@@ -92,10 +92,9 @@ def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
     detector = load_bundle(bench.detector, Task.DETECTION)
     finder = Detector(detector)
     finder.card = structs.replace(detector.card, smudge_threshold=threshold)
-    monkeypatch.setattr(room, "Detector", lambda bundle: finder)
     monkeypatch.setattr(Detector, "find_cells", find_burst)
-    monkeypatch.setattr(room, "shows_nucleus", lambda field, box: True)
-    result = bench.count(field)
+    monkeypatch.setattr(statuses, "shows_nucleus", lambda field, box: True)
+    result = count(field, classifier=bench.bundle, detector=finder)
     (cell,) = [cell for cell in result.fields[0].cells if cell.box.kind == "leukocyte"]
     assert cell.status == status and ("burst" in cell.reason) == (status == "smudge")
     assert result.differential.apart.get("smudge", 0) == (status == "smudge")
@@ -115,18 +114,11 @@ def test_cells_on_the_border_and_in_clumps_are_set_apart(bench: Bench) -> None:
 def test_a_leukocyte_without_a_stained_nucleus_is_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = shuffled(0)
     boxes[11] = disc(330, 160, 66, "leukocyte")
-    monkeypatch.setattr(room, "shows_nucleus", lambda field, box: False)
+    monkeypatch.setattr(statuses, "shows_nucleus", lambda field, box: False)
     (white,) = [
         cell for cell in bench.count(bench.draw((480, 780), boxes)).fields[0].cells if cell.box.kind == "leukocyte"
     ]
     assert (white.status, white.reason) == ("review", "no stained nucleus is seen in it")
-
-
-def test_a_clump_is_two_boxes_that_share_much() -> None:
-    seen = np.zeros((400, 400, 3), np.uint8)
-    one, near, far = disc(200, 200, 60), disc(225, 215, 60), disc(255, 200, 60)
-    assert room._set_apart(one, [near], seen)[0] == "clumped"
-    assert room._set_apart(one, [far], seen)[0] is None
 
 
 def test_a_cell_seen_in_two_overlapping_fields_counts_once(bench: Bench) -> None:
@@ -158,7 +150,7 @@ def test_boxes_lie_in_the_photograph_where_the_eyepiece_is_cut_away(
 ) -> None:
     picture = np.zeros((700, 1000, 3), np.uint8)
     picture[100:580, 150:930] = bench.draw((480, 780), shuffled(4))
-    monkeypatch.setattr(look, "find_view", lambda pixels: (150, 100, 930, 580))
+    monkeypatch.setattr(view, "find_view", lambda pixels: (150, 100, 930, 580))
     (field,) = bench.count(picture).fields
     boxes = sorted((cell.box for cell in field.cells), key=lambda box: (box.y0, box.x0))
     assert len(boxes) == 40
@@ -170,7 +162,7 @@ def test_a_field_that_may_not_be_counted_stays_out_and_is_shown(bench: Bench, mo
     stop = Advice("out of focus", "Refocus.", stops=True)
     bad = bench.draw((480, 780), red_cells())
     good = bench.draw((480, 780), shuffled(5))
-    monkeypatch.setattr(room, "judge_field", lambda pixels, detected: (stop,) if (pixels == bad).all() else ())
+    monkeypatch.setattr(perception, "judge_field", lambda pixels, detected: (stop,) if (pixels == bad).all() else ())
     result = bench.count(bad, good)
     assert [field.usable for field in result.fields] == [False, True]
     assert {item.kind: item.count for item in result.kinds}["red_cell"] == 40

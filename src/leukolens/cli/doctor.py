@@ -98,12 +98,12 @@ def _test_finder() -> tuple[int, int]:
     from leukolens.core.overlaps import measure_overlaps, stack_corners
     from leukolens.core.results import Box
     from leukolens.datasets.synthetic import draw_field
-    from leukolens.inference.bundles import load_bundle
-    from leukolens.inference.detector import Detector
+    from leukolens.inference.detector import open_detector
+    from leukolens.inference.view import detect_cells
 
     field = draw_field(np.random.default_rng(7), leukocytes=("neutrophil", "lymphocyte", "monocyte"))
     drawn = [Box(c.x0, c.y0, c.x1, c.y1, CellKind(c.kind)) for c in field.cells if c.kind == CellKind.LEUKOCYTE]
-    detected = Detector(load_bundle(task=Task.DETECTION)).find_cells(field.image)
+    detected = detect_cells(field.image, open_detector()).detected
     found = [item.box for item in detected if item.box.kind == CellKind.LEUKOCYTE]
     overlaps = measure_overlaps(stack_corners(drawn)[:, None], stack_corners(found)[None])
     return int((overlaps > 0.5).any(axis=1).sum()), len(drawn)

@@ -1,6 +1,5 @@
 """`leukolens evaluate`: predictions of a run, a bundle or a file to figures and a report."""
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
     from leukolens.core.results import Refusal
     from leukolens.datasets.manifest import Manifest, Record
     from leukolens.datasets.splits import Split
-    from leukolens.evaluation.classification.failures import Findings
     from leukolens.evaluation.classification.records import Metrics
     from leukolens.evaluation.records import Provenance
+    from leukolens.inference.classifier import Classifier
     from leukolens.inference.failures import Mapper
 
 
@@ -75,11 +74,12 @@ def command(
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
     from leukolens.core.predictions import read_predictions
-    from leukolens.datasets.manifest import find_pictures
     from leukolens.datasets.registry import open_dataset
     from leukolens.evaluation.classification.metrics import compute_metrics
     from leukolens.evaluation.classification.report import write_evaluation
     from leukolens.evaluation.records import Provenance
+    from leukolens.inference.crops import find_crops
+    from leukolens.inference.failures import find_reasons
 
     require_absent(out, force)
     if (model is None) == (predictions_path is None) or (model is not None and data_name is None):
@@ -91,15 +91,21 @@ def command(
         raise UsageError("--truth is for a finder of cells; what is judged here names cells.")
     cells = manifest.cells().labelled() if manifest else None
     refused: tuple[Refusal, ...] = ()
+    classifier = _open_classifier(model) if model is not None else None
     if predictions_path is not None:
         predictions = read_predictions(predictions_path)
         provenance = Provenance(predictions_path.name, data_name or "", part or "")
     else:
         assert cells is not None and model is not None
-        predictions, refused, provenance = _predict(model, cells, part, whole)
+        predictions, refused, provenance = _predict(model, classifier, cells, part, whole)
     metrics = compute_metrics(predictions, provenance, len(refused))
-    findings = _find_reasons(model, cells, predictions) if cells is not None and predictions.truths else None
-    report = write_evaluation(out, predictions, metrics, find_pictures(cells.records if cells else ()), findings)
+    records = cells.records if cells else ()
+    findings = None
+    if cells is not None and predictions.truths:
+        mapper = _make_mapper(model, classifier) if model is not None else None
+        findings = find_reasons(predictions, {record.id: record for record in records}, mapper)
+    crops = find_crops(records, {item.image: item.crop_box for item in predictions.items})
+    report = write_evaluation(out, predictions, metrics, crops, findings)
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if provenance.leaky:
@@ -109,15 +115,12 @@ def command(
     ctx.exit(SOME_REFUSED if refused else 0)
 
 
-def _find_reasons(model: str | None, cells: "Manifest", predictions: "Predictions") -> "Findings":
-    """Reasons and maps of what the model saw: where a cell was found, that cell."""
-    from leukolens.inference.failures import find_reasons
+def _open_classifier(model: str) -> "Classifier | None":
+    """The classifier of a bundle; None for a run, which has its predictions."""
+    from leukolens.core.runs import RunFolder
+    from leukolens.inference.classifier import open_classifier
 
-    seen = {call.image: call.box for call in predictions.items}
-    records = {
-        record.id: dataclasses.replace(record, cell=seen.get(record.id, record.cell)) for record in cells.records
-    }
-    return find_reasons(predictions, records, _mapper(model) if model else None)
+    return None if RunFolder(Path(model)).recipe.is_file() else open_classifier(model, threads=1)
 
 
 def _say(metrics: "Metrics") -> None:
@@ -132,19 +135,18 @@ def _say(metrics: "Metrics") -> None:
 
 
 def _predict(
-    model: str, cells: "Manifest", part: str | None, whole: bool
+    model: str, classifier: "Classifier | None", cells: "Manifest", part: str | None, whole: bool
 ) -> "tuple[Predictions, tuple[Refusal, ...], Provenance]":
     """Predictions of a bundle, made now, or those that a run left."""
     from leukolens.core.predictions import read_predictions
     from leukolens.core.runs import RunFolder, name_laboratory_split
-    from leukolens.core.tasks import Task
     from leukolens.datasets.splits import read_split
     from leukolens.evaluation.records import Provenance
-    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.classify import predict_records
+    from leukolens.inference.detector import open_detector
 
-    run = RunFolder(Path(model))
-    if run.recipe.is_file():
+    if classifier is None:
+        run = RunFolder(Path(model))
         own = read_split(run.split)
         chosen = part or "test"
         predictions = read_predictions(run.predictions(chosen))
@@ -153,13 +155,13 @@ def _predict(
             (),
             Provenance(run.path.name, own.dataset, f"{chosen} of {own.kind}", own.leaky, own.why_leaky),
         )
-    bundle, detector = load_bundle(model), None if whole else load_bundle(task=Task.DETECTION)
+    bundle, detector = classifier.bundle, None if whole else open_detector(threads=1)
     splits = (bundle.folder / name for name in (name_laboratory_split(cells.name), "split.json"))
     split = next((read_split(path) for path in splits if path.name in bundle.card.files), None)
     records, what = _choose(cells, split, part)
     shown = sys.stderr.isatty()
     with click.progressbar(length=len(records), hidden=not shown, file=sys.stderr) as bar:
-        predictions, refused = predict_records(records, bundle, detector, lambda done: bar.update(1))
+        predictions, refused = predict_records(records, classifier, detector, lambda done: bar.update(1))
     home = split is not None and split.dataset == cells.name
     leaky = home and split is not None and split.leaky
     why = split.why_leaky if leaky and split is not None else ""
@@ -171,24 +173,21 @@ def _predict(
     )
 
 
-def _mapper(model: str) -> "Mapper | None":
-    """What shows where the model looked; none where this installation or the run lacks what it takes."""
+def _make_mapper(model: str, classifier: "Classifier | None") -> "Mapper | None":
+    """What draws heat maps of the model; None where this installation or the run lacks what that needs."""
     from leukolens.core.errors import TrainingError
     from leukolens.core.runs import RunFolder
-    from leukolens.inference.bundles import load_bundle
     from leukolens.inference.failures import Mapper
     from leukolens.inference.heatmap import HeatMapper
 
-    run = RunFolder(Path(model))
-    if not run.recipe.is_file():
-        bundle = load_bundle(model)
-        drawer = HeatMapper(bundle)
-        return Mapper(bundle.card.preparation, drawer.map_batch, drawer.method)
+    if classifier is not None:
+        drawer = HeatMapper(classifier)
+        return Mapper(classifier.card.preparation, drawer.map_batch, drawer.method)
     try:
         from leukolens.training.classification.export import load_network
         from leukolens.training.classification.gradcam import METHOD, map_batch
 
-        network, _, preparation = load_network(run)
+        network, _, preparation = load_network(RunFolder(Path(model)))
     except (ImportError, TrainingError) as error:
         click.echo(f"note: no maps of where the model looked: {error}", err=True)
         return None

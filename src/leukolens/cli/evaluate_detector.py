@@ -36,14 +36,14 @@ def evaluate_detector(
         UsageError: the dataset has no boxes, no such part, or was not boxed anew.
         BundleError: the bundle does not hold together.
     """
-    from leukolens.datasets.manifest import find_pictures
     from leukolens.evaluation.detection.metrics import measure_detector
     from leukolens.evaluation.detection.report import write_detection_report
+    from leukolens.inference.crops import find_crops
 
     records = tuple(record for record in manifest.records if record.boxes)
     evidence, refused, chosen = _gather(model, manifest.name, records, part, truth)
     metrics = measure_detector(evidence)
-    report = write_detection_report(out, evidence, metrics, find_pictures(chosen))
+    report = write_detection_report(out, evidence, metrics, find_crops(chosen))
     for refusal in refused:
         click.echo(f"refused: {refusal.image} {refusal.why}", err=True)
     if evidence.provenance.leaky:

@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from leukolens.core.pixels import Preparation
     from leukolens.core.runs import RunFolder
     from leukolens.datasets.manifest import Record
-    from leukolens.training.classification.tensors import CellArray
 
 
 @click.command("export", epilog="Example: leukolens export runs/pbc --out bundles/pbc")
@@ -34,8 +30,11 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     from leukolens.datasets.splits import read_split
     from leukolens.inference.bundles import load_bundle
     from leukolens.training.classification.export import export_bundle, load_network
+    from leukolens.training.classification.found import place_crops
     from leukolens.training.classification.parity import compare_bundle
+    from leukolens.training.classification.tensors import CellArray, load_cells
     from leukolens.training.detection.export import is_detector_run
+    from leukolens.training.recipe import read_recipe
 
     folder = open_run(run)
     require_absent(out, force)
@@ -48,14 +47,24 @@ def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     card = export_bundle(folder, out, out.name)
     records = {record.id: record for record in open_dataset(facts["data"]).cells().records}
     parts = read_split(folder.split).parts
-    chosen_on = _load(records, parts["validation"], preparation, None if int8 else images)
+    detector = read_recipe(folder.recipe).data.find
+    platelets = any(record.label == "platelet" for record in records.values())
+
+    def load(part: str, most: int | None) -> CellArray:
+        """Prepared cells of a part of the run's split, spread over the part where not all are wanted."""
+        step = max(1, len(parts[part]) // most) if most else 1
+        chosen = [records[name] for name in parts[part][::step][:most]]
+        crops = place_crops(chosen, detector, preparation, platelets, lambda done, total: None)
+        return load_cells(crops, preparation, lambda done, total: None)
+
+    chosen_on = load("validation", None if int8 else images)
     bundle = load_bundle(out)
     parity = compare_bundle(network, bundle, chosen_on.images[: min(images, len(chosen_on.records))])
     proof = f"Parity with the run on {facts['data']} validation: {parity}."
     if int8:
         from leukolens.training.classification.int8 import CALIBRATION_IMAGES, quantise_bundle
 
-        learned = _load(records, parts["train"], preparation, CALIBRATION_IMAGES)
+        learned = load("train", CALIBRATION_IMAGES)
         truths = np.array([card.classes.index(record.label or "") for record in chosen_on.records])
         shown = chosen_on.images[: len(truths)]
         _, agreement = quantise_bundle(bundle, learned.images[: len(learned.records)], shown, truths)
@@ -92,13 +101,3 @@ def _export_detector(folder: "RunFolder", out: Path, images: int) -> None:
     parity = compare_detector(network, out, card, inputs[::step][:images])
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {size:.1f} MB. Parity with the run on {facts['data']} validation: {parity}.")
-
-
-def _load(
-    records: "Mapping[str, Record]", names: "Sequence[str]", preparation: "Preparation", most: int | None
-) -> "CellArray":
-    """Prepared cells of a part of the run's split, spread over the part where not all are wanted."""
-    from leukolens.training.classification.tensors import load_cells
-
-    step = max(1, len(names) // most) if most else 1
-    return load_cells([records[name] for name in names[::step][:most]], preparation, lambda done, total: None)

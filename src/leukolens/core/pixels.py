@@ -1,9 +1,9 @@
-"""The only resize, crop and normalise code: what training, validation, export parity and the runtime all use.
+"""Cropping, resizing and normalising of a model's input, for training, evaluation, export and inference alike.
 
 Arrays in, arrays out; files are decoded in `leukolens.images.decoding`. Images are `(h, w, 3)` uint8 RGB.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
@@ -26,18 +26,18 @@ Spread = tuple[_Deviation, _Deviation, _Deviation]
 
 @dataclass(frozen=True)
 class Preparation:
-    """How one image becomes a model's input; stands in the card so that every door prepares alike.
+    """How one image becomes a model's input. It stands in the card, so that everybody prepares images alike.
 
     Attributes:
         height_px: Height of the model's input.
         width_px: Width of the model's input.
-        crop_fraction: Share of the largest centred window of the input's shape that is kept.
+        crop_fraction: Share that is kept of the largest centred rectangle of the input's shape.
         frame_um: Side of the crop around a cell where the scale is known, in micrometres.
         cell_context: Side of the crop where no scale is known, in multiples of the cell's longer side.
         mean: Per channel, subtracted after scaling to 0..1.
         std: Per channel, divided by after that.
         background: Mean training image `(height_px, width_px, 3)` uint8, subtracted from the resized image
-            before anything else (text 003's idea); None for most models.
+            before anything else (as text 003 does); None for most models.
     """
 
     height_px: _Side
@@ -54,20 +54,26 @@ class Preparation:
     )
 
 
-_LARGEST_CROP_PX = 2048
+_SMALLEST_CROP_PX, _LARGEST_CROP_PX = 8, 2048
 
 
-def crop_cell(image: Pixels, box: Box, context: float) -> Pixels:
-    """A square window around a box, `context` times its longer side, mirrored beyond the field's border.
+def square_box(box: Box, side_px: float) -> Box:
+    """The square about the middle of a box, its side and corners rounded to whole pixels, at least 8 px wide."""
+    side = max(_SMALLEST_CROP_PX, round(side_px))
+    left, top = round((box.x0 + box.x1 - side) / 2), round((box.y0 + box.y1 - side) / 2)
+    return replace(box, x0=float(left), y0=float(top), x1=float(left + side), y1=float(top + side))
 
-    A huge one is thinned out: no model sees so many pixels, and a hostile picture could ask for any number.
+
+def crop_cell(image: Pixels, crop_box: Box) -> Pixels:
+    """The pixels of an image `(h, w, 3)` in a box with whole-number corners, mirrored beyond the image's border.
+
+    Of a crop over 2048 px only every second pixel is kept, or fewer: no model sees so many, and a hostile picture could
+    ask for any number.
     """
-    side = max(8, round(max(box.x1 - box.x0, box.y1 - box.y0) * context))
-    left = round((box.x0 + box.x1 - side) / 2)
-    top = round((box.y0 + box.y1 - side) / 2)
-    step = -(-side // _LARGEST_CROP_PX)
-    rows = _mirror(np.arange(top, top + side, step), image.shape[0])
-    columns = _mirror(np.arange(left, left + side, step), image.shape[1])
+    left, top, right, bottom = (round(side) for side in (crop_box.x0, crop_box.y0, crop_box.x1, crop_box.y1))
+    step = -(-max(right - left, bottom - top) // _LARGEST_CROP_PX)
+    rows = _mirror(np.arange(top, bottom, step), image.shape[0])
+    columns = _mirror(np.arange(left, right, step), image.shape[1])
     return image[np.ix_(rows, columns)]
 
 
@@ -77,7 +83,7 @@ def _mirror(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
 
 
 def prepare_image(image: Pixels, preparation: Preparation) -> Pixels:
-    """Cuts the centred window that a model sees and resizes it: `(height_px, width_px, 3)` uint8."""
+    """The centred part of an image that a model sees, resized: `(height_px, width_px, 3)` uint8."""
     height, width = image.shape[:2]
     aspect = preparation.width_px / preparation.height_px
     window_height = min(height, width / aspect) * preparation.crop_fraction
@@ -90,15 +96,15 @@ def prepare_image(image: Pixels, preparation: Preparation) -> Pixels:
 
 
 def resize_window(image: Pixels, window: tuple[float, float, float, float], size: tuple[int, int]) -> Pixels:
-    """Part of an image in another size, as if the whole had been resized and then cut, but without doing so.
+    """Part of an image in another size, with the same pixels as if the whole image had been resized and then cut.
 
     Args:
         image: `(h, w, 3)` uint8 RGB.
         window: x0, y0, x1, y1 in pixels of the image, not beyond its border; fractions allowed.
-        size: Height and width of what comes back.
+        size: Height and width of the result.
     """
     x0, y0, x1, y1 = window
-    # What the filter reaches beyond the window: one pixel of the coarser of both grids, and one for rounding.
+    # The filter reaches beyond the window by one pixel of the coarser grid; one more is for rounding.
     reach_x, reach_y = (max(1.0, long / short) + 1 for long, short in ((x1 - x0, size[1]), (y1 - y0, size[0])))
     left, top = max(0, int(x0 - reach_x)), max(0, int(y0 - reach_y))
     part = np.ascontiguousarray(image[top : int(np.ceil(y1 + reach_y)), left : int(np.ceil(x1 + reach_x))])
@@ -107,7 +113,7 @@ def resize_window(image: Pixels, window: tuple[float, float, float, float], size
 
 
 def normalise_batch(batch: Pixels, preparation: Preparation) -> NDArray[np.float32]:
-    """Turns `(n, h, w, 3)` uint8 into the model's input, `(n, 3, h, w)` float32."""
+    """The model's input `(n, 3, h, w)` float32, of prepared images `(n, h, w, 3)` uint8."""
     inputs = normalise_colours(batch, preparation.mean, preparation.std)
     if preparation.background is not None:
         inputs -= preparation.background.transpose(2, 0, 1) * _scale(preparation.std)
@@ -117,10 +123,10 @@ def normalise_batch(batch: Pixels, preparation: Preparation) -> NDArray[np.float
 def normalise_colours(
     batch: Pixels, mean: tuple[float, float, float], std: tuple[float, float, float]
 ) -> NDArray[np.float32]:
-    """Scales `(n, h, w, 3)` uint8 to 0..1, takes off `mean`, divides by `std`: `(n, 3, h, w)` float32."""
+    """Images `(n, h, w, 3)` uint8, scaled to 0..1, less `mean`, divided by `std`: `(n, 3, h, w)` float32."""
     scale = _scale(std)
     planes = batch.transpose(0, 3, 1, 2)
-    # Written straight into the model's layout: one pass less over every pixel.
+    # Writing into the model's layout at once saves one pass over every pixel.
     inputs = np.empty(planes.shape, np.float32)
     np.multiply(planes, scale, out=inputs, casting="unsafe")
     inputs -= np.asarray(mean, np.float32)[:, None, None] * 255 * scale

@@ -90,7 +90,8 @@ class Prediction:
         status: `ACCEPTED`, `REVIEW` or `REJECTED`.
         reason: Why it is not accepted, in plain words; empty otherwise.
         warnings: What was odd about the input though it could be read.
-        box: Where the input was cut; None where it was taken whole.
+        box: The cell as the detector found it, in pixels of the photograph; None where the photograph was taken whole.
+        crop_box: The square that the classifier was shown, likewise; it may reach beyond the border, where pixels are mirrored.
     """
 
     image: str
@@ -101,6 +102,7 @@ class Prediction:
     reason: str = ""
     warnings: tuple[str, ...] = ()
     box: Box | None = None
+    crop_box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ class FieldCell:
         probabilities: One per class of the classifier, `(k,)` float64; empty where it was not asked.
         status: Counted, for review, or why it is set apart.
         reason: Why it is not accepted, in plain words; empty otherwise.
+        crop_box: The square that the classifier was shown, in pixels of the photograph; None for cells that were not
+            classified.
     """
 
     box: Box
@@ -145,6 +149,7 @@ class FieldCell:
     probabilities: NDArray[np.float64]
     status: CellStatus
     reason: str = ""
+    crop_box: Box | None = None
 
 
 @dataclass(frozen=True)

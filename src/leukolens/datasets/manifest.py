@@ -8,18 +8,17 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from leukolens.core.errors import DataError, InputRefused
+from leukolens.core.errors import DataError
 from leukolens.core.files import hash_bytes, read_rows, show_name, write_rows
-from leukolens.core.pixels import Pixels, Preparation, crop_cell
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, CellKind
-from leukolens.images.decoding import DecodedImage, read_image, split_reference
+from leukolens.images.decoding import split_reference
 
 PARTS = ("train", "validation", "test")
 """The parts of a split."""
@@ -131,31 +130,6 @@ def _spell_box(box: Box | None) -> str:
         return "None"
     corners = ", ".join(f"{name}={getattr(box, name)}" for name in ("x0", "y0", "x1", "y1"))
     return f"Box({corners}, kind={str(box.kind)!r}, label={box.label!r})"
-
-
-def read_cell(record: Record, context: float) -> DecodedImage:
-    """Decodes the image of a record. If the record is about a cell, gives the crop around it.
-
-    Raises:
-        InputRefused: the image cannot be read.
-    """
-    decoded = read_image(record.image)
-    if record.cell is None:
-        return decoded
-    return DecodedImage(crop_cell(decoded.pixels, record.cell, context), decoded.warnings)
-
-
-def find_pictures(records: Iterable[Record]) -> Callable[[str], Pixels | None]:
-    """A function that gives the picture or crop of a record by its id. None if it is unknown or cannot be read."""
-    by_id = {record.id: record for record in records}
-
-    def picture(name: str) -> Pixels | None:
-        try:
-            return read_cell(by_id[name], Preparation.cell_context).pixels
-        except (InputRefused, KeyError):
-            return None
-
-    return picture
 
 
 def refuse_missing(manifest: Manifest) -> Manifest:

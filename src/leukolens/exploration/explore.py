@@ -12,13 +12,14 @@ from leukolens.core.files import require_absent
 from leukolens.core.predictions import Predictions, read_predictions
 from leukolens.core.results import Refusal
 from leukolens.core.tasks import Task
-from leukolens.datasets.manifest import Manifest, find_pictures
+from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.registry import open_dataset
 from leukolens.exploration.files import write_tables
 from leukolens.exploration.gate import Gate, GateScore, Judged, build_gate, find_doubtful
 from leukolens.exploration.report import write_report
 from leukolens.exploration.scan import Scan, scan
 from leukolens.inference.bundles import Bundle, load_bundle
+from leukolens.inference.crops import find_crops
 
 Report = Callable[[str, int, int], None]
 """Called with a step's name, how many images are done, and how many there are."""
@@ -90,7 +91,7 @@ def explore(
     manifest = open_dataset(data) if isinstance(data, str) else data
     records = manifest.cells().records
     measured = scan(records, _count_up(report, "images measured", len(records)))
-    pixels_of = find_pictures(records)
+    pixels_of = find_crops(records)
 
     def ask_detector(judged: Judged) -> NDArray[np.bool_]:
         count = _count_up(report, "images searched for cells", len(judged.row))

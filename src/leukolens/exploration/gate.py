@@ -18,13 +18,14 @@ from sklearn.metrics import silhouette_score
 from leukolens.core.card import DetectorCard
 from leukolens.core.errors import DataError
 from leukolens.core.intervals import Interval, wilson_interval
-from leukolens.core.pixels import Pixels
+from leukolens.core.pixels import Pixels, Preparation
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellStatus
 from leukolens.exploration.scan import Measured
 from leukolens.inference.bundles import Bundle
-from leukolens.inference.detector import Detector
-from leukolens.inference.subject import find_subject
+from leukolens.inference.detector import open_detector
+from leukolens.inference.subject import choose_subject
+from leukolens.inference.view import detect_cells
 
 ONE, SEVERAL, NONE = "one cell", "more than one", "none"
 COUNTS_FROM = 0.25
@@ -205,22 +206,22 @@ def find_doubtful(
     detector: Bundle[DetectorCard],
     report: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.bool_]:
-    """The same question put to the finder of cells: `(n,)` bool, images in which it sees not one cell to name.
+    """The images in which the detector does not find exactly one cell to classify, `(n,)` bool.
 
-    Asked are the images that a prediction is of; `leukolens classify` has the same doubts.
+    Only images with a prediction are searched. `leukolens classify` sends such images to review.
 
     Args:
         rows: Of the scan.
-        judged: The predictions beside them.
+        judged: The predictions on them.
         pixels_of: Reads an image again by its id; None where that fails.
-        detector: The finder.
-        report: Told how many more images are done.
+        detector: A detector.
+        report: Called with how many more images are done.
     """
-    finder = Detector(detector, threads=1)
+    opened = open_detector(detector, threads=1)
 
     def doubts(row: int) -> bool:
         pixels = pixels_of(rows[row].id)
-        return pixels is not None and bool(find_subject(finder.find_cells(pixels), *pixels.shape[:2]).doubt)
+        return pixels is not None and bool(choose_subject(detect_cells(pixels, opened), Preparation.frame_um).reason)
 
     stops = np.zeros(len(rows), bool)
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -17,10 +17,11 @@ from PIL import Image
 from scipy import ndimage
 
 from leukolens.core.errors import DataError, InputRefused
-from leukolens.core.pixels import Pixels, Preparation
+from leukolens.core.pixels import Pixels
 from leukolens.core.results import Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, CellKind
-from leukolens.datasets.manifest import Record, read_cell
+from leukolens.datasets.manifest import Record
+from leukolens.inference.crops import place_own_crop, read_crop
 from leukolens.quality.image import find_edges
 from leukolens.quality.stain import REDUCED_PX, Stained, find_stained
 
@@ -151,7 +152,7 @@ def read_pixels(record: Record) -> Pixels:
     Raises:
         InputRefused: it cannot be read.
     """
-    return read_cell(record, Preparation.cell_context).pixels
+    return read_crop(record.image, place_own_crop(record)).pixels
 
 
 def scan(records: Sequence[Record], report: Callable[[int], None] = lambda done: None, seed: int = 0) -> Scan:

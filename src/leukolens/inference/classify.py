@@ -1,4 +1,4 @@
-"""Images to calls: decode, find the cell, cut and name it, in small batches on every processor. `ll.classify` stands here.
+"""Predictions on pictures of one cell each, in small batches on every processor. `ll.classify` stands here.
 
 Memory stays flat however many images there are.
 """
@@ -7,31 +7,26 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leukolens.core.card import ClassifierCard, DetectorCard
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
-from leukolens.core.pixels import Pixels, crop_cell, prepare_image
+from leukolens.core.pixels import Pixels
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, Prediction, Refusal
-from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Record
 from leukolens.images.decoding import IMAGE_SUFFIXES, DecodedImage, read_image
 from leukolens.images.folders import list_files
-from leukolens.inference.bundles import Bundle, load_bundle
-from leukolens.inference.classifier import Classifier
-from leukolens.inference.detector import Detector
-from leukolens.inference.judge import doubt_call, find_fault, judge_cell, reject_image, rule_out_platelet
-from leukolens.inference.look import look_at
-from leukolens.inference.subject import Subject
-from leukolens.quality.field import judge_field
+from leukolens.inference.bundles import Bundle
+from leukolens.inference.classifier import Classifier, open_classifier
+from leukolens.inference.detector import Detector, open_detector
+from leukolens.inference.perception import SeenCell, judge_cell, see_cell
 
 BATCH_SIZE = 4
 _BATCHES_AHEAD = 3
@@ -41,7 +36,7 @@ Source = str | Path | Pixels
 
 @dataclass(frozen=True)
 class _Picture:
-    """A picture still to be read; `cell` says where its cell lies, where that is known."""
+    """A picture that is still to be read; `cell` says where its cell lies, where that is known."""
 
     name: str
     read: Callable[[], DecodedImage]
@@ -49,45 +44,46 @@ class _Picture:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class _Seen:
+    """A picture whose crop is ready for the classifier."""
+
     name: str
-    pixels: Pixels | None
-    fault: str
-    subject: Subject
+    cell: SeenCell
     warnings: tuple[str, ...]
 
 
 def classify(
     images: Source | Iterable[Source],
-    bundle: str | Path | Bundle[ClassifierCard] | None = None,
-    detector: str | Path | Bundle[DetectorCard] | None = None,
+    bundle: str | Path | Bundle[ClassifierCard] | Classifier | None = None,
+    detector: str | Path | Bundle[DetectorCard] | Detector | None = None,
     whole: bool = False,
 ) -> Predictions:
-    """Finds and names the cell that each image is about.
+    """Detects and classifies the cell that each image is about.
 
     Args:
         images: Paths of files or folders, or arrays `(h, w, 3)` uint8 RGB; one or many.
-        bundle: Name, folder or opened bundle; the default one where nothing is named.
-        detector: The finder of cells, likewise.
-        whole: Take each image as it is, without looking for the cell first.
+        bundle: The classifier: name, folder, bundle or opened; the default one where nothing is named.
+        detector: The detector, likewise.
+        whole: Classify each image as it is, without detecting the cell first.
 
     Returns:
         One prediction per readable image, in order; `refused` names the others.
 
     Raises:
-        BundleError: a bundle does not hold together.
+        BundleError: the files of a bundle do not agree with its card.
+        UsageError: a detector was given as the classifier, or the other way round.
     """
-    opened = load_bundle(bundle)
-    finder = None if whole else load_bundle(detector, Task.DETECTION)
+    classifier = open_classifier(bundle, threads=1)
+    opened = None if whole else open_detector(detector, threads=1)
     sources, refused = gather_sources(images)
-    results = list(classify_images(sources, opened, finder))
+    results = list(classify_images(sources, classifier, opened))
     items = tuple(result for result in results if isinstance(result, Prediction))
     refused += [result for result in results if isinstance(result, Refusal)]
-    return Predictions(opened.card.classes, items, refused=tuple(refused), bundle=opened.card.name)
+    return Predictions(classifier.card.classes, items, refused=tuple(refused), bundle=classifier.card.name)
 
 
 def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list[Refusal]]:
-    """One or many paths, folders and arrays as a list of pictures, and what could not be found."""
+    """One or many paths, folders and arrays as a list of pictures, and the paths that could not be found."""
     sources: list[Source] = []
     refused: list[Refusal] = []
     for item in [given] if isinstance(given, str | Path | np.ndarray) else given:
@@ -101,9 +97,14 @@ def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list
 
 
 def classify_images(
-    sources: Iterable[Source], bundle: Bundle[ClassifierCard], detector: Bundle[DetectorCard] | None
+    sources: Iterable[Source],
+    bundle: Bundle[ClassifierCard] | Classifier,
+    detector: Bundle[DetectorCard] | Detector | None,
 ) -> Iterator[Prediction | Refusal]:
-    """Calls and refusals in the order of the sources, as they become ready; without a detector, of images as they are."""
+    """Predictions and refusals in the order of the sources, as they become ready.
+
+    Without a detector the images are classified as they are. One that is not open yet is opened on one thread.
+    """
 
     def describe(index: int, source: Source) -> _Picture:
         if isinstance(source, np.ndarray):
@@ -115,99 +116,89 @@ def classify_images(
 
 def predict_records(
     records: Sequence[Record],
-    bundle: Bundle[ClassifierCard],
-    detector: Bundle[DetectorCard] | None,
+    bundle: Bundle[ClassifierCard] | Classifier,
+    detector: Bundle[DetectorCard] | Detector | None,
     report: Callable[[int], None] = lambda done: None,
 ) -> tuple[Predictions, tuple[Refusal, ...]]:
-    """Calls on records of a dataset with their truths and groups, for evaluation; and what could not be read.
+    """Predictions on records of a dataset with ground truth and groups, and the records that could not be read.
 
-    A record that is about a boxed cell is cut there; in others the cell is found, where there is a detector. It gives the
-    scale of both.
+    The crop of a record that has a cell lies around that cell. In other records the cell is detected, where a detector is
+    given. The detector gives the scale of both.
     """
+    classifier = open_classifier(bundle, threads=1)
     pictures = (_Picture(record.id, partial(read_image, record.image), record.cell) for record in records)
     by_id = {record.id: record for record in records}
-    calls, refused = [], []
-    for done, result in enumerate(_run(pictures, bundle, detector), start=1):
+    predictions, refused = [], []
+    for done, result in enumerate(_run(pictures, classifier, detector), start=1):
         if isinstance(result, Refusal):
             refused.append(result)
         else:
-            calls.append(result)
+            predictions.append(result)
         report(done)
-    truths = tuple(by_id[call.image].label or "" for call in calls)
-    groups = tuple(by_id[call.image].group for call in calls)
-    return Predictions(bundle.card.classes, tuple(calls), truths, groups), tuple(refused)
+    truths = tuple(by_id[item.image].label or "" for item in predictions)
+    groups = tuple(by_id[item.image].group for item in predictions)
+    return Predictions(classifier.card.classes, tuple(predictions), truths, groups), tuple(refused)
 
 
 def _run(
-    pictures: Iterable[_Picture], bundle: Bundle[ClassifierCard], detector: Bundle[DetectorCard] | None
+    pictures: Iterable[_Picture],
+    bundle: Bundle[ClassifierCard] | Classifier,
+    detector: Bundle[DetectorCard] | Detector | None,
 ) -> Iterator[Prediction | Refusal]:
-    """One worker per processor takes small batches all the way: decode, find, cut, run on one thread, judge.
+    """One worker per processor takes small batches all the way from decoding to predictions, each model on one thread.
 
-    Measured on two processors, this leaves less idle than decoding beside a model that spreads over both.
+    Measured on two processors, this leaves less idle time than decoding beside a model that uses both.
     """
     processors = os.cpu_count() or 1
-    classifier = Classifier(bundle, threads=1)
-    finder = Detector(detector, threads=1) if detector is not None else None
+    classifier = open_classifier(bundle, threads=1)
+    opened = None if detector is None else open_detector(detector, threads=1)
     remaining = iter(pictures)
 
-    def call_batch(batch: list[_Picture]) -> list[Prediction | Refusal]:
-        return list(_call([_prepare(picture, bundle.card, finder) for picture in batch], classifier))
+    def classify_batch(batch: list[_Picture]) -> list[Prediction | Refusal]:
+        return _judge([_see(picture, classifier, opened) for picture in batch], classifier)
 
     with ThreadPoolExecutor(processors, "classify") as pool:
         waiting: deque[Future[list[Prediction | Refusal]]] = deque()
         while True:
             while len(waiting) < _BATCHES_AHEAD * processors and (batch := list(islice(remaining, BATCH_SIZE))):
-                waiting.append(pool.submit(call_batch, batch))
+                waiting.append(pool.submit(classify_batch, batch))
             if not waiting:
                 return
             yield from waiting.popleft().result()
 
 
-def _prepare(picture: _Picture, card: ClassifierCard, finder: Detector | None) -> _Prepared | Refusal:
+def _see(picture: _Picture, classifier: Classifier, detector: Detector | None) -> _Seen | Refusal:
     try:
         decoded = picture.read()
-        pixels, subject = decoded.pixels, Subject(picture.cell)
-        fault = find_fault(pixels)
-        if not fault and finder is not None:
-            look = look_at(pixels, finder)
-            may_be_platelet = "platelet" in card.classes
-            subject = look.find_subject(may_be_platelet) if picture.cell is None else look.show(picture.cell)
-            faults = [advice.fault for advice in judge_field(look.seen, look.detected) if advice.stops]
-            subject = replace(subject, doubt="; ".join(filter(None, (*faults, subject.doubt))))
+        preparation, platelets = classifier.card.preparation, classifier.names_platelets
+        seen = see_cell(decoded.pixels, detector, preparation, picture.cell, platelets)
     except InputRefused as error:
         return Refusal(picture.name, str(error))
-    if not fault and subject.box is not None:
-        pixels = crop_cell(pixels, subject.box, card.preparation.cell_context)
-        fault = find_fault(pixels)
-    shown = None if fault else prepare_image(pixels, card.preparation)
-    return _Prepared(picture.name, shown, fault, subject, decoded.warnings)
+    return _Seen(picture.name, seen, decoded.warnings)
 
 
-def _call(prepared: list[_Prepared | Refusal], classifier: Classifier) -> Iterator[Prediction | Refusal]:
-    shown = [item.pixels for item in prepared if isinstance(item, _Prepared) and item.pixels is not None]
-    rows = iter(classifier.classify_batch(np.stack(shown)).probabilities if shown else ())
-    for item in prepared:
+def _judge(batch: list[_Seen | Refusal], classifier: Classifier) -> list[Prediction | Refusal]:
+    """Predictions of a batch, whose crops are classified together."""
+    crops = [item.cell.crop for item in batch if isinstance(item, _Seen) and item.cell.crop is not None]
+    rows = iter(classifier.classify_batch(np.stack(crops)).probabilities if crops else ())
+    results: list[Prediction | Refusal] = []
+    for item in batch:
         if isinstance(item, Refusal):
-            yield item
-        elif item.fault:
-            yield reject_image(item.name, item.fault, item.warnings)
+            results.append(item)
         else:
-            row: NDArray[np.float64] = next(rows)
-            subject = item.subject
-            if subject.no_platelet:
-                row = rule_out_platelet(row, classifier.card.classes)
-            call = replace(judge_cell(item.name, row, classifier.card, item.warnings), box=subject.box)
-            yield doubt_call(call, subject.doubt) if subject.doubt else call
+            row = None if item.cell.crop is None else next(rows)
+            results.append(judge_cell(item.name, item.cell, row, classifier.card, item.warnings))
+    return results
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
-    """The images that words on a command line mean: files, folders searched down, `@list` files of one path a line.
+    """The images that paths on a command line mean: files, folders with all below them, `@list` files of one path a line.
 
-    Each image is named once. A folder's files count by suffix; a file named outright is tried whatever it is called.
-    Folders are walked as `leukolens.images.folders` does it.
+    Each image is listed once. Of a folder, files with the suffix of an image are taken; a file that is named itself is
+    taken whatever its suffix.
 
     Returns:
-        Paths in order, folders' files sorted; and what could not be found or opened.
+        Paths in order, a folder's files sorted; and the paths that could not be found or opened.
     """
     found: dict[str, None] = {}
     refused: list[Refusal] = []
@@ -234,7 +225,7 @@ def _read_list(path: Path) -> list[str]:
 
 
 def check_array(image: Pixels) -> Pixels:
-    """The same array where it is a picture.
+    """The same array.
 
     Raises:
         InputRefused: it is not `(h, w, 3)` uint8.

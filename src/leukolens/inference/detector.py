@@ -6,6 +6,7 @@ by their own red cells, and cut into tiles. Called by `leukolens.analysis`; name
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,3 +191,15 @@ class Detector:
 
 def _is_within(positions: NDArray[np.float64], span: Span, slack: int) -> NDArray[np.bool_]:
     return np.asarray((positions >= span.core_start - slack) & (positions <= span.core_stop + slack))
+
+
+def open_detector(
+    model: str | Path | Bundle[DetectorCard] | Detector | None = None, threads: int | None = None
+) -> Detector:
+    """An opened detector, from a name, a folder or a bundle; the default one for None. An opened one is given back.
+
+    Raises:
+        BundleError: there is no such bundle, it is not a detector's, or its card and files do not hold together.
+        UsageError: something else was given.
+    """
+    return model if isinstance(model, Detector) else Detector(load_bundle(model, Task.DETECTION), threads)

@@ -1,8 +1,7 @@
-"""Where a bundle's model looked: its feature map weighed by the head's weights for one class (Zhou et al. 2016).
+"""Heat maps: which parts of an image spoke for a class. The feature map, weighted by the head (Zhou et al. 2016).
 
-Needs no gradients, so that the light install has it too. The weights come in `head.npy`, which export writes for heads
-that are one linear layer after the mean over the map; a bundle without it gives the mean activity of all features,
-which says where the model saw anything at all, and is named so.
+No gradients are needed, so the light install has this too. The weights stand in `head.npy`, which export writes for heads
+that are one linear layer after the mean over the map. For a bundle without it, the map is the mean activity of all features.
 """
 
 import numpy as np
@@ -11,43 +10,42 @@ from PIL import Image
 
 from leukolens.core.card import ClassifierCard
 from leukolens.core.errors import BundleError
-from leukolens.core.pixels import Pixels, normalise_batch
+from leukolens.core.pixels import Pixels
 from leukolens.inference.bundles import Bundle
-from leukolens.inference.session import Session
+from leukolens.inference.classifier import Classifier
 
 HEAD_NAME = "head.npy"
 """`(k, c + 1)` float32: weights of each class, then its bias."""
 
 
 class HeatMapper:
-    """Draws the maps of one bundle.
+    """Draws the heat maps of one classifier.
 
     Attributes:
-        method: What its maps are, in words for people.
+        method: What the maps show, in words for people.
     """
 
-    def __init__(self, bundle: Bundle[ClassifierCard]) -> None:
-        """Opens the model and, where there is one, the head.
+    def __init__(self, classifier: Classifier) -> None:
+        """Reads the weights of the head, where the bundle has them.
 
         Raises:
-            BundleError: either is not what the card says.
+            BundleError: they do not agree with the card.
         """
-        self._card = bundle.card
-        self._session = Session(bundle.folder, bundle.card)
-        self._head = _read_head(bundle)
+        self._classifier, self._card = classifier, classifier.card
+        self._head = _read_head(classifier.bundle)
         self.method = (
-            "mean activity of the model's last feature map: where it saw anything, for or against its answer"
+            "mean activity of the model's last feature map: what it reacted to, for or against its answer"
             if self._head is None
-            else "class activation map: what spoke for the class it called"
+            else "class activation map: what spoke for the predicted class"
         )
 
     def map_batch(self, batch: Pixels, classes: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Maps of `n` prepared images `(n, h, w, 3)` uint8, one class number each: `(n, h, w)` float32, 0..1.
+        """Maps `(n, h, w)` float32, 0..1, of prepared images `(n, h, w, 3)` uint8 for class numbers `(n,)`.
 
         Raises:
-            BundleError: the feature map is none, or not of the head's width.
+            BundleError: the feature map does not have the shape that the head needs.
         """
-        features = self._session.run_features(normalise_batch(batch, self._card.preparation))
+        features = self._classifier.map_features(batch)
         if features.ndim != 4 or (self._head is not None and features.shape[1] != self._head.shape[1] - 1):
             raise BundleError(f"The model of {self._card.name} gives features of shape {features.shape}: no maps.")
         if self._head is None:

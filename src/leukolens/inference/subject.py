@@ -1,40 +1,33 @@
-"""Which cell a picture is about, and the square of it that a classifier is shown.
-
-Works on finds alone. `leukolens.analysis` and `leukolens.training` both ask here, so a model is trained, judged and used
-on pictures cut alike.
-"""
+"""Which cell a picture is about, chosen among the cells that the detector found."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from leukolens.core.detections import Detections
-from leukolens.core.overlaps import stack_corners
-from leukolens.core.pixels import Preparation
 from leukolens.core.results import Box
-from leukolens.inference.borders import are_cut
-
-FRAME_UM = 33.4
-"""What a classifier is shown: as wide as PBC's frames, 4.45 red cells of 7.5 um (median of TXL-PBC's boxes in them)."""
+from leukolens.core.taxonomy import CellKind
+from leukolens.inference.borders import is_cut
+from leukolens.inference.view import DetectedView
 
 WIDEST_PLATELET_UM = 8.5
-"""A cell found as a leukocyte and wider than this is no platelet. Of PBC's validation pictures, the platelets that were
-found as leukocytes measure 7.8 at most; of the leukocytes there all but some lymphocytes and erythroblasts exceed it."""
+"""A cell that was found as a leukocyte and is wider than this is no platelet. Of PBC's validation pictures, platelets that
+were found as leukocytes measure 7.8 at most; all leukocytes but some lymphocytes and erythroblasts exceed 8.5."""
 
 _CENTRAL = 0.25
-"""A platelet this near to the middle, in shares of the picture's sides, is what a picture without a leukocyte shows."""
+"""In a picture without a leukocyte, a platelet must be this near to the middle, in shares of the picture's sides."""
 
 _AT_THE_MIDDLE, _ASIDE = 0.1, 0.3
-"""A platelet as near as the first is what the picture is about, if every leukocyte is farther than the second."""
+"""A picture is about a platelet as near as the first if every leukocyte is farther away than the second."""
 
 _AS_WIDE, _AS_CENTRAL = 1.25, 0.1
-"""A picture whose shorter side is `FRAME_UM` within this factor, its cell as near to the middle as this, is cut already."""
+"""A picture is taken whole if its shorter side is the crop's width within this factor and its cell is as near to the middle."""
 
 _LIKELY_SHARE = (0.12, 0.6)
-"""Side of a central cell, in shares of the picture's shorter side, with which a picture without a scale is likely so cut."""
+"""A picture without a scale is taken whole if its central cell's side has this share of the picture's shorter side."""
 
 _LIKE = 0.5
-"""A second leukocyte makes doubtful what a picture is about from this share of the first one's area."""
+"""A second leukocyte with this share of the first one's area sends the picture to review."""
 
 
 @dataclass(frozen=True)
@@ -42,86 +35,66 @@ class Subject:
     """The cell that a picture is about.
 
     Attributes:
-        box: Where to cut; None where no cell was found, and the picture is taken whole.
-        doubt: Why a person should look, in plain words; empty where nothing is odd.
-        no_platelet: Whether it is too wide to be one.
+        box: The cell in pixels of the photograph; None where the photograph is taken whole.
+        reason: Why a person should look, in plain words; empty where nothing speaks against the choice.
+        no_platelet: Whether the cell is too wide for a platelet.
     """
 
     box: Box | None
-    doubt: str = ""
+    reason: str = ""
     no_platelet: bool = False
 
 
-def find_subject(detected: Detections, height: int, width: int, platelets: bool = True) -> Subject:
+def choose_subject(found: DetectedView, frame_um: float, platelets: bool = True) -> Subject:
     """The leukocyte nearest the middle, whole ones first; where there is none, a platelet in the middle.
 
-    A picture that is already cut as a classifier is taught is taken whole: to cut it again would add an error to its scale.
+    A picture that is as wide as a crop already is taken whole: another cut would only add an error to its scale.
 
     Args:
-        detected: What the finder saw in the picture.
-        height: Of the picture, in pixels.
-        width: Likewise.
-        platelets: Whether the picture may be about one; not for a classifier that names none.
+        found: What the detector found in the photograph.
+        frame_um: Width of the classifier's crop in micrometres.
+        platelets: Whether the picture may be about a platelet; False for a classifier without that class.
     """
+    detected, height, width = found.in_view, found.height_px, found.width_px
 
     def distance(box: Box) -> float:
-        return math.hypot((box.x0 + box.x1) / 2 / width - 0.5, (box.y0 + box.y1) / 2 / height - 0.5)
+        x, y = box.centre
+        return math.hypot(x / width - 0.5, y / height - 0.5)
 
-    leukocytes = _of_kind(detected, "leukocyte")
-    small = _of_kind(detected, "platelet") if platelets else ()
+    leukocytes = _of_kind(detected, CellKind.LEUKOCYTE)
+    small = _of_kind(detected, CellKind.PLATELET) if platelets else ()
     central = sorted((box for box in small if distance(box) < _CENTRAL), key=distance)
     aside = all(distance(box) > _ASIDE for box in leukocytes)
     if central and (not leukocytes or (aside and distance(central[0]) < _AT_THE_MIDDLE)):
         if detected.pixel_size_um is None:
             # Without red cells around it, a small dark thing may be anything: text and cats have such.
             return Subject(None, "no leukocyte and hardly a red cell found: the whole picture is named")
-        doubt = "a platelet lies in the middle, a leukocyte aside: the platelet is named" if leukocytes else ""
-        return Subject(standard_box(central[0], detected.pixel_size_um), doubt)
+        reason = "a platelet lies in the middle, a leukocyte aside: the platelet is named" if leukocytes else ""
+        return Subject(found.place(central[0]), reason)
     if not leukocytes:
         return Subject(None, "no leukocyte found: the whole picture is named")
     first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))
-    like = [box for box in others if not is_cut(box, height, width) and _area(box) >= _LIKE * _area(first)]
-    doubt = f"{1 + len(like)} leukocytes: the one nearest the middle is named" if like else ""
-    shown = replace(show_leukocyte(first, detected.pixel_size_um), doubt=doubt)
+    like = [box for box in others if not is_cut(box, height, width) and box.area >= _LIKE * first.area]
+    reason = f"{1 + len(like)} leukocytes: the one nearest the middle is named" if like else ""
     if detected.pixel_size_um is None:
-        share = max(first.x1 - first.x0, first.y1 - first.y0) / min(height, width)
-        cut_already = distance(first) < _CENTRAL and _LIKELY_SHARE[0] <= share <= _LIKELY_SHARE[1]
+        share = max(first.width, first.height) / min(height, width)
+        is_crop = distance(first) < _CENTRAL and _LIKELY_SHARE[0] <= share <= _LIKELY_SHARE[1]
     else:
-        ratio = detected.pixel_size_um * min(height, width) / FRAME_UM
-        cut_already = distance(first) < _AS_CENTRAL and 1 / _AS_WIDE <= ratio <= _AS_WIDE
-    return replace(shown, box=None) if cut_already else shown
+        ratio = detected.pixel_size_um * min(height, width) / frame_um
+        is_crop = distance(first) < _AS_CENTRAL and 1 / _AS_WIDE <= ratio <= _AS_WIDE
+    chosen = replace(take_leukocyte(found.place(first), detected.pixel_size_um), reason=reason)
+    return replace(chosen, box=None) if is_crop else chosen
 
 
-def show_leukocyte(box: Box, pixel_size_um: float | None) -> Subject:
-    """A leukocyte as the subject of its picture."""
-    return Subject(standard_box(box, pixel_size_um), no_platelet=is_no_platelet(box, pixel_size_um))
-
-
-def standard_box(box: Box, pixel_size_um: float | None) -> Box:
-    """A square at the middle of a box that, cut with PBC's context, gives `FRAME_UM` whatever the cell's size.
-
-    Size tells classes apart, so it must stay visible. Without a scale the box is left as it is.
-    """
-    if pixel_size_um is None:
-        return box
-    half = FRAME_UM / Preparation.cell_context / pixel_size_um / 2
-    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    return replace(box, x0=x - half, y0=y - half, x1=x + half, y1=y + half)
+def take_leukocyte(box: Box, pixel_size_um: float | None) -> Subject:
+    """A leukocyte that is known to lie in a box, as the subject of its picture."""
+    return Subject(box, no_platelet=is_no_platelet(box, pixel_size_um))
 
 
 def is_no_platelet(leukocyte: Box, pixel_size_um: float | None) -> bool:
-    """Whether a cell found as a leukocyte is known to be too wide for a platelet."""
-    return pixel_size_um is not None and math.sqrt(_area(leukocyte)) * pixel_size_um > WIDEST_PLATELET_UM
+    """Whether a cell that was found as a leukocyte is too wide for a platelet; False where no scale is known."""
+    return pixel_size_um is not None and math.sqrt(leukocyte.area) * pixel_size_um > WIDEST_PLATELET_UM
 
 
-def is_cut(box: Box, height: int, width: int) -> bool:
-    """Whether the picture's border may cut the cell."""
-    return bool(are_cut(stack_corners([box]), height, width)[0])
-
-
-def _of_kind(detected: Detections, kind: str) -> Sequence[Box]:
+def _of_kind(detected: Detections, kind: CellKind) -> Sequence[Box]:
     return [item.box for item in detected if item.box.kind == kind]
-
-
-def _area(box: Box) -> float:
-    return (box.x1 - box.x0) * (box.y1 - box.y0)

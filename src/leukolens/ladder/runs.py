@@ -14,10 +14,11 @@ from leukolens.core.errors import LeukolensError, UsageError
 from leukolens.core.files import home_folder
 from leukolens.core.predictions import read_predictions
 from leukolens.core.runs import RunFolder
-from leukolens.datasets.manifest import PARTS, Manifest, find_pictures
+from leukolens.datasets.manifest import PARTS, Manifest
 from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import Split, read_split
 from leukolens.evaluation.classification.report import write_evaluation
+from leukolens.inference.crops import find_crops
 from leukolens.inference.failures import Mapper, find_reasons
 from leukolens.ladder.protocols import PROTOCOLS, split_freely
 from leukolens.ladder.records import Evaluated, RunMetrics, is_recorded, measure_run, write_run_record
@@ -159,7 +160,7 @@ class Ladder:
         network, _, preparation = load_network(run)
         mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
         findings = find_reasons(tested, {record.id: record for record in records}, mapper)
-        write_evaluation(run.path / "report", tested, metrics.test, find_pictures(records), findings)
+        write_evaluation(run.path / "report", tested, metrics.test, find_crops(records), findings)
         evaluated = Evaluated(metrics, tested, findings)
         write_run_record(self.record_folder(planned), run, self._configure(planned), evaluated)
         return metrics

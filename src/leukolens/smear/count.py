@@ -12,25 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from leukolens.core.card import ClassifierCard, DetectorCard
-from leukolens.core.detections import Detections
 from leukolens.core.errors import InputRefused, NothingRead, UsageError
 from leukolens.core.files import show_name
-from leukolens.core.overlaps import stack_corners
-from leukolens.core.pixels import Pixels, crop_cell, prepare_image
-from leukolens.core.results import Box, CellStatus, Detection, FieldCell, Refusal
-from leukolens.core.tasks import Task
-from leukolens.core.taxonomy import DETECTED_KINDS, LEUKOCYTE_CLASSES, CellKind
+from leukolens.core.results import CellStatus, Refusal
+from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
 from leukolens.images.decoding import DecodedImage, read_image
-from leukolens.inference.borders import are_cut
-from leukolens.inference.bundles import Bundle, load_bundle
-from leukolens.inference.classifier import Classifier
+from leukolens.inference.bundles import Bundle
+from leukolens.inference.classifier import Classifier, open_classifier
 from leukolens.inference.classify import Source, check_array, gather_sources
-from leukolens.inference.detector import Detector
-from leukolens.inference.judge import judge_cell, rule_out_platelet
-from leukolens.inference.look import look_at
-from leukolens.inference.subject import is_cut, is_no_platelet, standard_box
-from leukolens.quality.field import judge_field
-from leukolens.quality.stain import shows_nucleus
+from leukolens.inference.detector import Detector, open_detector
+from leukolens.inference.perception import perceive
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.files import Progress
@@ -38,9 +29,6 @@ from leukolens.smear.overlap import Sight, pair_cells, remember_field
 from leukolens.smear.ranges import ReferenceRanges
 from leukolens.smear.records import FieldResult
 from leukolens.smear.results import SmearResult
-
-_MOST_SHARED = 0.25
-"""A leukocyte whose box shares more of its area than this with another's lies in a clump."""
 
 _MOST_NAMED = 5
 """Refused inputs that an error message names."""
@@ -54,8 +42,8 @@ def count(
     leukocytes_per_liter: float | None = None,
     ranges: ReferenceRanges | None = None,
     factors: Mapping[CellKind, float] | None = None,
-    classifier: str | Path | Bundle[ClassifierCard] | None = None,
-    detector: str | Path | Bundle[DetectorCard] | None = None,
+    classifier: str | Path | Bundle[ClassifierCard] | Classifier | None = None,
+    detector: str | Path | Bundle[DetectorCard] | Detector | None = None,
     progress: Progress | None = None,
 ) -> SmearResult:
     """Finds, classifies and counts the cells of one smear.
@@ -68,7 +56,7 @@ def count(
         leukocytes_per_liter: From a counter or a chamber, such as 7.2e9; None where unknown.
         ranges: Reference ranges for this patient, from `RangeTable.choose`; None for no flags.
         factors: The site's own factors by kind: cells per microlitre of blood for one cell per field.
-        classifier: Name, folder or opened bundle; None for the default one.
+        classifier: Name, folder, bundle or opened classifier; None for the default one.
         detector: Likewise.
         progress: Called after each field with how many are done and how many there are.
 
@@ -81,8 +69,7 @@ def count(
         BundleError: a bundle does not hold together.
     """
     _check_known(pixel_size_um, leukocytes_per_liter, factors or {})
-    namer = Classifier(load_bundle(classifier))
-    finder = Detector(load_bundle(detector, Task.DETECTION))
+    namer, finder = open_classifier(classifier), open_detector(detector)
     sources, refused = gather_sources(fields)
     counted, unread = _count_fields(sources, finder, namer, pixel_size_um, progress)
     refused += unread
@@ -155,75 +142,23 @@ def _say_nothing_read(refused: Sequence[Refusal]) -> str:
 
 
 def count_field(
-    name: str, decoded: DecodedImage, finder: Detector, namer: Classifier, pixel_size_um: float | None
+    name: str, decoded: DecodedImage, detector: Detector, classifier: Classifier, pixel_size_um: float | None
 ) -> FieldResult:
-    """Finds and names the cells of one field; what the eyepiece leaves black is not looked at."""
-    look = look_at(decoded.pixels, finder, pixel_size_um)
-    seen, detected = look.seen, look.detected
-    named = _name_leukocytes(seen, detected, namer, finder.card.smudge_threshold)
-    cells = tuple(
-        dataclasses.replace(cell, box=look.place(cell.box)) for cell in (*named, *_keep_others(seen, list(detected)))
-    )
+    """The cells of one field with their classes and statuses."""
+    perception = perceive(decoded.pixels, detector, classifier, pixel_size_um)
+    scale = perception.found.in_view
     return FieldResult(
         name=name,
         height_px=decoded.pixels.shape[0],
         width_px=decoded.pixels.shape[1],
-        cells=cells,
-        red_cell_px=detected.red_cell_px,
-        pixel_size_um=detected.pixel_size_um,
-        scale_origin=detected.scale_origin,
-        advice=judge_field(seen, detected),
+        cells=perception.cells,
+        red_cell_px=scale.red_cell_px,
+        pixel_size_um=scale.pixel_size_um,
+        scale_origin=scale.scale_origin,
+        advice=perception.advice,
         warnings=decoded.warnings,
-        view=(look.left, look.top, look.left + seen.shape[1], look.top + seen.shape[0]),
+        view=perception.found.view,
     )
-
-
-def _name_leukocytes(
-    seen: Pixels, detected: Detections, namer: Classifier, smudge_threshold: float | None
-) -> list[FieldCell]:
-    found = [item for item in detected if item.box.kind == CellKind.LEUKOCYTE]
-    if not found:
-        return []
-    preparation = namer.card.preparation
-    boxes = [standard_box(item.box, detected.pixel_size_um) for item in found]
-    windows = [prepare_image(crop_cell(seen, box, preparation.cell_context), preparation) for box in boxes]
-    cells = []
-    for item, row in zip(found, namer.classify_batch(np.stack(windows)).probabilities, strict=True):
-        if is_no_platelet(item.box, detected.pixel_size_um):
-            row = rule_out_platelet(row, namer.card.classes)
-        call = judge_cell("", row, namer.card)
-        status, reason = _set_apart(item.box, [other.box for other in found if other is not item], seen)
-        if not status and not shows_nucleus(seen, item.box):
-            status, reason = CellStatus.REVIEW, "no stained nucleus is seen in it"
-        if not status and smudge_threshold is not None and item.smudge >= smudge_threshold:
-            status, reason = CellStatus.SMUDGE, "looks burst: stain without a whole cell around it"
-        if not status and call.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
-            status, reason = CellStatus.REVIEW, f"found as a leukocyte, but named a {call.label}"
-        box = dataclasses.replace(item.box, label=call.label)
-        cells.append(FieldCell(box, item.score, call.probability, row, status or call.status, reason or call.reason))
-    return cells
-
-
-def _keep_others(seen: Pixels, detections: Sequence[Detection]) -> list[FieldCell]:
-    others = [item for item in detections if item.box.kind != CellKind.LEUKOCYTE]
-    cells = []
-    for item, cut in zip(others, are_cut(stack_corners([item.box for item in others]), *seen.shape[:2]), strict=True):
-        status, reason = (CellStatus.CUT, "lies on the field's border") if cut else (CellStatus.ACCEPTED, "")
-        cells.append(FieldCell(item.box, item.score, item.score, np.empty(0), status, reason))
-    return cells
-
-
-def _set_apart(box: Box, others: Sequence[Box], seen: Pixels) -> tuple[CellStatus | None, str]:
-    """Why a leukocyte cannot be counted wherever it is, as status and reason; nothing where it can."""
-    if is_cut(box, *seen.shape[:2]):
-        return CellStatus.CUT, "lies on the field's border"
-    area = (box.x1 - box.x0) * (box.y1 - box.y0)
-    for other in others:
-        width = min(box.x1, other.x1) - max(box.x0, other.x0)
-        height = min(box.y1, other.y1) - max(box.y0, other.y0)
-        if width > 0 and height > 0 and width * height > _MOST_SHARED * area:
-            return CellStatus.CLUMPED, "overlaps another leukocyte"
-    return None, ""
 
 
 def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -> list[FieldResult]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from leukolens.core.acceptance import BELOW_THRESHOLD
 from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels, resize_window
 from leukolens.core.results import CellStatus, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES, CellKind
-from leukolens.inference.judge import UNSURE
 from leukolens.reporting.page import Picture, Section
 from leukolens.reporting.plates import Plate, draw_plate
 from leukolens.smear.overlay import name_cell, outline_cells
@@ -133,7 +133,7 @@ def _spell_probability(probability: float) -> str:
 
 def _explain_review(cell: FieldCell, classes: Sequence[str]) -> Iterator[str]:
     """The second most probable class; if the cell is for review for another reason than its class, that reason."""
-    if not cell.reason.startswith(UNSURE):
+    if not cell.reason.startswith(BELOW_THRESHOLD):
         yield cell.reason
     elif len(cell.probabilities) == len(classes) > 1:
         second = int(np.argsort(cell.probabilities)[-2])

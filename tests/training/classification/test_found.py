@@ -1,14 +1,15 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
+from leukolens.core.pixels import Preparation
 from leukolens.core.results import Box
 from leukolens.datasets.manifest import Record
-from leukolens.training.classification import found
-from leukolens.training.classification.found import find_cells_of
+from leukolens.inference.crops import place_crop
+from leukolens.training.classification import found as module
+from leukolens.training.classification.found import RecordCrop, place_crops
 
 
 def test_pictures_are_cut_to_their_cells_once_and_kept(
@@ -27,15 +28,21 @@ def test_pictures_are_cut_to_their_cells_once_and_kept(
     known = Record(
         "known", str(tmp_path / "with.png"), "lymphocyte", "", "t", "known", cell=Box(0, 0, 9, 9, "leukocyte")
     )
+    preparation = Preparation(32, 32)
     seen: list[int] = []
-    first = find_cells_of([*records, known], str(toy_detector), True, lambda done, total: seen.append(done))
-    assert seen == [1, 2, 3, 4] and [record.id for record in first] == ["with", "without", "broken", "known"]
-    assert first[0].cell and first[1].cell is None and first[2].cell is None
-    middle = np.array([first[0].cell.x0 + first[0].cell.x1, first[0].cell.y0 + first[0].cell.y1]) / 2
-    np.testing.assert_allclose(middle, (330, 240), atol=4)
-    # A boxed cell is cut where it is boxed, as wide as the finder's scale has it.
-    boxed = first[3].cell
-    assert boxed and (boxed.x0 + boxed.x1, boxed.y0 + boxed.y1) == (9, 9)
-    assert boxed.x1 - boxed.x0 == pytest.approx(first[0].cell.x1 - first[0].cell.x0)
-    monkeypatch.setattr(found, "Detector", None)  # not asked a second time
-    assert find_cells_of([*records, known], str(toy_detector), True, lambda done, total: None) == first
+    everything = [*records, known]
+    first = place_crops(everything, str(toy_detector), preparation, True, lambda done, total: seen.append(done))
+    assert seen == [1, 2, 3, 4] and [crop.record for crop in first] == everything
+    found, none, unread, boxed = (crop.crop_box for crop in first)
+    assert none is None and unread is None
+    assert found and found.centre == pytest.approx((330, 240), abs=4)
+    # The crop of a boxed cell lies around its box, as wide as the detector's scale has it.
+    assert (
+        boxed
+        and boxed.centre == pytest.approx((4.5, 4.5), abs=0.5)
+        and boxed.width == pytest.approx(found.width, abs=1)
+    )
+    monkeypatch.setattr(module, "open_detector", None)  # not opened a second time
+    assert place_crops(everything, str(toy_detector), preparation, True, lambda done, total: None) == first
+    plain = place_crops(everything, "", preparation, True, lambda done, total: None)
+    assert plain[0] == RecordCrop(records[0], None) and plain[3].crop_box == place_crop(known.cell, None, preparation)

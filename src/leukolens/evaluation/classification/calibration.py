@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from leukolens.core.acceptance import are_accepted, softmax
+
 ACCEPTED_TARGET = 0.99
 """Share of accepted validation cells that must be right; the contract of `status`."""
 
@@ -60,10 +62,10 @@ def calibrate(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> Cali
         truths: `(n,)` class numbers.
     """
     temperature = fit_temperature(logits, truths)
-    probabilities = to_probabilities(logits, temperature)
+    probabilities = softmax(logits, temperature)
     threshold = max(LEAST_ACCEPTED, choose_threshold(probabilities, truths))
     right = probabilities.argmax(axis=1) == truths
-    accepted = probabilities.max(axis=1) >= threshold
+    accepted = are_accepted(probabilities, threshold)
     validation = ValidationFigures(
         n=len(truths),
         accuracy=float(right.mean()),
@@ -72,13 +74,6 @@ def calibrate(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> Cali
         accepted_accuracy=float(right[accepted].mean()) if accepted.any() else None,
     )
     return Calibration(temperature, threshold, validation)
-
-
-def to_probabilities(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """`(n, k)` float64 softmax of the logits divided by the temperature."""
-    scaled = np.asarray(logits / temperature, np.float64)
-    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
 
 def fit_temperature(logits: NDArray[np.floating], truths: NDArray[np.integer]) -> float:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from leukolens.core.files import show_name, write_rows, write_text
 from leukolens.core.intervals import Interval
-from leukolens.core.pixels import Pixels, crop_cell
+from leukolens.core.pixels import Pixels, crop_cell, square_box
 from leukolens.core.results import Box
 from leukolens.evaluation.counting.agreement import Limits
 from leukolens.evaluation.detection.errors import (
@@ -330,13 +330,10 @@ def _draw_error(pixels: Pixels, error: FieldError, truths: Sequence[Box], counte
     box = error.box
     # A platelet alone says nothing: a quarter of the field's height shows its neighbours.
     side = max(2.2 * max(box.x1 - box.x0, box.y1 - box.y0), min(pixels.shape[:2]) / 4)
-    longest = max(box.x1 - box.x0, box.y1 - box.y0)
-    window = crop_cell(pixels, box, side / longest)
-    scale = _PICTURE_PX / window.shape[0]
-    image = Image.fromarray(window).resize((_PICTURE_PX, _PICTURE_PX), Image.Resampling.BILINEAR)
+    square = square_box(box, side)
+    scale, left, top = _PICTURE_PX / square.width, square.x0, square.y0
+    image = Image.fromarray(crop_cell(pixels, square)).resize((_PICTURE_PX, _PICTURE_PX), Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(image)
-    left = round((box.x0 + box.x1 - window.shape[1]) / 2)
-    top = round((box.y0 + box.y1 - window.shape[0]) / 2)
     drawn = [(one, GREEN, 2) for one in truths] + [(one, _SKY, 2) for one in counted] + [(box, RED, 5)]
     for one, colour, wide in drawn:
         if one == box and colour != RED:

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from leukolens.core.acceptance import make_prediction, softmax
 from leukolens.core.files import read_rows, write_text
 from leukolens.core.pixels import Preparation, normalise_batch
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import CellStatus, Prediction
 from leukolens.core.runs import RunFolder
-from leukolens.evaluation.classification.calibration import calibrate, to_probabilities
+from leukolens.evaluation.classification.calibration import calibrate
 from leukolens.reporting.charts import draw_curves
 from leukolens.training.classification.tensors import CellArray
 
@@ -46,7 +46,7 @@ def finish_run(
     truths = np.array([classes.index(record.label or "") for record in parts["validation"].records])
     found = calibrate(logits["validation"], truths)
     for part, array in parts.items():
-        probabilities = to_probabilities(logits[part], found.temperature)
+        probabilities = softmax(logits[part], found.temperature)
         _collect(array, probabilities, classes, found.threshold).save(run.predictions(part))
     _draw_history(run)
     facts = facts | {
@@ -76,15 +76,10 @@ def predict_logits(
 def _collect(
     array: CellArray, probabilities: NDArray[np.float64], classes: Sequence[str], threshold: float
 ) -> Predictions:
-    calls = []
-    for record, row in zip(array.records, probabilities, strict=True):
-        best = int(row.argmax())
-        status = CellStatus.ACCEPTED if row[best] >= threshold else CellStatus.REVIEW
-        reason = "" if status is CellStatus.ACCEPTED else f"probability below {threshold:.3f}"
-        calls.append(Prediction(record.id, classes[best], float(row[best]), row, status, reason))
+    rows = zip(array.records, probabilities, strict=True)
     return Predictions(
         tuple(classes),
-        tuple(calls),
+        tuple(make_prediction(record.id, row, classes, threshold) for record, row in rows),
         tuple(record.label or "" for record in array.records),
         tuple(record.group for record in array.records),
     )

@@ -33,7 +33,7 @@ from leukolens.models.shape import NetworkShape
 from leukolens.training.cache import keep_path
 from leukolens.training.classification.features import keep_features
 from leukolens.training.classification.finish import HISTORY_COLUMNS, finish_run
-from leukolens.training.classification.found import find_cells_of
+from leukolens.training.classification.found import RecordCrop, place_crops
 from leukolens.training.classification.laboratories import Laboratory, gather_laboratory, leave_share, weigh_draws
 from leukolens.training.classification.module import CellModule, FrozenModule
 from leukolens.training.classification.tensors import CellArray, CellDataset, load_cells
@@ -185,24 +185,7 @@ def gather_cells(
         DataError: the split was made for other data, or its training or validation part is empty.
     """
     leave_share(config.data.laboratories)  # shares that cannot be are refused before anything is decoded
-    by_id = {record.id: record for record in manifest.records}
-    names_platelets = any(record.label == "platelet" for record in manifest.records)
-    records: dict[str, list[Record]] = {}
-    for part, names in split.parts.items():
-        missing = [name for name in names if name not in by_id]
-        if missing:
-            raise DataError(
-                f"The split names {len(missing)} images that {manifest.name} lacks, {missing[0]!r} first. Make the split anew with `leukolens data split {manifest.name}`."
-            )
-        records[part] = [by_id[name] for name in names]
-        if config.data.find:
-            tell = functools.partial(report, f"cells of {part}")
-            records[part] = find_cells_of(records[part], config.data.find, names_platelets, tell)
-    for part in ("train", "validation"):
-        if not records.get(part):
-            raise DataError(
-                f"The split's part {part!r} is empty: there is nothing to {'learn' if part == 'train' else 'choose'} from."
-            )
+    records = _pick_records(manifest, split)
     labels = {record.label for record in records["train"]}
     classes = tuple(name for name in CELL_CLASSES if name in labels)
     if len(classes) < 2:
@@ -216,19 +199,26 @@ def gather_cells(
         spec.std,
         frame_um=config.preparation.frame_um,
     )
+    crops: dict[str, list[RecordCrop]] = {}
+    platelets = any(record.label == "platelet" for record in manifest.records)
+    for part, chosen in records.items():
+        tell = functools.partial(report, f"cells of {part}")
+        crops[part] = place_crops(chosen, config.data.find, seen, platelets, tell)
     fraction = min(1.0, seen.crop_fraction * _FRAME_MARGIN)
     zoom = seen.crop_fraction / fraction
     frame = dataclasses.replace(
         seen, height_px=round(seen.height_px / zoom), width_px=round(seen.width_px / zoom), crop_fraction=fraction
     )
-    frames = [load_cells(records["train"], frame, lambda done, total: report("training frames", done, total))]
+    frames = [load_cells(crops["train"], frame, lambda done, total: report("training frames", done, total))]
     if config.data.synthetic_cells:
-        drawn = draw_synthetic(config.data.synthetic_cells, config.seed, classes)
+        drawn = [
+            RecordCrop(record, None) for record in draw_synthetic(config.data.synthetic_cells, config.seed, classes)
+        ]
         frames.append(load_cells(drawn, frame, lambda done, total: report("synthetic frames", done, total)))
     laboratories = tuple(gather_laboratory(part, config, classes, frame, report) for part in config.data.laboratories)
     parts = {}
-    for part, chosen in records.items():
-        kept = [record for record in chosen if record.label in classes]
+    for part, placed in crops.items():
+        kept = [crop for crop in placed if crop.record.label in classes]
         parts[part] = load_cells(kept, seen, lambda done, total, part=part: report(part, done, total))  # type: ignore[misc]
     if config.preparation.subtract_background:
         background = np.zeros((seen.height_px, seen.width_px, 3))
@@ -237,6 +227,25 @@ def gather_cells(
         mean = np.round(background / len(parts["train"].records)).astype(np.uint8)
         seen = dataclasses.replace(seen, background=mean)
     return TrainingCells(classes, parts, tuple(frames), laboratories, seen, zoom)
+
+
+def _pick_records(manifest: Manifest, split: Split) -> dict[str, list[Record]]:
+    """The records of each part of a split; training and validation must have some."""
+    by_id = {record.id: record for record in manifest.records}
+    records: dict[str, list[Record]] = {}
+    for part, names in split.parts.items():
+        missing = [name for name in names if name not in by_id]
+        if missing:
+            raise DataError(
+                f"The split names {len(missing)} images that {manifest.name} lacks, {missing[0]!r} first. Make the split anew with `leukolens data split {manifest.name}`."
+            )
+        records[part] = [by_id[name] for name in names]
+    for part in ("train", "validation"):
+        if not records.get(part):
+            raise DataError(
+                f"The split's part {part!r} is empty: there is nothing to {'learn' if part == 'train' else 'choose'} from."
+            )
+    return records
 
 
 def draw_synthetic(count: int, seed: int, classes: tuple[str, ...]) -> list[Record]:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from leukolens.core.acceptance import are_accepted, softmax
 from leukolens.core.card import ClassifierCard, ClassifierValidation, write_card
 from leukolens.core.confusion import count_confusion
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, normalise_batch
-from leukolens.evaluation.classification.calibration import calibrate, to_probabilities
+from leukolens.evaluation.classification.calibration import calibrate
 from leukolens.inference.bundles import Bundle
 from leukolens.inference.classifier import Classifier
 
@@ -106,10 +107,10 @@ def quantise_bundle(
         float((called == truths).mean()),
     )
     found = calibrate(after, truths)
-    sure = to_probabilities(after, found.temperature).max(axis=1)
+    accepted = are_accepted(softmax(after, found.temperature), found.threshold)
     names = bundle.card.classes
     confusion = count_confusion(
-        names, [names[truth] for truth in truths], [names[label] for label in called], list(sure >= found.threshold)
+        names, [names[truth] for truth in truths], [names[label] for label in called], list(accepted)
     )
     validation = ClassifierValidation(
         **dataclasses.asdict(found.validation),

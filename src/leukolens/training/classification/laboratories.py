@@ -14,7 +14,7 @@ from leukolens.core.errors import DataError
 from leukolens.core.pixels import Preparation
 from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import Split, drop_crossing, make_split
-from leukolens.training.classification.found import find_cells_of
+from leukolens.training.classification.found import place_crops
 from leukolens.training.classification.tensors import CellArray, balance_weights, load_cells
 from leukolens.training.recipe import LaboratoryConfig, TrainConfig
 
@@ -50,9 +50,8 @@ def gather_laboratory(
     if not chosen:
         raise DataError(f"{config.data} has no cell of {', '.join(classes)} to learn from. Take it out of the recipe.")
     tell = partial(report, f"cells of {config.data}")
-    if recipe.data.find:
-        chosen = find_cells_of(chosen, recipe.data.find, "platelet" in classes, tell)
-    cells = load_cells(chosen, preparation, tell)
+    crops = place_crops(chosen, recipe.data.find, preparation, "platelet" in classes, tell)
+    cells = load_cells(crops, preparation, tell)
     return Laboratory(config.share, split, cells)
 
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from leukolens.core.acceptance import softmax
 from leukolens.core.card import ClassifierCard
 from leukolens.core.errors import TrainingError
 from leukolens.core.pixels import Pixels, normalise_batch
@@ -46,8 +47,8 @@ def compare_bundle(network: nn.Module, bundle: Bundle[ClassifierCard], images: P
     for start in range(0, len(images), 64):
         batch = images[start : start + 64]
         with torch.inference_mode():
-            logits = network(torch.from_numpy(normalise_batch(batch, bundle.card.preparation))).double()
-        ours.append(torch.softmax(logits / bundle.card.temperature, 1).numpy())
+            logits = network(torch.from_numpy(normalise_batch(batch, bundle.card.preparation))).numpy()
+        ours.append(softmax(logits, bundle.card.temperature))
         theirs.append(classifier.classify_batch(batch).probabilities)
     parity = _measure(np.concatenate(ours), np.concatenate(theirs))
     if parity.same_labels < parity.images or parity.largest_difference > TOLERANCE:

@@ -1,7 +1,7 @@
-"""The thin torch adapter over the data room: decoded images kept on disk as one array, drawn epoch by epoch.
+"""Prepared crops kept on disk as one array, and a torch dataset that draws from it.
 
-The array is a memory map, so the operating system keeps in memory what fits and gives it back when asked; a second
-run on the same data starts at once. Nothing is augmented here.
+The array is a memory map, so the operating system keeps in memory what fits. A second run on the same data starts at once.
+Nothing is augmented here.
 """
 
 import json
@@ -19,8 +19,10 @@ from leukolens.core.errors import InputRefused
 from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.pixels import Pixels, Preparation, prepare_image
 from leukolens.core.results import Refusal
-from leukolens.datasets.manifest import Record, read_cell
+from leukolens.datasets.manifest import Record
+from leukolens.inference.crops import read_crop
 from leukolens.training.cache import keep_path
+from leukolens.training.classification.found import RecordCrop
 
 
 @dataclass(frozen=True)
@@ -38,45 +40,45 @@ class CellArray:
     refused: tuple[Refusal, ...]
 
 
-def load_cells(records: Sequence[Record], preparation: Preparation, report: Callable[[int, int], None]) -> CellArray:
-    """Decodes and prepares records once, and later reads them back from the cache under the home folder.
+def load_cells(crops: Sequence[RecordCrop], preparation: Preparation, report: Callable[[int, int], None]) -> CellArray:
+    """Decodes and prepares crops once, and later reads them back from the cache under the home folder.
 
     Args:
-        records: Cells or whole images.
-        preparation: How each is cut and resized; its background is left to the caller.
+        crops: Records and where their crops lie.
+        preparation: How each crop is resized; its background is left to the caller.
         report: Called with images done and images in all.
     """
-    names = [(record.id, record.image, str(record.cell)) for record in records]
+    names = [(crop.record.id, crop.record.image, str(crop.crop_box)) for crop in crops]
     key = hash_bytes(json.dumps(names).encode("utf-8", "surrogatepass"), repr(preparation).encode())[:32]
     array_path, refused_path = keep_path(f"{key}.npy"), keep_path(f"{key}.json")
     if not (array_path.is_file() and refused_path.is_file()):
-        _decode(records, preparation, array_path, refused_path, report)
+        _decode(crops, preparation, array_path, refused_path, report)
     reasons: dict[str, str] = json.loads(refused_path.read_text(encoding="utf-8"))
     images: Pixels = np.load(array_path, mmap_mode="r", allow_pickle=False)
-    kept = tuple(record for index, record in enumerate(records) if str(index) not in reasons)
-    refused = tuple(Refusal(records[int(index)].id, why) for index, why in reasons.items())
+    kept = tuple(crop.record for index, crop in enumerate(crops) if str(index) not in reasons)
+    refused = tuple(Refusal(crops[int(index)].record.id, why) for index, why in reasons.items())
     return CellArray(images, kept, refused)
 
 
 def _decode(
-    records: Sequence[Record],
+    crops: Sequence[RecordCrop],
     preparation: Preparation,
     array_path: Path,
     refused_path: Path,
     report: Callable[[int, int], None],
 ) -> None:
     reasons: dict[str, str] = {}
-    shape = (len(records), preparation.height_px, preparation.width_px, 3)
+    shape = (len(crops), preparation.height_px, preparation.width_px, 3)
     with write_atomically(array_path) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         row = 0
-        for index, record in enumerate(records):
+        for index, crop in enumerate(crops):
             try:
-                array[row] = prepare_image(read_cell(record, preparation.cell_context).pixels, preparation)
+                array[row] = prepare_image(read_crop(crop.record.image, crop.crop_box).pixels, preparation)
                 row += 1
             except InputRefused as error:
                 reasons[str(index)] = str(error)
-            report(index + 1, len(records))
+            report(index + 1, len(crops))
         array.flush()
     with write_atomically(refused_path) as temporary:
         temporary.write_text(json.dumps(reasons), encoding="utf-8")

@@ -32,12 +32,13 @@ from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic.smudges import measure_dye, smear_leukocyte
 from leukolens.images.decoding import read_image
+from leukolens.inference.borders import is_cut
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.inference.decoding import average_in_boxes
 from leukolens.inference.detector import REMNANTS_NAME, Detector
 from leukolens.inference.scale import RED_CELL_UM
 from leukolens.inference.session import INPUT_NAME, open_model
-from leukolens.inference.subject import is_cut
+from leukolens.inference.view import detect_cells
 
 WRONGLY_SMUDGED = 0.01
 """Share of whole leukocytes that the threshold may give up: each is a cell that the differential does not count."""
@@ -227,14 +228,16 @@ class _Looker:
             if not boxed:
                 continue
             try:
-                field = read_image(record.image).pixels
+                photograph = read_image(record.image).pixels
             except InputRefused:
-                continue  # the training has said so
-            seen = self._detector.find_cells(field)
-            red_cell_px = seen.red_cell_px
+                continue  # The training has named it already.
+            seen = detect_cells(photograph, self._detector)
+            red_cell_px = seen.in_view.red_cell_px
             if red_cell_px is None:
                 continue
-            found = [find.box for find in seen if find.box.kind == CellKind.LEUKOCYTE]
+            field = seen.cut(photograph)
+            boxed = [box.shift(-seen.view[0], -seen.view[1]) for box in boxed]
+            found = [item.box for item in seen.in_view if item.box.kind == CellKind.LEUKOCYTE]
             whole = [box for box in found if _is_boxed(box, boxed) and not is_cut(box, *field.shape[:2])]
             smudged, middles = _paint(field, [*boxed, *found], red_cell_px, rng)
             painted += len(middles)
@@ -247,12 +250,12 @@ class _Looker:
         return SmudgeExamples(np.concatenate(features), np.array(drawn, bool), np.array(groups, str), painted)
 
     def _find_at(self, field: Pixels, places: Sequence[tuple[float, float]], red_cell_px: float) -> list[Box]:
-        """The surest leukocyte, not cut by the border, that holds each place; none where there is none."""
-        detections = self._detector.find_cells(field, RED_CELL_UM / red_cell_px)
+        """The leukocyte with the highest score, not cut by the border, that holds each place; none where there is none."""
+        seen = detect_cells(field, self._detector, RED_CELL_UM / red_cell_px)
         whole = [
-            find.box
-            for find in detections
-            if find.box.kind == CellKind.LEUKOCYTE and not is_cut(find.box, *field.shape[:2])
+            seen.place(item.box)
+            for item in seen.in_view
+            if item.box.kind == CellKind.LEUKOCYTE and not is_cut(item.box, seen.height_px, seen.width_px)
         ]
         surest = (next((box for box in whole if _holds(box, place)), None) for place in places)
         return [box for box in surest if box is not None]

@@ -1,0 +1,73 @@
+"""Detection in a photograph: the view inside an eyepiece's disc is found first, then the detector runs on it.
+
+This module has the only calls of `quality.eyepiece.find_view` and `Detector.find_cells`, so nobody can leave the first out.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from leukolens.core.detections import Detections
+from leukolens.core.pixels import Pixels
+from leukolens.core.results import Box
+from leukolens.inference.detector import Detector
+from leukolens.quality.eyepiece import Window, find_view
+
+
+@dataclass(frozen=True)
+class DetectedView:
+    """The cells that the detector found in the view of a photograph.
+
+    Attributes:
+        view: Left, top, right and bottom of the view in pixels of the photograph, the last two exclusive. It is the whole
+            photograph where no eyepiece's disc shows.
+        in_view: The detections in pixels of the view, and its scale.
+    """
+
+    view: Window
+    in_view: Detections
+
+    @property
+    def height_px(self) -> int:
+        """Of the view."""
+        return self.view[3] - self.view[1]
+
+    @property
+    def width_px(self) -> int:
+        """Of the view."""
+        return self.view[2] - self.view[0]
+
+    @property
+    def detected(self) -> Detections:
+        """The detections in pixels of the photograph, and its scale."""
+        return replace(self.in_view, xyxy=self.in_view.xyxy + np.tile(self.view[:2], 2))
+
+    def place(self, box: Box) -> Box:
+        """A box in pixels of the view as a box in pixels of the photograph."""
+        return box.shift(self.view[0], self.view[1])
+
+    def cut(self, photograph: Pixels) -> Pixels:
+        """The view's pixels `(h, w, 3)` uint8 RGB; they share the photograph's memory."""
+        left, top, right, bottom = self.view
+        return photograph[top:bottom, left:right]
+
+
+def detect_cells(
+    photograph: Pixels, detector: Detector, pixel_size_um: float | None = None, least_score: float | None = None
+) -> DetectedView:
+    """The cells of a photograph, and where its view lies.
+
+    Args:
+        photograph: `(h, w, 3)` uint8 RGB.
+        detector: An opened detector.
+        pixel_size_um: Micrometres per pixel; None to measure the scale on the red cells.
+        least_score: Report detections down to this score, 0..1; None for the thresholds of the detector's card.
+
+    Raises:
+        InputRefused: the photograph is not such an array.
+        UsageError: the pixel size is out of range.
+        BundleError: the model gives numbers that are not finite.
+    """
+    left, top, right, bottom = find_view(photograph) or (0, 0, photograph.shape[1], photograph.shape[0])
+    seen = photograph[top:bottom, left:right]
+    return DetectedView((left, top, right, bottom), detector.find_cells(seen, pixel_size_um, least_score))
