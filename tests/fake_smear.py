@@ -49,7 +49,7 @@ def make_smear(fields: int = 4, width: int = 320, seed: int = 0, names: Iterable
         pictures[name] = drawn.image
         results.append(_read_field(name, drawn, number, rng))
     cells = [cell for field in results if field.usable for cell in field.cells]
-    refused = (Refusal("fields/notes <b>.txt", "is not a picture that we read"),)
+    refused = (Refusal("fields/notes <b>.txt", "is not an image in a known format"),)
     ranges = read_ranges("united-kingdom").choose(40, "female")
     card = load_bundle().card
     result = SmearResult(

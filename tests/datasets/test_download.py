@@ -156,7 +156,7 @@ def test_a_file_damaged_on_disk_is_fetched_again(public_home: Home, tmp_path: Pa
 
 def test_a_page_for_people_is_not_kept(public_home: Home, tmp_path: Path) -> None:
     public_home.data = b"<html>please sign in</html>"
-    with pytest.raises(DataError, match="no zip"):
+    with pytest.raises(DataError, match="not a zip"):
         fetch_zip(public_home.url, tmp_path / "d.zip", quiet)
     assert names(tmp_path) == set()
 
@@ -164,7 +164,7 @@ def test_a_page_for_people_is_not_kept(public_home: Home, tmp_path: Path) -> Non
 def test_what_to_do_by_hand_is_said(public_home: Home, tmp_path: Path, home: Path) -> None:
     public_home.status = 403
     origin = Origin("a dataset", "MIT", "them", "https://example.org/data", public_home.url)
-    with pytest.raises(DataError, match=r"403.*By hand: fetch it from https://example.org/data .* data add mine "):
+    with pytest.raises(DataError, match=r"403.*By hand: download it from https://example.org/data .* data add mine "):
         fetch_dataset("mine", origin, quiet)
     with pytest.raises(DataError, match="no address"):
         fetch_dataset("mine", Origin("a", "MIT", "them", "https://example.org"), quiet)

@@ -121,8 +121,8 @@ def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
 def audit(ctx: click.Context, name: str, split_path: Path | None, other: str | None) -> None:
     """Find duplicates, contradicting labels, unreadable files and leaks.
 
-    A split leaks if a group, a field or a picture stands in several of its parts. Exit code 1: the split leaks, or the two
-    datasets share something.
+    A split leaks if a group, a field or a picture stands in several of its parts. Exit code 1: the split leaks, or the
+    two datasets share something.
     """
     from leukolens.core.errors import UsageError
     from leukolens.datasets.audit import audit_dataset, pair_datasets

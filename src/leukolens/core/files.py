@@ -1,7 +1,7 @@
-"""How files are written and names are spelled, everywhere in LeukoLens.
+"""Writes and reads files, and writes file names as text.
 
-Nothing half-written is ever left under a final name, nothing is overwritten unasked, and any file name, also one
-that is not valid UTF-8 or holds a line break, survives a round trip through CSV. No format lives here.
+No half-written file is left under its final name. Nothing is overwritten without `force`. Any file name, also one that
+is not valid UTF-8 or has a line break, can be written to CSV and read again.
 """
 
 import csv
@@ -28,10 +28,10 @@ def home_folder() -> Path:
 
 
 def require_absent(path: Path, force: bool) -> None:
-    """Refuses to overwrite.
+    """Refuses to overwrite a file or folder.
 
     Raises:
-        UsageError: `path` is a file or a folder with something in it, and `force` is off.
+        UsageError: `path` is a file, or a folder that is not empty, and `force` is false.
     """
     taken = path.is_file() or (path.is_dir() and any(path.iterdir()))
     if taken and not force:
@@ -40,7 +40,7 @@ def require_absent(path: Path, force: bool) -> None:
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; on leaving without an error it takes the final name, else it goes.
+    """Gives a temporary path beside `path`. At the end the file gets its final name; after an error it is deleted.
 
     Raises:
         DataError: the disk is full or the folder cannot be written.
@@ -65,13 +65,13 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text under `path`, whole or not at all."""
+    """Writes UTF-8 text, completely or not at all."""
     with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a CSV file, whole or not at all, its cells made harmless for spreadsheets."""
+    """Writes a CSV file, completely or not at all. No cell can act as a formula in a spreadsheet."""
     with write_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
@@ -79,7 +79,7 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
 
 
 def format_rows(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """The same CSV as `write_rows`, as text for stdout."""
+    """The CSV that `write_rows` writes, as text."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
@@ -88,12 +88,12 @@ def format_rows(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Reads a CSV file written by `write_rows` (or by a spreadsheet): one dict a row, names unspelled.
+    """The rows of a CSV file, written by `write_rows` or by a spreadsheet, each a dict by column.
 
     Raises:
         DataError: the file is missing or is not CSV in UTF-8.
     """
-    csv.field_size_limit(_LONGEST_CELL)  # Python's own limit, 131,072, is less than the boxes of a dense field
+    csv.field_size_limit(_LONGEST_CELL)  # Python's limit of 131,072 is too small for the boxes of a dense field
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             return [
@@ -105,7 +105,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def spell_cell(value: object) -> str:
-    r"""One CSV cell: backslash, control and undecodable bytes as \x.., a formula's first sign behind an apostrophe."""
+    r"""A value as a CSV cell. Control characters and undecodable bytes become \x.., formulas get an apostrophe."""
     if value is None:
         return ""
     if isinstance(value, bool | int | float):
@@ -115,7 +115,7 @@ def spell_cell(value: object) -> str:
 
 
 def unspell_cell(text: str) -> str:
-    """The text that `spell_cell` was given."""
+    """The text from which `spell_cell` made a cell."""
     if text.startswith("'") and text[1:2] in (*_FORMULA_STARTS, "'"):
         text = text[1:]
     if "\\" not in text:
@@ -140,7 +140,7 @@ def _is_hex(text: str) -> bool:
 
 
 def show_name(name: str) -> str:
-    r"""A file name as one printable line: backslash doubled, line breaks and undecodable bytes as \x.. ."""
+    r"""A file name as one printable line. Backslashes are doubled; control characters and undecodable bytes become \x.. ."""
     out = []
     for letter in name:
         code = ord(letter)
@@ -158,7 +158,7 @@ def show_name(name: str) -> str:
 
 
 def hash_bytes(*parts: bytes) -> str:
-    """SHA-256 of the parts one after another, in hexadecimal."""
+    """SHA-256 of some bytes, joined, in hexadecimal."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
@@ -166,6 +166,6 @@ def hash_bytes(*parts: bytes) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""The cell types LeukoLens knows, and what datasets call them.
+"""The cell types that LeukoLens knows, and the names that datasets give them.
 
-Every room takes its class names from here. Synonyms that hold in any dataset stand here; codes that one dataset
-alone uses (PBC's file prefixes, Chula's numbers) stand with that dataset's source.
+Names that any dataset may use stand here. Codes that only one dataset uses, such as Chula's numbers, stand in its
+source.
 """
 
 import re
@@ -18,10 +18,10 @@ CELL_CLASSES = (
     "erythroblast",
     "platelet",
 )
-"""Classes in the order that every file, card and chart uses."""
+"""The classes, in the order of every file, card and chart."""
 
 LEUKOCYTE_CLASSES = CELL_CLASSES[:6]
-"""The classes whose percentages make a differential."""
+"""The classes whose percentages are the differential."""
 
 
 class CellKind(StrEnum):
@@ -33,12 +33,12 @@ class CellKind(StrEnum):
 
 
 DETECTED_KINDS = tuple(CellKind)
-"""The kinds in the order that every card and table uses."""
+"""The kinds, in the order of every card and table."""
 
 
 @dataclass(frozen=True)
 class CellName:
-    """A class of ours, and the finer type a dataset gave, where it gave one."""
+    """A class, and the finer type if a dataset gives one."""
 
     label: str
     sub_label: str | None = None
@@ -70,7 +70,7 @@ _BY_FOLDED_NAME = {_fold(word): name for name, words in _SYNONYMS.items() for wo
 
 
 def match_class(name: str) -> CellName | None:
-    """The class that a dataset's word for a cell type means, or None where we do not know the word.
+    """The class that a dataset's name for a cell type means. None if the name is unknown.
 
     Case, plural, digits, underscores and hyphens do not matter: `2_Eosinophils` is an eosinophil.
     """

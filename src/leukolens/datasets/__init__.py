@@ -1,1 +1,1 @@
-"""Floor 2: any dataset to one manifest; annotation formats, splits, audit, downloads, synthetic blood."""
+"""Floor 2: datasets to manifests; annotation formats, splits, audit, downloads, synthetic images."""

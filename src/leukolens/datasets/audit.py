@@ -1,7 +1,7 @@
 """Audit of a dataset, of a split of it, or of two datasets: what would make results better than they are.
 
-It lists identical and nearly identical pictures, pictures with two labels, files that cannot be read, and what stands in
-several parts of a split: groups, photographs of one field, and copies of one picture.
+It lists identical and nearly identical pictures, pictures with two labels, files that cannot be read, and what stands
+in several parts of a split: groups, photographs of one field, and copies of one picture.
 """
 
 from collections import defaultdict
@@ -129,7 +129,7 @@ def audit_dataset(manifest: Manifest, split: Split | None = None, report: Report
 
 
 def pair_datasets(first: Manifest, second: Manifest) -> Manifest:
-    """Two datasets as one, as if the first were for training and the second for test. Ids begin with the dataset's name."""
+    """Two datasets as one: the first as training part, the second as test part. Ids begin with the dataset's name."""
     records = []
     for manifest, part in ((first, "train"), (second, "test")):
         for record in manifest.records:

@@ -20,7 +20,8 @@ def deal_units(
 ) -> dict[str, list[str]]:
     """The ids of each part. Ids of one unit stay in one part.
 
-    A few large units, such as the 19 slides of Chula, cannot be divided evenly. Then the best of several tries is taken.
+    A few large units, such as the 19 slides of Chula, cannot be divided evenly. Then the best of several tries is
+    taken.
 
     Args:
         records: What is divided.
@@ -52,7 +53,7 @@ def deal_units(
 def _deal_in_order(
     names: Sequence[str], counts: Mapping[str, NDArray[np.float64]], shares: Mapping[str, float]
 ) -> tuple[dict[str, list[str]], float]:
-    """Gives each unit to the part that lacks most of its classes. Also gives how far the worst class is off its share."""
+    """Gives each unit to the part that lacks most of its classes; also says how far the worst class is off its share."""
     totals = np.maximum(np.sum([counts[name] for name in names], axis=0), 1)
     lacking = {part: totals * share for part, share in shares.items() if share > 0}
     dealt: dict[str, list[str]] = {part: [] for part in shares}

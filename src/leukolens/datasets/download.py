@@ -1,8 +1,8 @@
-"""Fetches public datasets: hash checked, resumed after a break, never half a file under its final name.
+"""Downloads public datasets. Only `leukolens data get` uses it, and nothing else in LeukoLens uses the network.
 
-Where a home gives no hash, the first fetch is trusted and its hash recorded; a later fetch must give the same bytes.
-pooch checks and places files; going on where a fetch broke off is ours, because pooch begins anew. Only
-`leukolens data get` comes here: nothing else in LeukoLens uses a network.
+The hash of the first download is recorded, and a later download must have the same. A download that broke off is
+resumed; no half file stands under its final name. pooch checks and places files. Resuming is done here, because pooch
+starts again.
 """
 
 import json
@@ -20,30 +20,30 @@ from leukolens.core.files import hash_file, home_folder, show_name, write_text
 from leukolens.datasets.sources.origin import Origin
 
 Report = Callable[[int, int], None]
-"""Told how many bytes have come, and how many there are: 0 where the home does not say."""
+"""Called with the number of bytes received and of all bytes (0 if unknown)."""
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 60
 
 
 def fetch_dataset(name: str, origin: Origin, report: Report) -> Path:
-    """Fetches a dataset into the home folder, or finds it there whole.
+    """Downloads a dataset into the data folder, unless it is there.
 
     Returns:
         The zip, or the folder that kagglehub keeps.
 
     Raises:
-        DataError: it could not be fetched; the message says what to do by hand.
+        DataError: it could not be downloaded. The message says how to do it by hand.
     """
-    by_hand = f"By hand: fetch it from {origin.home} and run: leukolens data add {name} FILE_OR_FOLDER"
+    by_hand = f"By hand: download it from {origin.home} and run: leukolens data add {name} FILE_OR_FOLDER"
     try:
         if origin.kaggle:
             return _fetch_from_kaggle(origin.kaggle)
         if origin.download:
             return fetch_zip(origin.download, home_folder() / "downloads" / f"{name}.zip", report)
     except DataError as error:
-        raise DataError(f"{name} could not be fetched: {error} {by_hand}") from error
-    raise DataError(f"{name} has no address that a program can fetch. {by_hand}")
+        raise DataError(f"{name} could not be downloaded: {error} {by_hand}") from error
+    raise DataError(f"{name} has no address for download. {by_hand}")
 
 
 def _fetch_from_kaggle(handle: str) -> Path:
@@ -53,15 +53,15 @@ def _fetch_from_kaggle(handle: str) -> Path:
         raise DataError("kagglehub is not installed (pip install 'leukolens[lab]').") from error
     try:
         return Path(str(kagglehub.dataset_download(handle)))
-    except Exception as error:  # kagglehub lets through what its many libraries raise; all of it means: not fetched.
+    except Exception as error:  # kagglehub passes on the errors of all its libraries
         raise DataError(f"kagglehub says: {error}.") from error
 
 
 def fetch_zip(url: str, path: Path, report: Report) -> Path:
-    """Fetches a zip to `path`, going on where an earlier fetch broke off; does nothing where it is there already.
+    """Downloads a zip to `path`, or resumes an earlier download. Does nothing if it is there.
 
     Raises:
-        DataError: it cannot be reached, is no zip, or is not the file that the first fetch brought.
+        DataError: it cannot be reached, is not a zip, or is not the file of the first download.
     """
     try:
         import pooch
@@ -75,23 +75,23 @@ def fetch_zip(url: str, path: Path, report: Report) -> Path:
         pooch.retrieve(url, expected, fname=path.name, path=path.parent, downloader=downloader)
     except (OSError, HTTPException) as error:
         raise DataError(
-            f"{str(error).strip('<>') or type(error).__name__}. What has come is kept; the same command goes on."
+            f"{str(error).strip('<>') or type(error).__name__}. What was received is kept; the same command resumes."
         ) from error
     except ValueError as error:
         raise DataError(
-            f"{url} no longer gives the file that the first fetch brought (SHA-256 {(expected or '')[:16]}...), "
-            f"so it was not kept. To trust the new one, delete {show_name(str(trusted))}."
+            f"{url} no longer gives the file of the first download (SHA-256 {(expected or '')[:16]}...), "
+            f"so it was not kept. To accept the new file, delete {show_name(str(trusted))}."
         ) from error
     if not zipfile.is_zipfile(path):
         path.unlink(missing_ok=True)
-        raise DataError(f"{url} gave a file that is no zip: perhaps a page for people.")
+        raise DataError(f"{url} gave a file that is not a zip, perhaps a web page.")
     if expected is None:
         write_text(trusted, hash_file(path) + "\n")
     return path
 
 
 class _Resuming:
-    """A downloader for pooch that keeps what has come in a `.part` file and asks only for the rest."""
+    """A downloader for pooch that keeps what was received in a `.part` file and asks only for the rest."""
 
     def __init__(self, part: Path, report: Report) -> None:
         self._part = part
@@ -99,16 +99,16 @@ class _Resuming:
         self._report = report
 
     def __call__(self, url: str, output_file: str | IO[bytes], pooch: object, check_only: bool = False) -> None:
-        """Fetches `url`, then gives it to pooch under the name that pooch chose."""
+        """Downloads `url` to the file that pooch chose."""
         have = self._part.stat().st_size if self._part.is_file() else 0
         validator = self._read_validator(url) if have else ""
         headers = {"Accept-Encoding": "identity", "User-Agent": "leukolens"}
-        if validator:  # without it the rest of a changed file would be glued to the start of the old one
+        if validator:  # without it the rest of a changed file could be added to the start of the old one
             headers |= {"Range": f"bytes={have}-", "If-Range": validator}
         try:
             self._receive(urllib.request.Request(url, headers=headers), url)
         except urllib.error.HTTPError as error:
-            if error.code != 416:  # 416: nothing is left to send, the part is whole
+            if error.code != 416:  # 416: nothing is left to send
                 raise
         os.replace(self._part, str(output_file))
         self._facts.unlink(missing_ok=True)
@@ -120,7 +120,7 @@ class _Resuming:
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else 0
             validator = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
-            # A weak ETag promises no equal bytes, so it cannot be resumed from.
+            # A weak ETag does not promise equal bytes, so the download could not be resumed safely.
             self._facts.write_text(
                 json.dumps({"url": url, "validator": "" if validator.startswith("W/") else validator})
             )

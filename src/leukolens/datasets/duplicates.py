@@ -1,12 +1,12 @@
 """Finds pictures that are identical or nearly identical by their pixels, also mirrored or turned by quarters.
 
 Identical pictures have the same hash of their pixels. For nearly identical ones a perceptual hash (signs of the low
-frequencies of a 32-pixel thumbnail) proposes pairs, and a comparison of the thumbnails decides. Copies that were cropped or
-turned by other angles, as Kaggle's were, are not found; the groups in a manifest must tell them.
+frequencies of a 32-pixel thumbnail) proposes pairs, and a comparison of the thumbnails decides. Copies that were
+cropped or turned by other angles, as Kaggle's were, are not found; the groups in a manifest must tell them.
 
-The limits were set on two datasets. In PBC, with 17 identical and 2 nearly identical pairs, the true pairs correlate by .96
-or more and the best false pair by .90. In Kaggle, black corners make different pictures correlate by .97, but these differ
-by 12 grey levels and true pairs by less than 8.
+The limits were set on two datasets. In PBC, with 17 identical and 2 nearly identical pairs, the true pairs correlate by
+.96 or more and the best false pair by .90. In Kaggle, black corners make different pictures correlate by .97, but these
+differ by 12 grey levels and true pairs by less than 8.
 """
 
 from collections import defaultdict

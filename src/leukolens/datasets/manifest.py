@@ -1,7 +1,7 @@
 """The manifest of a dataset: a table of its images with labels, groups and boxes.
 
-Sources under `leukolens.datasets.sources` write manifests; all other code reads them. A manifest points at images where they
-lie, in folders or zips. No image is copied.
+Sources under `leukolens.datasets.sources` write manifests; all other code reads them. A manifest points at images where
+they lie, in folders or zips. No image is copied.
 """
 
 import csv
@@ -46,8 +46,8 @@ class Record:
         cell: The box of the cell that this record is about. None if it is about the whole image.
         united_group: Name shared by all groups that show the same thing, such as two photographs of one field of view.
             Splits keep these groups together. Empty if the group stands alone.
-        same_picture: Name shared by all records that are one picture. Splits keep one of them. Empty if there is no other.
-        fixed_part: Part that a split of fields gives it, whatever is drawn: `test` or `validation`. Empty if it is drawn.
+        same_picture: Name shared by all records that are one picture. Splits keep one. Empty if there is no other.
+        fixed_part: Part that it always has in a split of fields, `test` or `validation`. Empty if the part is drawn.
         not_trained_on: Why a split of fields leaves it out. Empty if it may be used.
     """
 

@@ -1,4 +1,4 @@
-"""Datasets by name: add one, open one, list them. Their manifests lie in the home folder; images stay where they are."""
+"""Adds, opens and lists datasets by name. Their manifests lie in the data folder. Images stay where they are."""
 
 import os
 import re

@@ -1,7 +1,8 @@
 """Splits: which images are for training, for validation and for test. Each is a file with a hash.
 
-The same data, kind, fractions and seed give the same split again. Of several records that show one picture a split keeps
-one, and none if their labels differ. A random split is allowed, and is marked leaky where a group stands in several parts.
+The same data, kind, fractions and seed give the same split again. Of several records that show one picture a split
+keeps one, and none if their labels differ. A random split is allowed, and is marked leaky where a group stands in
+several parts.
 """
 
 import json
@@ -76,8 +77,8 @@ def make_split(
 
     Args:
         manifest: The dataset. Images without a class are left out, unless no image has one.
-        kind: `provided` as the dataset came, `random` image by image, or `grouped` with groups kept together. A provided
-            split without a validation part gets one from its training part, in the proportion of `fractions`.
+        kind: `provided` as the dataset came, `random` image by image, or `grouped` with groups kept together. A
+            provided split without a validation part gets one from its training part, in the proportion of `fractions`.
         fractions: Shares of training, validation and test.
         seed: Of the draw. The order of the records does not matter.
         duplicates: Sets of ids that are one picture, besides those that the manifest knows.

@@ -1,4 +1,4 @@
-"""A dataset as it was downloaded, folder or zip, seen as one tree of files. Nothing is unpacked."""
+"""The files of a dataset, in a folder or a zip. Nothing is unpacked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Tree:
 
     Attributes:
         root: The folder or zip.
-        files: The reference under which each file is read, by its path inside the tree.
-        refused: Folders that cannot be listed, members of a zip that point outside it.
+        files: Reference of each file for reading, by its path in the dataset.
+        refused: Folders that cannot be listed, and members of a zip that point outside it.
     """
 
     root: Path
@@ -29,15 +29,15 @@ class Tree:
     refused: tuple[Refusal, ...] = ()
 
     def images(self) -> list[PurePosixPath]:
-        """Paths of pictures, sorted."""
+        """Paths of images, sorted."""
         return self.with_suffixes(IMAGE_SUFFIXES)
 
     def with_suffixes(self, suffixes: tuple[str, ...]) -> list[PurePosixPath]:
-        """Paths of files with one of some lower-case suffixes, sorted."""
+        """Paths of files with one of the given suffixes (lower case), sorted."""
         return sorted(path for path in self.files if path.suffix.lower() in suffixes)
 
     def read_text(self, path: PurePosixPath) -> str:
-        """A small text file of the tree.
+        """The text of a small file.
 
         Raises:
             InputRefused: it cannot be read or is not text in UTF-8.
@@ -49,7 +49,7 @@ class Tree:
 
 
 def open_tree(root: Path) -> Tree:
-    """Lists a folder (links to folders are followed once, loops are survived) or a zip.
+    """Lists the files of a folder or a zip. Hidden files are left out.
 
     Raises:
         DataError: there is no such folder or zip, or it holds no file.
@@ -86,7 +86,7 @@ def _list_folder(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
 
 
 def unique_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
-    """What each picture is called: its stem; its path without extension where stems repeat; else its path."""
+    """The id of each image: its stem, its path without extension if stems repeat, else its path."""
     names = {path: path.stem for path in paths}
     for longer in (lambda path: str(path.with_suffix("")), str):
         counts: dict[str, int] = {}

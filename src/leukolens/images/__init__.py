@@ -1,1 +1,1 @@
-"""Floor 1: any file to pixels. Decoding, size limits, orientation, zips; what is refused and why."""
+"""Floor 1: image files to pixels. Decoding, size limits, orientation, zips, folders."""

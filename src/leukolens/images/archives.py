@@ -1,7 +1,7 @@
-"""Zips as people send them, read without trust: nothing is ever unpacked to disk, no bomb goes off.
+"""Reads untrusted zips. Nothing is unpacked to disk, and zip bombs are refused.
 
-`leukolens.images.decoding` reads pictures through it, `leukolens.datasets.tree` lists datasets. Handles stay open, a few per
-thread, because opening a zip of 17,000 members anew for each picture would cost more than decoding it.
+A few zips stay open in each thread: to open a zip of 17,000 members for each picture would take longer than to decode
+it.
 """
 
 import os
@@ -16,30 +16,30 @@ from leukolens.core.files import show_name
 
 LARGEST_MEMBERS = 2_000_000
 _OPEN_ARCHIVES = 4
-_BOMB_RATIO = 200  # pictures hardly shrink; only blank uncompressed ones come near this
+_BOMB_RATIO = 200  # pictures hardly shrink in a zip; only blank uncompressed ones come near this
 _BOMB_BYTES = 64 << 20
 
 _opened = threading.local()
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """A zip opened for reading, kept open for the calling thread.
+    """A zip, opened for reading. It stays open for the calling thread.
 
     Raises:
-        DataError: it is not a zip that we read, or has too many members.
+        DataError: it cannot be opened as a zip, or has too many members.
     """
     kept: OrderedDict[tuple[int, str, int, int], zipfile.ZipFile] = _opened.__dict__.setdefault(
         "archives", OrderedDict()
     )
     try:
         status = path.stat()
-        # The process counts too: a forked one must not share its parent's file position.
+        # With the process id, because a forked process must not share the file position of its parent.
         key = (os.getpid(), str(path.absolute()), status.st_mtime_ns, status.st_size)
         if key in kept:
             kept.move_to_end(key)
             return kept[key]
         archive = zipfile.ZipFile(path)
-    except Exception as error:  # zipfile raises almost anything on hostile bytes; all of it means: no zip.
+    except Exception as error:  # zipfile raises many kinds of errors on hostile bytes
         raise DataError(f"{show_name(str(path))} cannot be opened as a zip: {error}. Fetch it again.") from error
     count = len(archive.infolist())
     if count > LARGEST_MEMBERS:
@@ -56,7 +56,7 @@ def read_member(path: Path, member: str, largest: int) -> bytes:
 
     Raises:
         DataError: the zip cannot be opened.
-        InputRefused: no such member, its name points outside, or it unpacks to more than `largest` or than it says.
+        InputRefused: there is no such member, its name points outside, or it is larger than `largest` or than stated.
     """
     archive = open_archive(path)
     outside = why_outside(member)
@@ -75,7 +75,7 @@ def read_member(path: Path, member: str, largest: int) -> bytes:
     try:
         with archive.open(entry) as stream:
             data = stream.read(entry.file_size + 1)
-    except Exception as error:  # as above: encrypted, damaged and unknown methods each raise their own.
+    except Exception as error:  # encrypted and damaged members and unknown methods each raise their own
         raise InputRefused(f"cannot be unpacked from {show_name(path.name)}: {error}") from error
     if len(data) != entry.file_size:
         raise InputRefused("unpacks to another size than the zip says.")
@@ -83,7 +83,7 @@ def read_member(path: Path, member: str, largest: int) -> bytes:
 
 
 def why_outside(member: str) -> str:
-    """Why a member's name points outside its zip; empty where it does not."""
+    """Why the name of a member points outside its zip. Empty if it does not."""
     name = PurePosixPath(member.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or re.match(r"[A-Za-z]:", member):
         return "points outside its zip: refused."

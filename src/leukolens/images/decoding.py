@@ -1,7 +1,6 @@
-"""Untrusted bytes to pixels: every odd format read rightly or refused with a reason, before much memory is spent.
+"""Decodes untrusted image files. What cannot be decoded safely is refused with a reason, before much memory is used.
 
-An image reference is a file's path, or `archive.zip::member` for a picture inside a zip, which is never unpacked to
-disk. Resizing and cropping are `leukolens.core.pixels`.
+An image reference is the path of a file, or `archive.zip::member` for a picture in a zip.
 """
 
 import io
@@ -45,8 +44,8 @@ def _open_heif(stream: io.BytesIO) -> ImageFile:
     return image
 
 
-# Formats are told by their first bytes and opened by their own readers, not by Image.open: that would try other
-# formats, and warns or raises at a limit of its own, far below ours.
+# The first bytes tell the format, and its own reader opens it. Image.open would also try other formats, and has a limit
+# of its own that is far lower.
 _READERS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), jpeg_factory),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImageFile),
@@ -59,20 +58,25 @@ _READERS: tuple[tuple[re.Pattern[bytes], Callable[[io.BytesIO], ImageFile]], ...
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A picture as `(h, w, 3)` uint8 RGB, upright, and what was odd about it."""
+    """A decoded picture.
+
+    Attributes:
+        pixels: `(h, w, 3)` uint8 RGB, upright.
+        warnings: What was unusual about the file.
+    """
 
     pixels: Pixels
     warnings: tuple[str, ...] = ()
 
 
 def split_reference(reference: str | Path) -> tuple[Path, str | None]:
-    """The file of a reference, and the member inside it where the file is a zip."""
+    """The file of a reference, and the member in it if the file is a zip."""
     found = _ZIP_REFERENCE.fullmatch(str(reference))
     return (Path(found[1]), found[2]) if found else (Path(reference), None)
 
 
 def join_reference(archive: Path, member: str) -> str:
-    """The reference of a zip's member."""
+    """The reference of a member of a zip."""
     return f"{archive}::{member}"
 
 
@@ -80,7 +84,7 @@ def read_image(reference: str | Path) -> DecodedImage:
     """Reads and decodes one picture.
 
     Raises:
-        InputRefused: it cannot be read or is no picture that we take.
+        InputRefused: it cannot be read, or is not an image in a known format.
     """
     return decode_image(read_bytes(reference))
 
@@ -113,7 +117,7 @@ def _read_file(path: Path, largest: int) -> bytes:
 
 
 def decode_image(data: bytes) -> DecodedImage:
-    """Decodes one picture: first frame, upright, 8-bit RGB over white.
+    """Decodes one picture. Of several frames the first is taken, transparent parts become white.
 
     Raises:
         InputRefused: not a JPEG, PNG, WebP, TIFF, BMP or HEIC, damaged or truncated, or over 200 megapixels.
@@ -129,16 +133,16 @@ def decode_image(data: bytes) -> DecodedImage:
         raise
     except MemoryError as error:
         raise InputRefused("needs more memory than there is. Cut it into fields.") from error
-    except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes; all of it means: damaged.
+    except Exception as error:  # Pillow raises many kinds of errors on hostile bytes
         raise InputRefused(f"is damaged or cut short: {error}") from error
     return DecodedImage(pixels, tuple(notes))
 
 
 def measure_image(data: bytes) -> tuple[int, int]:
-    """Width and height in pixels that a picture has once decoded, from its header alone.
+    """Width and height in pixels of the decoded picture. Only the header is read.
 
     Raises:
-        InputRefused: as `decode_image`, as far as the header tells.
+        InputRefused: as `decode_image`, if the header shows it.
     """
     try:
         with _open_picture(data) as image:
@@ -148,7 +152,7 @@ def measure_image(data: bytes) -> tuple[int, int]:
             sideways = turned and image.getexif().get(_ORIENTATION) in _SIDEWAYS
     except InputRefused:
         raise
-    except Exception as error:  # as in decode_image.
+    except Exception as error:  # as in decode_image
         raise InputRefused(f"is damaged or cut short: {error}") from error
     return (height, width) if sideways else (width, height)
 
@@ -156,7 +160,7 @@ def measure_image(data: bytes) -> tuple[int, int]:
 def _open_picture(data: bytes) -> ImageFile:
     reader = next((reader for start, reader in _READERS if start.match(data)), None)
     if reader is None:
-        raise InputRefused("is not a picture that we read: expected JPEG, PNG, WebP, TIFF, BMP or HEIC.")
+        raise InputRefused("is not an image in a known format: expected JPEG, PNG, WebP, TIFF, BMP or HEIC.")
     image = reader(io.BytesIO(data))
     width, height = image.size
     if width * height > LARGEST_PIXELS:
@@ -180,7 +184,7 @@ def _is_misread(image: TiffImageFile) -> bool:
 def _turn_upright(image: Image.Image, notes: list[str]) -> Image.Image:
     try:
         ImageOps.exif_transpose(image, in_place=True)
-    except Exception:  # a camera's broken EXIF block must not cost the picture.
+    except Exception:  # a damaged EXIF block is no reason to refuse the picture
         notes.append("its EXIF block is damaged: taken as upright")
     return image
 
@@ -204,8 +208,8 @@ def _scale_grey(image: Image.Image, notes: list[str]) -> Pixels:
     if image.mode != "F" and highest > 255:
         top = 65535.0
     else:
-        # Programs for measuring save 8-bit numbers, or shares of one, in wide files.
+        # Measuring software saves 8-bit numbers, or numbers from 0 to 1, in files of 16 or 32 bits.
         top = 1.0 if image.mode == "F" and highest <= 1 else 255.0 if highest <= 255 else 65535.0
-        notes.append(f"a wide grey file with values up to {highest:g}: {top:g} was taken as white")
+        notes.append(f"a grey file of 16 or 32 bits with values up to {highest:g}: {top:g} was taken as white")
     grey = np.clip(values * (255 / top) + 0.5, 0, 255).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)

@@ -151,7 +151,7 @@ def test_bccd(plant: Plant) -> None:
         ("02", "not XML"),
         ("03", "entities"),
         ("04", "no annotation"),
-        ("99", "no picture"),
+        ("99", "no image"),
     ):
         assert any(image == number and what in why for number, why in whys), what
 
@@ -187,7 +187,7 @@ def test_kaggle_fields(plant: Plant) -> None:
         (3, "names 1 leukocytes"),
         (4, "no class"),
         (5, "does not name it"),
-        (9, "no picture"),
+        (9, "no image"),
     ):
         assert what in why[f"BloodImage_0000{number}"]
 

@@ -1,4 +1,4 @@
-"""YOLO: `labels/x.txt` for `images/x.jpg`, one line for each box: class number, middle x and y, width, height as shares."""
+"""YOLO: `labels/x.txt` for `images/x.jpg`. A line is a box: class number, middle x and y, width, height as shares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

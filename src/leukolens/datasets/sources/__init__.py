@@ -1,8 +1,9 @@
 """One file per public dataset: each reads the dataset, folder or zip, as people download it.
 
-Each has `read(root)`, which gives a manifest, and `ORIGIN`, which says where the dataset lives and whom to credit. What is
-known of single images (copies, photographs of one field, what must not be trained on) stands in `mark(records)`, which
-`read` calls; nothing outside this folder knows a dataset by name. A new dataset is a file here and a row in `SOURCES`.
+Each has `read(root)`, which gives a manifest, and `ORIGIN`, which says where the dataset lives and whom to credit. What
+is known of single images (copies, photographs of one field, what must not be trained on) stands in `mark(records)`,
+which `read` calls. Splits and audit read only the manifest and know no dataset by name. A new dataset is a file here
+and a row in `SOURCES`.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ class Source:
     Attributes:
         read: From a folder or zip to its manifest.
         origin: Where it lives.
-        mark: Adds what is known of single images, for manifests that were saved before they held it. None if nothing is.
+        mark: Adds what is known about single images, for manifests that were saved without it. None if nothing is.
     """
 
     read: Callable[[Path], Manifest]

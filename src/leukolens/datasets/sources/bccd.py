@@ -1,7 +1,8 @@
 """BCCD (Shenggan/BCCD_Dataset, MIT): 364 fields with Pascal VOC boxes; no leukocyte types.
 
-Its test list lacks some cells (fields 171, 178, 327; 135 calls a leukocyte platelets), and many red cells have no
-box. Kaggle's blood-cells are the same fields, split otherwise: keep fields together by their BloodImage number.
+The public boxes of the test list lack some cells (fields 171, 178 and 327; in 135 a leukocyte is called platelets), and
+many red cells have no box: see `bccd_relabelled`. Kaggle's blood-cells has the same fields under the same BloodImage
+numbers, with another split.
 """
 
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ _LISTS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def read(root: Path) -> Manifest:
-    """Reads fields, boxes and the ImageSets as provided split; unusable boxes are listed.
+    """Reads fields and boxes, and the lists in ImageSets as the provided split. Unusable boxes are listed as refused.
 
     Raises:
         DataError: there is no `JPEGImages` folder in there.
@@ -44,12 +45,12 @@ def read(root: Path) -> Manifest:
         refused += [Refusal(path.stem, problem) for problem in problems]
         part = part_of.pop(path.stem, "")
         records.append(Record(path.stem, tree.files[path], None, "", "bccd", path.stem, part, boxes=tuple(boxes)))
-    refused += [Refusal(stem, f"the {part} list names it, but there is no picture") for stem, part in part_of.items()]
+    refused += [Refusal(stem, f"the {part} list names it, but there is no image") for stem, part in part_of.items()]
     return Manifest("bccd", mark(records), (*tree.refused, *refused))
 
 
 def mark(records: Iterable[Record]) -> tuple[Record, ...]:
-    """The records with what we know of them: the public test list is for testing detectors."""
+    """The records, marked as `mark_for_detectors` does. The public test list is the test part of a split of fields."""
     return tuple(
         replace(record, fixed_part="test") if record.part == "test" else record
         for record in mark_for_detectors(records)

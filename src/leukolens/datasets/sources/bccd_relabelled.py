@@ -7,7 +7,7 @@ Everybody who drew boxes worked without knowing what a detector finds. The files
 - `bccd-test-platelets.csv`: the platelets of the other test fields, drawn a second time likewise.
 - `bccd-training-relabelled.csv`: all cells of some fields for training or, by `part`, for validation. Cells of which
   only a sliver shows at the border have boxes too.
-- `bccd-training-platelets.csv`: the platelets of the other fields for training, whose other cells keep the public boxes.
+- `bccd-training-platelets.csv`: the platelets of other fields for training. Their other cells keep the public boxes.
 
 `doubt` says what was hard to tell.
 """
@@ -35,8 +35,8 @@ def list_relabelled_test() -> Relabelled:
 def list_relabelled_training() -> Relabelled:
     """The cells of the relabelled fields for training and validation.
 
-    A cell that is cut by the border, or hidden in part, is not doubtful here. A doubtful platelet was boxed only if it is
-    more likely one than not, so it is taken as one.
+    A cell that is cut by the border, or hidden in part, is not doubtful here. A doubtful platelet was boxed only if it
+    is more likely one than not, so it is taken as one.
     """
     return _list_boxes("bccd-training-relabelled.csv", ("cut", "hidden"), ("platelet",))
 

@@ -1,8 +1,9 @@
 """Chulalongkorn WBC_Samples (singgihbekti/WBC_Dataset, MIT): 500 fields from a camera on a microscope, YOLO boxes.
 
-What follows the letter in a name is the slide, and frames of a slide repeat cells, so the slide is the group. Class
-and slide go together (neutrophils almost only from 1B to 3B): a model can learn the slide, so look at each by itself.
-Where a box's class is not that of the name's letter it may be a second cell or an error: kept, and listed as a doubt.
+In a file name the slide follows the letter. Fields of one slide repeat cells, so the slide is the group. Class and
+slide are confounded (neutrophils are almost only on slides 1B to 3B), so a model can learn the slide: look at results
+by slide. A box with another class than the letter of its file may be a second cell or an error. It is kept and listed
+as unsure.
 """
 
 import re
@@ -31,12 +32,12 @@ _KINDS: dict[str, Kind] = {
     "4": (CellKind.LEUKOCYTE, "monocyte"),
 }
 _LETTERS = {"N": "neutrophil", "E": "eosinophil", "B": "basophil", "L": "lymphocyte", "M": "monocyte"}
-# `HF-M-8_0021`: a prefix that says nothing of slide or class, the class, the slide (its final b too), the frame.
+# `HF-M-8_0021`: a prefix without meaning here, the class, the slide (5B and 5Bb are one), the field.
 _NAME = re.compile(r"(?:HF-)?([NEBLM])-(\d+B?)b?_\d+")
 
 
 def read(root: Path) -> Manifest:
-    """Reads fields that have labels; pictures and label files without each other are listed as refused.
+    """Reads fields that have labels. Images without a label file, and the reverse, are listed as refused.
 
     Raises:
         DataError: the folder or zip holds no `images` folder.
@@ -49,7 +50,7 @@ def read(root: Path) -> Manifest:
         stem = field.path.stem
         found = _NAME.fullmatch(stem)
         if found is None:
-            doubts.append(Refusal(stem, "its name does not tell the slide: taken as a slide of its own"))
+            doubts.append(Refusal(stem, "its name does not give the slide: taken as a slide of its own"))
         group = f"slide {found[2]}" if found else stem
         expected = _LETTERS[found[1]] if found else ""
         others = [box.label for box in field.boxes if expected and box.label != expected]

@@ -1,7 +1,9 @@
 """Kaggle `paultimothymooney/blood-cells`, folder `dataset2-master`: 12,444 augmented copies of some 350 fields.
 
-The number in a file's name is not its source; our map, made by matching pictures, is. TRAIN and TEST share no field,
-though three fields of the one were photographed again for the other (`leukolens.datasets.maps`).
+The number in a file name is not its source field. `kaggle-source-map.csv`, made by matching pictures, gives the source
+field. TRAIN and TEST share none, but some fields of TRAIN were photographed again for TEST
+(`kaggle-same-field-pairs.csv`). `kaggle-test-by-eye.csv` holds the class of each field of
+TEST from one look by eye, without labels or predictions, and which labels an earlier look had doubted.
 """
 
 from dataclasses import replace
@@ -27,7 +29,7 @@ ORIGIN = Origin(
 
 
 def read(root: Path) -> Manifest:
-    """Reads TRAIN and TEST with the source field of each copy as its group; TEST_SIMPLE is TEST's fields once more.
+    """Reads TRAIN and TEST. The group of a copy is its source field. TEST_SIMPLE shows TEST's fields again: refused.
 
     Raises:
         DataError: no `dataset2-master` with TRAIN and TEST is in there.
@@ -45,13 +47,13 @@ def read(root: Path) -> Manifest:
         parts = PurePosixPath(member or path.as_posix()).with_suffix("").parts[-3:]
         identity = "/".join(parts)
         if parts[0] not in ("TRAIN", "TEST"):
-            refused.append(Refusal(identity, "not of TRAIN or TEST: a picture of the same fields once more"))
+            refused.append(Refusal(identity, "not in TRAIN or TEST: it shows the same fields again"))
             continue
         row = fields.get(identity, {})
         number = row.get("source_blood_image", "")
         group = name_field(number) if number else UNMAPPED + identity
         if not number:
-            doubts.append(Refusal(identity, "its source field is unknown: it may be on both sides of a split"))
+            doubts.append(Refusal(identity, "its source field is unknown: it may cross a split"))
         elif row.get("confident") != "True":
             doubts.append(Refusal(identity, f"its source field is unsure: {group}, or {_name_other(row)}"))
         records.append(replace(record, id=identity, source="kaggle", group=group, part=parts[0].lower()))

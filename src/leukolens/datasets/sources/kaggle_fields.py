@@ -1,8 +1,8 @@
 """Kaggle `paultimothymooney/blood-cells`, folder `dataset-master`: the 367 original fields, boxes, `labels.csv`.
 
-The boxes say leukocyte, red cell or platelet; `labels.csv` names the leukocytes of a field without saying which is
-which. So leukocytes get a class only where each has one name and all names are the same. The fields behind the copies of
-`dataset2-master`'s TEST are the part `test`.
+The boxes say leukocyte, red cell or platelet. `labels.csv` gives the classes of the leukocytes of a field, but not
+which is which. So leukocytes get a class only if there are as many names as leukocytes and all names are the same. The
+fields from which the copies in TEST of `dataset2-master` were made are the part `test`.
 """
 
 import csv
@@ -21,7 +21,7 @@ from leukolens.datasets.sources.origin import Origin
 from leukolens.datasets.tree import Tree, open_tree
 
 ORIGIN = Origin(
-    "Kaggle blood-cells, originals: 367 fields of 640x480 with boxes, leukocytes named where that is sure",
+    "Kaggle blood-cells, originals: 367 fields of 640x480 with boxes, leukocytes with a class if that is certain",
     "MIT (BCCD's)",
     kaggle.ORIGIN.credit,
     kaggle.ORIGIN.home,
@@ -30,7 +30,7 @@ ORIGIN = Origin(
 
 
 def read(root: Path) -> Manifest:
-    """Reads the fields; what `labels.csv` and the pictures do not both have, and unsure leukocytes, are listed.
+    """Reads the fields. Unsure leukocytes, and what only `labels.csv` or only the images have, are listed as refused.
 
     Raises:
         DataError: there is no `JPEGImages` folder or no `labels.csv` in there.
@@ -53,17 +53,15 @@ def read(root: Path) -> Manifest:
             refused.append(Refusal(path.stem, f"not used for single cells: {why}"))
         part = "test" if path.stem in tested else "train"
         records.append(
-            # The class stands on the boxes alone, so that no field is ever taken for a picture of one cell.
+            # Only the boxes have a class, so that no field is taken for an image of one cell.
             Record(path.stem, tree.files[path], None, word or "", "kaggle-fields", path.stem, part, boxes=tuple(boxes))
         )
-    refused += [
-        Refusal(stem, f"labels.csv names it ({word!r}), but there is no picture") for stem, word in words.items()
-    ]
+    refused += [Refusal(stem, f"labels.csv names it ({word!r}), but there is no image") for stem, word in words.items()]
     return Manifest("kaggle-fields", mark_for_detectors(records), (*tree.refused, *refused))
 
 
 def _read_labels(tree: Tree) -> tuple[dict[str, str], list[Refusal]]:
-    """The words of `labels.csv` by field, and the rows that do not read."""
+    """The words of `labels.csv` by field, and the rows that cannot be read."""
     path = next((path for path in tree.files if path.name == "labels.csv"), None)
     if path is None:
         raise DataError(f"{show_name(str(tree.root))} holds no labels.csv. Give Kaggle's download as it came.")
@@ -83,7 +81,7 @@ def _read_labels(tree: Tree) -> tuple[dict[str, str], list[Refusal]]:
 
 
 def _name_field_cells(word: str | None, boxes: list[Box]) -> tuple[str | None, str]:
-    """The class of all leukocytes of a field, or why they get none."""
+    """The class of all leukocytes of a field, or why they have none."""
     if word is None:
         return None, "labels.csv does not name it"
     words = [name.strip() for name in word.split(",") if name.strip()]
@@ -96,4 +94,4 @@ def _name_field_cells(word: str | None, boxes: list[Box]) -> tuple[str | None, s
     if len(names) > 1:
         return None, f"labels.csv names {word}, without saying which is which"
     name = names.pop()
-    return (name.label, "") if name else (None, f"{word!r} is no cell type that we know")
+    return (name.label, "") if name else (None, f"{word!r} is not a known cell type")

@@ -1,4 +1,4 @@
-"""What a source says of its dataset beside reading it: its home, its licence, whom to credit."""
+"""Where a public dataset lives, its licence and whom to credit."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ class Origin:
     """Where a public dataset lives.
 
     Attributes:
-        title: What it is, in a line.
+        title: What it is, in one line.
         licence: As its authors state it.
         credit: Whom to name.
-        home: The page where a person finds it.
-        download: Address of the file itself; None where a person must fetch it.
-        kaggle: Its handle on Kaggle, `owner/name`, where it lives there.
+        home: Its web page.
+        download: Address of the file. None if it has to be downloaded by hand or from Kaggle.
+        kaggle: Its name on Kaggle, `owner/name`, if it is there.
     """
 
     title: str

@@ -1,7 +1,8 @@
 """PBC, Barcelona (Acevedo et al. 2020, Mendeley Data snkd93bnjr, CC BY 4.0): one folder per class, 17,092 cells.
 
-File prefixes name finer types (`BNE` band, `SNE` segmented, `MMY`, `MY`, `PMY`). There are no patient numbers, so a
-cell's group is itself, or its known near-duplicates.
+File prefixes give finer types (`BNE` band, `SNE` segmented, `MMY`, `MY`, `PMY`). There are no patient numbers, so a
+cell is its own group, together with its near-duplicates. `pbc-near-duplicates.csv` lists cells whose pictures are
+identical (distance 0) or nearly identical.
 """
 
 from collections.abc import Iterable
@@ -26,10 +27,10 @@ ORIGIN = Origin(
 
 
 def read(root: Path) -> Manifest:
-    """Reads the class folders, with the prefixes as sub-labels and near-duplicates as groups.
+    """Reads the class folders. Prefixes become sub-labels, near-duplicates become groups.
 
     Raises:
-        DataError: the folder or zip cannot be read or holds nothing.
+        DataError: the folder or zip cannot be read or holds no file.
     """
     manifest = read_class_folders(root)
     group_of = group_near_duplicates()
@@ -37,21 +38,21 @@ def read(root: Path) -> Manifest:
     for record in manifest.records:
         stem = record.id.rpartition("/")[2]
         finer = match_class(stem.partition("_")[0])
-        # EO_225902 and BNE_191112 are one picture: a prefix counts only where it agrees with its folder.
+        # EO_225902 and BNE_191112 are one picture, so a prefix counts only if it agrees with the folder.
         sub_label = finer.sub_label if finer and finer.label == record.label else None
         records.append(replace(record, source="pbc", sub_label=sub_label, group=group_of.get(stem, record.id)))
     return replace(manifest, name="pbc", records=mark(records))
 
 
 def mark(records: Iterable[Record]) -> tuple[Record, ...]:
-    """The records with the name of their picture, where other records show the same picture."""
+    """The records, each with the name of its picture if other records show the same picture."""
     pairs = [(row["a"], row["b"]) for row in read_table("pbc-near-duplicates.csv") if row["distance"] == "0"]
     picture_of = {name: names[0] for names in merge_sets(pairs) for name in names}
     return tuple(replace(record, same_picture=picture_of.get(record.id.rpartition("/")[2], "")) for record in records)
 
 
 def group_near_duplicates() -> dict[str, str]:
-    """The group of each PBC cell that has a twin, by its id; the other cells are their own."""
+    """The group of each PBC cell that has near-duplicates, by its id."""
     group_of: dict[str, str] = {}
     for pair in read_table("pbc-near-duplicates.csv"):
         group_of[pair["b"]] = group_of[pair["a"]] = pair["a"]

@@ -1,4 +1,4 @@
-"""Reads the CSV files beside the sources: what we found out about public datasets by matching and looking at pictures."""
+"""Reads the CSV files beside the sources: facts about public datasets, found by comparing pictures."""
 
 import csv
 from importlib.resources import files

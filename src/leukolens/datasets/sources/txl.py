@@ -1,8 +1,8 @@
 """TXL-PBC (lugan113/TXL-PBC_Dataset): YOLO boxes of leukocytes, red cells and platelets around single cells.
 
-500 of its pictures are PBC cells under new names (UUIDs of the old ones): they carry PBC's id as their group, so that
-they stay on its side. 500 look like Raabin crops, whose own terms we could not verify: use them to measure, not to
-train what is handed on. Its BCCD copies are BCCD: leave them out.
+500 of its images are PBC cells under new names (UUIDs of the old names, in `txl-pbc-cells.csv`). Their group is the PBC
+id, so that they stay on one side of a split with the PBC cell. 500 look like crops of Raabin, whose terms could not be
+verified: they may be used for measuring, not for training. The others are copies of BCCD: leave them out.
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,7 @@ _KINDS: dict[str, Kind] = {
 
 
 def read(root: Path) -> Manifest:
-    """Reads fields that have labels, those that are PBC cells in PBC's groups.
+    """Reads fields that have labels. Those that are PBC cells get the groups of PBC.
 
     Raises:
         DataError: the folder or zip holds no `images` folder.
@@ -51,6 +51,6 @@ def read(root: Path) -> Manifest:
 
 
 def mark(records: Iterable[Record]) -> tuple[Record, ...]:
-    """The records, those that are no PBC cells kept out of training. Only PBC's cells have a group of another name."""
+    """The records. Those that are not PBC cells must not be trained on; only PBC cells have a group of another name."""
     why = "looks like a Raabin crop, whose terms are not verified"
     return tuple(replace(record, not_trained_on=why if record.group == record.id else "") for record in records)

@@ -1,6 +1,6 @@
-"""Draws seeded synthetic stained blood with its truth: cells of every class, fields, smears.
+"""Draws synthetic images of stained blood with their ground truth: cells of every class, fields, smears.
 
-Numpy and Pillow only. Nothing measured on these pictures says how well anything works on real blood.
+Figures measured on them say nothing about real blood.
 """
 
 from leukolens.datasets.synthetic.fields import (

@@ -1,4 +1,4 @@
-"""Writes the contact sheet of synthetic cells: `python -m leukolens.datasets.synthetic OUT.png [--seed N]`."""
+"""Writes an image with examples of synthetic cells: `python -m leukolens.datasets.synthetic OUT.png [--seed N]`."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -13,7 +13,7 @@ if __name__ == "__main__":
         prog="python -m leukolens.datasets.synthetic", description="Draws a sheet of synthetic cells."
     )
     parser.add_argument("out", type=Path, help="the PNG to write")
-    parser.add_argument("--seed", type=int, default=0, help="another number, another sheet")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives another sheet")
     words = parser.parse_args()
     with write_atomically(words.out) as temporary:
         Image.fromarray(draw_sheet(words.seed)).save(temporary, format="PNG")

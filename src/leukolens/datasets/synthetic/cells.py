@@ -1,7 +1,4 @@
-"""Nucleated cells and platelets, one at a time, drawn on their own small window.
-
-`paint_cell` is the door: `fields` puts what it returns on a frame. Red cells live in `red_cells`.
-"""
+"""Draws single nucleated cells and platelets, each in its own small window. `red_cells` draws red cells."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +25,12 @@ from leukolens.datasets.synthetic.stain import Density, mix
 
 @dataclass(frozen=True)
 class Patch:
-    """One painted cell: densities `(n, n, 3)`, and how much of each pixel it covers, `(n, n)` in 0..1."""
+    """One drawn cell.
+
+    Attributes:
+        density: `(n, n, 3)` float32 optical densities.
+        cover: `(n, n)` float32, how much of each pixel it covers, 0..1.
+    """
 
     density: Density
     cover: Plane
@@ -36,7 +38,13 @@ class Patch:
 
 @dataclass(frozen=True)
 class _Chromatin:
-    """How a nucleus is textured: lump size in micrometres, share of pale gaps, density factor."""
+    """Texture of a nucleus.
+
+    Attributes:
+        grain_um: Size of the lumps.
+        gaps: Share of pale gaps, 0..1.
+        strength: Factor on the density.
+    """
 
     grain_um: float
     gaps: float
@@ -44,13 +52,13 @@ class _Chromatin:
 
 
 def paint_cell(label: str, px_per_um: float, rng: np.random.Generator) -> Patch:
-    """One cell of a class, in the middle of its window.
+    """Draws one cell of a class, in the middle of its window.
 
     Raises:
         UsageError: `label` is not one of `CELL_CLASSES`.
     """
     if label not in _PAINTERS:
-        raise UsageError(f"A cell class was expected, one of {', '.join(CELL_CLASSES)}; got {label!r}.")
+        raise UsageError(f"Expected a cell class, one of {', '.join(CELL_CLASSES)}; received {label!r}.")
     return _PAINTERS[label](px_per_um, rng)
 
 
@@ -61,7 +69,7 @@ def _open_body(radius_um: float, rough: float, px_per_um: float, rng: np.random.
 
 
 def _plasm(window: Window, body: Plane, colour: Density, mottle: float, rng: np.random.Generator) -> Density:
-    # the membrane and what lies just under it look denser, because the cell is seen from above
+    # The membrane looks denser at the edge, because the cell is seen from above.
     edge = 1 + 0.28 * ramp(body, -1.1, 0.0)
     cloud = 1 + mottle * (0.6 * draw_noise(window, 0.5, rng) + 0.5 * draw_noise(window, 1.8, rng))
     level = np.clip(edge * cloud * rng.uniform(0.9, 1.1), 0.3, 2)
@@ -71,7 +79,7 @@ def _plasm(window: Window, body: Plane, colour: Density, mottle: float, rng: np.
 def _lay_nucleus(
     density: Density, window: Window, shape: Plane, chromatin: _Chromatin, rng: np.random.Generator
 ) -> Density:
-    # pale cracks run where smooth noise passes through 0, pale pools where finer noise is high
+    # Pale cracks run where smooth noise passes through 0. Pale pools are where finer noise is high.
     cracks = 1 - np.abs(draw_noise(window, 0.85 * chromatin.grain_um, rng)) / (0.3 + 0.5 * chromatin.gaps)
     pools = draw_noise(window, chromatin.grain_um * 0.33, rng)
     pale = np.maximum(cracks, 0) * (0.6 + 0.6 * pools) + 0.6 * (pools - 1.2 + 1.6 * chromatin.gaps)
@@ -122,7 +130,7 @@ def _paint_basophil(px_per_um: float, rng: np.random.Generator) -> Patch:
     density = _lay_nucleus(density, window, shape, _Chromatin(1.2, 0.45, 0.8), rng)
     coarse = scatter_granules(window, rng.uniform(0.6, 0.75), rng.uniform(0.24, 0.32), rng.uniform(1.2, 2.1), rng)
     density = mix(density, stain.BASOPHIL_GRANULE * np.float32(rng.uniform(0.95, 1.1)), coarse)
-    # granules under the membrane make the outline knobbly
+    # Granules under the membrane make the outline uneven.
     return _finish(window, body - 0.3 * coarse, density)
 
 

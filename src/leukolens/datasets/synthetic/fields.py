@@ -86,7 +86,7 @@ class Slide:
 
 
 def draw_cell(label: str, rng: np.random.Generator, size_px: int = 224) -> NDArray[np.uint8]:
-    """One cell of a class among red cells, near the middle: `(size_px, size_px, 3)` uint8 RGB, about 36 micrometres wide.
+    """One cell of a class among red cells: `(size_px, size_px, 3)` uint8 RGB, about 36 micrometres wide.
 
     Raises:
         UsageError: `label` is not one of `CELL_CLASSES`.
@@ -147,7 +147,7 @@ def draw_field(
     """
     if min(width_px, height_px) < 1 or not pixel_size_um > 0:
         raise UsageError(
-            f"A field needs sides of 1 px or more and a pixel size above 0, got {width_px} x {height_px} px at {pixel_size_um} um."
+            f"A field needs sides of 1 px or more and a pixel size above 0; received {width_px} x {height_px} px at {pixel_size_um} um."
         )
     look = slide if slide is not None else draw_slide(rng)
     if leukocytes is None:
@@ -176,10 +176,10 @@ def draw_smear(
     total = sum(shares.values())
     if unknown or not 0 < total < float("inf") or min(shares.values()) < 0:
         raise UsageError(
-            f"Proportions of leukocyte classes or erythroblasts were expected, none negative and not all 0; got {shares}."
+            f"Proportions must be of leukocyte classes or erythroblasts, none negative and not all 0; received {shares}."
         )
     if not leukocytes_per_field >= 0:
-        raise UsageError(f"0 or more leukocytes in a field were expected on average, got {leukocytes_per_field}.")
+        raise UsageError(f"Expected 0 or more leukocytes in a field on average; received {leukocytes_per_field}.")
     slide, names, weights = draw_slide(rng), list(shares), [share / total for share in shares.values()]
 
     def draw_next() -> SyntheticField:

@@ -1,7 +1,6 @@
-"""Synthetic pictures on disk: one folder a class for cells, `images/` and `truth.csv` for fields.
+"""Writes synthetic images: class folders of cells, or `images/` and `truth.csv` for fields.
 
-Each folder says in its `README.txt` that nothing in it is real. Whether a folder may be written over is for the
-caller, `data synth`, to ask.
+Each folder has a `README.txt` that says that nothing in it is real. Callers check whether a folder may be overwritten.
 """
 
 from collections.abc import Iterable
@@ -31,9 +30,9 @@ leukocytes) and the class, empty for red cells. A pixel shows between 0.09 and 0
 
 
 def write_cells(out: Path, count: int, seed: int) -> Path:
-    """Writes `count` cells as `<out>/<class>/synthetic_<class>_<nnnn>.png`, the classes by turns; returns `out`.
+    """Writes `count` cells as `<out>/<class>/synthetic_<class>_<nnnn>.png`, all classes in turn. Gives `out`.
 
-    Picture k depends on the seed and on k alone, so a larger count only adds pictures.
+    Image k depends only on the seed and k, so a larger count only adds images.
 
     Raises:
         UsageError: `count` is below 1 or `seed` below 0.
@@ -48,9 +47,9 @@ def write_cells(out: Path, count: int, seed: int) -> Path:
 
 
 def write_fields(out: Path, count: int, seed: int) -> Path:
-    """Writes `count` fields as `<out>/images/field_<nnnn>.png` and their cells in `<out>/truth.csv`; returns `out`.
+    """Writes `count` fields as `<out>/images/field_<nnnn>.png`, and their cells in `<out>/truth.csv`. Gives `out`.
 
-    Field k depends on the seed and on k alone; each is from another slide and at another scale.
+    Field k depends only on the seed and k. Each is of another slide and another scale.
 
     Raises:
         UsageError: `count` is below 1 or `seed` below 0.
@@ -63,7 +62,7 @@ def write_fields(out: Path, count: int, seed: int) -> Path:
 
 
 def write_smear_fields(out: Path, count: int, seed: int, leukocytes_per_field: float) -> Path:
-    """The same files of `count` fields of one smear: one slide, one scale, leukocytes that arrive at random.
+    """As `write_fields`, with all fields of one smear: one slide and one scale. The number of leukocytes is Poisson.
 
     Raises:
         UsageError: `count` is below 1 or `seed` below 0.
@@ -87,7 +86,7 @@ def _write_fields(out: Path, fields: Iterable[SyntheticField], seed: int) -> Pat
 
 def _check(count: int, seed: int) -> None:
     if count < 1 or seed < 0:
-        raise UsageError(f"A count of 1 or more and a seed of 0 or more were expected; got {count} and {seed}.")
+        raise UsageError(f"Expected a count of 1 or more and a seed of 0 or more; received {count} and {seed}.")
 
 
 def _generator(seed: int, number: int) -> np.random.Generator:
@@ -96,5 +95,5 @@ def _generator(seed: int, number: int) -> np.random.Generator:
 
 def _save(image: NDArray[np.uint8], path: Path) -> None:
     with write_atomically(path) as temporary:
-        # compression 3 of 9: twice as quick as the default for a tenth more bytes
+        # Compression 3 of 9 is twice as fast as the default, with a tenth more bytes.
         Image.fromarray(image).save(temporary, format="PNG", compress_level=3)

@@ -1,4 +1,4 @@
-"""Outlines of nuclei: segmented, band, kidney, folded and round. No colour; `cells` fills and colours them."""
+"""Outlines of nuclei: segmented, band, kidney, folded and round. `cells` fills and colours them."""
 
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ from leukolens.datasets.synthetic.shapes import (
 
 
 def segmented_nucleus(window: Window, cell_radius_um: float, lobes: int, rng: np.random.Generator) -> Plane:
-    """Signed distance to lobes strung along a bent path, neighbours joined by thin bridges."""
+    """Signed distance to lobes along a bent path, joined by thin bridges."""
     size = cell_radius_um / 6.5
     girth = (2.45 if lobes <= 2 else 2.15 if lobes == 3 else 1.85 if lobes == 4 else 1.65) * size
     path = _bent_path(lobes, girth * rng.uniform(1.65, 2.05), rng.choice([-1, 1]) * rng.uniform(0.9, 1.7), rng)
@@ -51,7 +51,7 @@ def band_nucleus(window: Window, cell_radius_um: float, rng: np.random.Generator
 
 
 def two_lobed_nucleus(window: Window, cell_radius_um: float, rng: np.random.Generator) -> Plane:
-    """Signed distance to two plump lobes facing each other, like spectacles."""
+    """Signed distance to two thick lobes that face each other, like spectacles."""
     size = cell_radius_um / 6.5
     axis = rng.uniform(0, 2 * np.pi)
     apart = rng.uniform(2.2, 3.0) * size
@@ -78,7 +78,7 @@ def round_nucleus(window: Window, radius_um: float, centre: Point, rng: np.rando
 
 
 def kidney_nucleus(window: Window, radius_um: float, dent: float, rng: np.random.Generator) -> Plane:
-    """Signed distance to an oval nucleus with one dent; `dent` 0 is none, 1 a deep horseshoe."""
+    """Signed distance to an oval nucleus with one dent; A `dent` of 0 is none, of 1 a deep horseshoe."""
     angle = rng.uniform(0, 2 * np.pi)
     space = warp(window, 0.09 * radius_um, 0.9 * radius_um, rng)
     body = ellipse_distance(space, (0.0, 0.0), (radius_um * 1.14, radius_um * 0.9), angle)

@@ -1,6 +1,6 @@
-"""Red cells: biconcave discs whose middle lets more light through, and their rarer shapes.
+"""Red cells: biconcave discs whose middle lets more light through, and rarer shapes.
 
-A whole frame shares one `RedCellHabit`, as one patient's red cells look alike. `fields` calls it.
+All red cells of an image share one `RedCellHabit`, because the red cells of one patient look alike.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,15 @@ from leukolens.datasets.synthetic.stain import Density, mix
 
 @dataclass(frozen=True)
 class RedCellHabit:
-    """How the red cells of one frame tend to look: radius, depth and width of the pallor, ovalness, crenation."""
+    """How the red cells of one image look on average.
+
+    Attributes:
+        radius_um: Of a cell.
+        pallor: How pale the middle is, 0..1.
+        pallor_width: Of the pale middle, as a share of the radius.
+        ovalness: How far cells are from round; 0 is round.
+        crenated: Share of crenated cells.
+    """
 
     radius_um: float
     pallor: float
@@ -24,7 +32,7 @@ class RedCellHabit:
 
 
 def draw_habit(rng: np.random.Generator) -> RedCellHabit:
-    """A frame's habit, mostly healthy."""
+    """Draws a habit, mostly healthy."""
     return RedCellHabit(
         radius_um=rng.uniform(3.4, 3.9),
         pallor=rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.95), rng.uniform(0.6, 0.95)]),

@@ -1,7 +1,4 @@
-"""A frame being painted: patches go on as densities, then light, focus and the sensor make an 8-bit image of it.
-
-What stands where is decided in `fields`; this module only knows pixels.
-"""
+"""Composes an image: patches are added as optical densities, then light, focus and sensor noise make 8-bit pixels."""
 
 from dataclasses import dataclass
 
@@ -16,28 +13,29 @@ Box = tuple[int, int, int, int]
 
 
 class Canvas:
-    """An empty frame of `(height, width)` pixels that takes patches one after another, the later ones on top."""
+    """An image of optical densities to which patches are added, later ones on top."""
 
     def __init__(self, width_px: int, height_px: int) -> None:
         self.density: Density = np.zeros((height_px, width_px, 3), dtype=np.float32)
 
     def absorb(self, density: Density, x_px: float, y_px: float, twice: float = 0.4) -> None:
-        """Adds a patch's densities with its middle at a place, as see-through things lie over one another.
+        """Adds the densities of a patch with its middle at a place, as transparent things overlap.
 
-        The thinner of two layers counts for the share `twice`: less than by Beer's law, as stacked cells flatten.
+        Only the share `twice` of the thinner layer is added, less than by Beer's law, because stacked cells are
+        flatter.
         """
         place, part = self._cut(density.shape[0], x_px, y_px)
         there = self.density[place]
         self.density[place] = np.maximum(there, density[part]) + twice * np.minimum(there, density[part])
 
     def cover(self, density: Density, cover: Plane, x_px: float, y_px: float) -> None:
-        """Lays a patch over what is there, as far as its `cover` (0..1) hides it."""
+        """Draws a patch over what is there. `cover` (0..1) says how much it hides."""
         place, part = self._cut(density.shape[0], x_px, y_px)
         hide = cover[part][..., None]
         self.density[place] += hide * (density[part] - self.density[place])
 
     def visible_box(self, cover: Plane, x_px: float, y_px: float) -> tuple[Box, float]:
-        """The pixels on the frame that a patch of this cover takes with its middle there, and the share that shows."""
+        """The box of the visible part of a patch with its middle at a place, and the share that is visible."""
         (rows, columns), part = self._cut(cover.shape[0], x_px, y_px)
         taken = cover[part] > 0.5
         down, across = np.flatnonzero(taken.any(axis=1)), np.flatnonzero(taken.any(axis=0))
@@ -59,8 +57,11 @@ class Canvas:
 class Optics:
     """One microscope and camera.
 
-    `unevenness` 0 is flat light, 1 a plain gradient with dark corners; `edge_tint` multiplies the channels towards the
-    corners; `blur_px` is the range of the focus error; `fringe_px` moves red and blue apart, as simple lenses do.
+    Attributes:
+        unevenness: 0 is even light, 1 a clear gradient with dark corners.
+        edge_tint: Factors on the channels red, green and blue in the corners.
+        blur_px: Range of the focus error.
+        fringe_px: How far red and blue are shifted apart, as simple lenses do.
     """
 
     unevenness: float = 0.25
@@ -70,7 +71,7 @@ class Optics:
 
 
 def expose(canvas: Canvas, stain: Stain, optics: Optics, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The frame as a camera sees it, `(height, width, 3)` uint8 RGB: lit, slightly out of focus, with sensor noise."""
+    """The image, `(height, width, 3)` uint8 RGB, with light, slight blur and sensor noise."""
     image = blur(stain.develop(canvas.density), rng.uniform(*optics.blur_px))
     if optics.fringe_px:
         image = _part_colours(image, optics.fringe_px)

@@ -1,7 +1,6 @@
-"""Geometry of synthetic cells: local windows measured in micrometres, signed distances, smooth noise, granules.
+"""Geometry of synthetic cells: signed distances, smooth noise, granules.
 
-Everything is computed on a small square window around one cell, never on the whole frame. No colour and no
-biology lives here; `nuclei`, `cells` and `red_cells` call it.
+All is computed in a small square window around one cell, in micrometres.
 """
 
 from collections.abc import Sequence
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Plane = NDArray[np.float32]
-"""`(n, n)` float32: one value a pixel of a window."""
+"""`(n, n)` float32: one value for each pixel of a window."""
 
 Point = tuple[float, float]
-"""x and y in micrometres, the window's middle being (0, 0)."""
+"""x and y in micrometres from the middle of the window."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Window:
 
     @property
     def half_um(self) -> float:
-        """From the middle to the window's edge."""
+        """From the middle to the edge of the window."""
         return self.side_px / (2 * self.px_per_um)
 
 
@@ -107,7 +106,7 @@ def fill(distance: Plane, px_per_um: float, softness_px: float = 1.2) -> Plane:
 
 
 def ramp(values: Plane, low: float, high: float) -> Plane:
-    """0 below `low`, 1 above `high`, a smooth step between (falling where `low` is the larger)."""
+    """0 below `low`, 1 above `high`, a smooth step between. It falls if `low` is larger than `high`."""
     part = np.clip((values - low) / (high - low), 0, 1)
     return np.asarray(part * part * (3 - 2 * part), dtype=np.float32)
 
@@ -115,7 +114,7 @@ def ramp(values: Plane, low: float, high: float) -> Plane:
 def scatter_granules(
     window: Window, spacing_um: float, radius_um: float, sharpness: float, rng: np.random.Generator
 ) -> Plane:
-    """Granules strewn over the whole window, 0..1: a jittered lattice of soft discs of uneven strength."""
+    """Granules over the whole window, 0..1: a jittered lattice of soft discs of uneven strength."""
     knots = np.arange(-window.half_um, window.half_um, spacing_um)
     places = np.stack(np.meshgrid(knots, knots), axis=-1).reshape(-1, 2)
     places = (places + rng.uniform(-0.5, 0.5, places.shape) * spacing_um + window.half_um) * window.px_per_um

@@ -1,6 +1,6 @@
-"""One picture of what the generator draws: the eight classes by name, and a field with its boxes.
+"""One image for people with examples of what the generator draws: the eight classes, and a field with its boxes.
 
-`python -m leukolens.datasets.synthetic OUT.png` writes it; it serves a person's eye, nothing reads it.
+`python -m leukolens.datasets.synthetic OUT.png` writes it.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ _BOX_COLOURS = {"leukocyte": (20, 60, 220), "red_cell": (210, 60, 50), "platelet
 
 
 def draw_sheet(seed: int = 0) -> NDArray[np.uint8]:
-    """The contact sheet, `(height, width, 3)` uint8 RGB: a row a class, then a field plain and with its truth."""
+    """The sheet, `(height, width, 3)` uint8 RGB: one row for each class, then a field without and with its boxes."""
     rows = len(CELL_CLASSES)
     width = _NAME_PX + _IN_A_ROW * _CELL_PX
     field = draw_field(np.random.default_rng([seed, rows]), width_px=width // 2, height_px=420)

@@ -1,7 +1,7 @@
-"""Smudge cells drawn into photographs: what a burst leukocyte leaves, a stained patch without a cell's outline.
+"""Draws smudge cells into photographs: burst leukocytes, stained patches without the outline of a cell.
 
-Photographs of smudge cells that someone has named are hardly to be had, so a finder learns them from these. The dye's
-colour comes from a leukocyte of the same photograph, and it lies over red cells and glass as it does on a slide.
+Few labelled photographs of smudge cells exist, so detectors are trained on drawn ones. The colour of the dye is
+measured on a leukocyte of the same photograph. The dye covers red cells and glass as on a slide.
 """
 
 import numpy as np
@@ -15,13 +15,13 @@ from leukolens.datasets.synthetic.shapes import Plane, Point, Window, draw_noise
 from leukolens.datasets.synthetic.stain import Density
 
 _HALF_UM = 20.0
-_SEEN_FROM = 0.25
-"""Share of the densest place's dye from which a place belongs to the smudge's box."""
+_LEAST_SHARE = 0.25
+"""A place belongs to the box if it has this share of the dye of the densest place."""
 _LEAST_DYE = 0.02
 
 
 def measure_dye(field: Pixels, leukocyte: Box) -> Density:
-    """Optical density of a leukocyte's nucleus above the field's empty glass, `(3,)` float32.
+    """Optical density of the nucleus of a leukocyte above empty glass, `(3,)` float32.
 
     Args:
         field: `(h, w, 3)` uint8 RGB.
@@ -39,17 +39,17 @@ def smear_leukocyte(
     """Draws a smudge cell into a photograph.
 
     Args:
-        field: `(h, w, 3)` uint8 RGB; it is not changed.
-        middle: Where, x and y in pixels of the field.
+        field: `(h, w, 3)` uint8 RGB. It is not changed.
+        middle: Place of the smudge, x and y in pixels of the field.
         pixel_size_um: Micrometres a pixel.
-        dye: Of an intact nucleus there, from `measure_dye`.
+        dye: Optical density of an intact nucleus, from `measure_dye`.
         rng: Source of all chance.
 
     Returns:
-        The photograph with the smudge, and the smudge's box, its kind `leukocyte`.
+        The photograph with the smudge, and the box of the smudge, of kind `leukocyte`.
     """
     window = open_window(_HALF_UM, 1 / pixel_size_um)
-    density = _draw_remnant(window, rng)
+    density = _draw_smudge(window, rng)
     left, top = (round(place) - window.side_px // 2 for place in middle)
     height, width = field.shape[:2]
     rows = slice(max(0, top), min(height, top + window.side_px))
@@ -58,15 +58,15 @@ def smear_leukocyte(
     colour = dye * np.exp(rng.normal(0, 0.08, 3)) * rng.uniform(0.25, 1.0)
     light = (field[rows, columns] + np.float32(1)) * np.exp(-part[..., None] * colour) - 1
     drawn = field.copy()
-    # Rounded: cut off, even the faintest dye would take a grey level from all of the window.
+    # Rounded. Without it even the faintest dye would darken the whole window by one grey level.
     drawn[rows, columns] = np.rint(light).clip(0, 255).astype(np.uint8)
-    down, across = np.nonzero(part >= _SEEN_FROM * part.max())
+    down, across = np.nonzero(part >= _LEAST_SHARE * part.max())
     x, y = columns.start, rows.start
     return drawn, Box(x + across.min(), y + down.min(), x + across.max() + 1, y + down.max() + 1, CellKind.LEUKOCYTE)
 
 
-def _draw_remnant(window: Window, rng: np.random.Generator) -> Plane:
-    """How much of the nucleus' dye lies where, near 0..1: an uneven patch, often streaked, holed or with strewn granules."""
+def _draw_smudge(window: Window, rng: np.random.Generator) -> Plane:
+    """How much dye lies where, about 0..1: an uneven patch, often with streaks, holes or granules."""
     angle, stretch = rng.uniform(0, np.pi), np.exp(rng.uniform(0, 0.4))
     along = (window.x * np.cos(angle) + window.y * np.sin(angle)) / stretch
     across = (window.y * np.cos(angle) - window.x * np.sin(angle)) * stretch
@@ -89,7 +89,7 @@ def _draw_remnant(window: Window, rng: np.random.Generator) -> Plane:
 
 
 def _draw_streaks(window: Window, angle: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Noise whose lumps are long along an angle in radians: the spreader pulled what the cell held that way."""
+    """Noise with lumps that are long along an angle in radians, the direction in which the smear was spread."""
     knots = round(2 * window.half_um / rng.uniform(0.8, 1.6)), round(2 * window.half_um / rng.uniform(6, 12)) + 2
     noise = Image.fromarray(rng.standard_normal(knots).astype(np.float32))
     smooth = noise.resize((window.side_px, window.side_px), Image.Resampling.BICUBIC)

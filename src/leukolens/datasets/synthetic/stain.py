@@ -1,7 +1,7 @@
-"""Colour of synthetic blood: what each part of a cell absorbs, and how one slide's staining differs from another's.
+"""Colours of synthetic blood: what each part of a cell absorbs, and how the stain differs between slides.
 
-Colours are kept as optical densities per channel (Beer and Lambert), so that overlapping red cells darken as they do
-under a microscope and a slide's stain is one small matrix. No shapes live here; every drawing module calls it.
+Colours are optical densities of the three channels (Beer and Lambert). So overlapping red cells become darker as under
+a microscope, and the stain of a slide is one small matrix.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _CLEAR = np.array([255.0, 230.0, 203.0])
 
 
 def density_of(red: int, green: int, blue: int) -> Density:
-    """The optical density that looks like this RGB colour on a cream background of (255, 230, 203)."""
+    """The optical density that gives this RGB colour on a cream background of (255, 230, 203)."""
     return np.log(_CLEAR / np.maximum([red, green, blue], 1)).astype(np.float32)
 
 
@@ -42,10 +42,12 @@ PLATELET_GRANULE = density_of(92, 32, 132)
 
 @dataclass(frozen=True)
 class Stain:
-    """How one slide was stained: the empty background's RGB (0..255) and what becomes of each channel's density.
+    """How one slide was stained.
 
-    `matrix` is `(3, 3)` float32; a density row times its transpose is the density on this slide. It is the identity
-    on the cream laboratory that the colours above were measured for.
+    Attributes:
+        background: RGB of empty glass, 0..255.
+        matrix: `(3, 3)` float32. A row of densities times its transpose gives the densities on this slide. It is the
+            identity for the site with cream background for which the colours above were measured.
     """
 
     background: tuple[float, float, float]
@@ -58,7 +60,7 @@ class Stain:
 
 
 _STYLES = (
-    # share, background, factors on the channels: a creamy, a cool grey, a pink and a greenish laboratory
+    # Share, background and factors on the channels of four sites: cream, cool grey, pink and greenish.
     (0.68, (254, 230, 204), (1.0, 1.0, 1.0)),
     (0.16, (226, 220, 232), (0.95, 1.0, 0.9)),
     (0.1, (242, 220, 216), (0.95, 1.0, 0.95)),
@@ -67,7 +69,7 @@ _STYLES = (
 
 
 def draw_stain(rng: np.random.Generator) -> Stain:
-    """A slide's stain: one of four laboratories' styles, varied."""
+    """Draws the stain of a slide: the style of one of four sites, varied."""
     shares = np.array([share for share, _, _ in _STYLES])
     _, background, factors = _STYLES[int(rng.choice(len(_STYLES), p=shares / shares.sum()))]
     overall = rng.uniform(0.85, 1.12)
@@ -76,7 +78,7 @@ def draw_stain(rng: np.random.Generator) -> Stain:
 
 
 _BLUE_LOOK = (
-    # what it is on the cream laboratory, what it looks like here, how much that matters (pale things need more say)
+    # Density at the cream site, RGB here, and weight. Pale things need more weight.
     (RED_CELL, (184, 152, 146), 5.0),
     (CHROMATIN, (88, 54, 190), 1.0),
     (EOSINOPHIL_GRANULE, (176, 98, 126), 1.0),
@@ -86,13 +88,13 @@ _BLUE_LOOK = (
 
 
 def draw_blue_stain(rng: np.random.Generator) -> Stain:
-    """A slide with blue-violet nuclei and tan red cells on a greenish-grey background, as Wright stain often gives."""
+    """Draws a stain with blue-violet nuclei and tan red cells on greenish grey, as Wright stain often gives."""
     background = _shift((211, 214, 206), 3, rng)
     before = np.stack([weight * density for density, _, weight in _BLUE_LOOK], axis=1)
     after = np.stack(
         [weight * np.log(np.divide(background, _shift(colour, 3, rng))) for _, colour, weight in _BLUE_LOOK], axis=1
     )
-    # least squares: the matrix that takes the measured colours nearest to this slide's
+    # The matrix that brings the measured colours nearest to those of this slide, by least squares.
     matrix = after @ np.linalg.pinv(before)
     return Stain(background, (matrix * rng.uniform(0.9, 1.1)).astype(np.float32))
 
@@ -105,6 +107,6 @@ def _shift(colour: tuple[int, int, int], spread: float, rng: np.random.Generator
 
 
 def mix(first: Density, second: Density, part: NDArray[np.floating[Any]] | float) -> Density:
-    """`first` where `part` is 0, `second` where it is 1; a part of `(n, n)` gives `(n, n, 3)`."""
+    """`first` where `part` is 0, `second` where it is 1, mixed between. A `part` of `(n, n)` gives `(n, n, 3)`."""
     weight = np.asarray(part, dtype=np.float32)[..., None]
     return (first + (second - first) * weight).astype(np.float32)
