@@ -5,7 +5,7 @@ FULL := .venv
 IMAGES ?=
 export OMP_NUM_THREADS ?= 2
 
-help: ## Show what can be done here
+help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(LIGHT)/ready ## Set up the light install, draw a small smear, count it, write a report (or IMAGES=folder for your own fields)
@@ -14,25 +14,26 @@ demo: $(LIGHT)/ready ## Set up the light install, draw a small smear, count it, 
 test: $(FULL)/ready ## Set up everything and run all tests; those on real data where LEUKOLENS_DATA points
 	$(FULL)/bin/python -m pytest
 
-check: $(FULL)/ready ## Format, lint, contracts, types, and the tests of the house
+check: $(FULL)/ready ## Format, lint, contracts, types, and the tests of the repository's rules
 	$(FULL)/bin/ruff format --check .
 	$(FULL)/bin/ruff check .
 	$(FULL)/bin/lint-imports
 	$(FULL)/bin/mypy
 	$(FULL)/bin/python -m pytest -q tests/house
 
-fix: $(FULL)/ready ## Format and mend what can be mended by itself
+fix: $(FULL)/ready ## Format, and mend what can be mended automatically
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
 
-bench: $(FULL)/ready ## Measure start-up, images and fields per second against the bare sessions, and memory
+bench: $(FULL)/ready ## Measure start-up, images and fields per second, and memory
 	$(FULL)/bin/python bench/classify.py
 	$(FULL)/bin/python bench/count.py
 
-docs: $(FULL)/ready ## Draw the README's picture anew; write docs/results.md and docs/ladder.md from the committed figures
+docs: $(FULL)/ready ## Write docs/results.md, docs/ladder.md and the picture from the committed figures; build all pages into build/docs
 	$(FULL)/bin/python -m leukolens.datasets.synthetic docs/picture.png
 	$(FULL)/bin/python scripts/write_results.py
-	$(FULL)/bin/leukolens ladder table
+	$(FULL)/bin/leukolens ladder table --pages build/docs
+	$(FULL)/bin/python scripts/build_docs.py build/docs
 
 wheel: $(FULL)/ready ## Build the wheel with its bundle and the light install's wheels for Linux and Windows, for a laptop without network
 	sh scripts/offline.sh $(FULL)/bin/python
