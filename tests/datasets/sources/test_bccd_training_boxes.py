@@ -1,4 +1,4 @@
-"""The cells of BCCD fields that a finder learns from, boxed by eye, and of some test fields boxed twice."""
+"""Relabelled BCCD fields: those for training, and the test fields whose boxes were drawn twice."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The cells of BCCD's test fields, boxed by eye."""
+"""The relabelled cells of the test fields of BCCD."""
 
 from pathlib import Path
 
