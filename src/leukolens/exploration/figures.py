@@ -28,7 +28,7 @@ def draw_class_counts(counts: Sequence[ClassCount]) -> str:
     names = ("images", "groups") if repeated else ("images",)
     rows = [(show_words(count.label), (count.images, count.groups)[: len(names)]) for count in counts]
     title = "Images and groups of each class" if repeated else "Images of each class"
-    return draw_counts(rows, names, title, "each side has its own scale" if repeated else "images")
+    return draw_counts(rows, names, title, "each side has its own scale" if repeated else "")
 
 
 def draw_examples(scan: Scan) -> str:

@@ -79,9 +79,9 @@ def _summarise(scan: Scan, counts: Sequence[ClassCount], synthetic: bool) -> Sec
         "averages pixels, so it may report a narrower range with fractions."
     ]
     if scan.refused:
-        text.append(f"{len(scan.refused)} images could not be read. They are in no figure.")
+        text.append(f"Images that could not be read, and are in no figure: {len(scan.refused)}.")
     if unlabelled := sum(count.images for count in counts if count.label == UNLABELLED):
-        text.append(f"{unlabelled} images have no class.")
+        text.append(f"Images without a class: {unlabelled}.")
     warning = "SYNTHETIC: a program drew these images. This report says nothing about real blood." if synthetic else ""
     return Section("In short", tuple(text), warning, tuple(shown))
 

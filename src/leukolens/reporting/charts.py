@@ -1,6 +1,7 @@
-"""Small SVG charts, drawn from numbers that were computed elsewhere.
+"""Small SVG charts, drawn from given numbers.
 
-Each function gives one `<svg>` as text, readable in grey and by the colour-blind (palette of Okabe and Ito 2008).
+Each function gives one `<svg>` as text. Charts can be read in grey and by colour-blind people (palette of Okabe and Ito
+2008). They are drawn narrow, so that their letters can be read on a telephone, and grow on a wide page.
 """
 
 import math
@@ -12,6 +13,9 @@ BLUE, ORANGE, GREEN, PURPLE, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, RED, "#56B4E9", "#B8A800", "#444444")
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 _MOST_LINE_POINTS = 200
+_NARROWEST_GRID_PX = 640  # a grid of images is scrolled on a screen narrower than this
+_WIDTH = 420
+_GROWTH = 1.35  # how much wider than drawn a chart is shown where there is room
 _FONT = "font-family='system-ui,sans-serif' font-size='12'"
 
 
@@ -21,9 +25,9 @@ class ShareBar:
 
     Attributes:
         name: Of the row.
-        share: Value with the ends of its interval.
-        second: A second estimate of the same with its interval; None where there is none.
-        note: A word that must not be missed, such as that the row is high.
+        share: Value, and the ends of its interval.
+        second: A second estimate and its interval; None without one.
+        note: A warning in one word, such as `high`.
     """
 
     name: str
@@ -33,11 +37,11 @@ class ShareBar:
 
 
 def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str, y_label: str) -> str:
-    """Lines over 0, 1, 2...; values that are not numbers are left out of their line.
+    """Lines over 0, 1, 2...; values that are not finite are left out.
 
     Args:
         series: Values by name, in order.
-        title: Read out by screen readers, shown on top.
+        title: Shown on top and read out by screen readers.
         x_label: What the steps are.
         y_label: What the values are.
     """
@@ -51,12 +55,12 @@ def draw_curves(series: Mapping[str, Sequence[float]], title: str, x_label: str,
 def draw_lines(
     points: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str, diagonal: bool = False
 ) -> str:
-    """Named lines through `(x, y)` points, with a dashed diagonal where the ideal is y = x."""
+    """Named lines through `(x, y)` points; `diagonal` adds a dashed line at y = x and axes from 0 to 1."""
     points = {name: _thin(line) for name, line in points.items()}
     every = [point for line in points.values() for point in line] or [(0.0, 0.0)]
     low_x, high_x = _round_range([x for x, _ in every], diagonal)
     low_y, high_y = _round_range([y for _, y in every], diagonal)
-    width, height, left, top = 560, 330, 58, 34
+    width, height, left, top = _WIDTH, 290, 64, 34
     plot_width, plot_height = width - left - 16, height - top - 50
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -89,8 +93,8 @@ def _thin(line: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
 
 def draw_bars(rows: Sequence[tuple[str, float, float, float]], title: str, x_label: str) -> str:
     """Horizontal bars with intervals: `(name, value, low, high)` in shares of one."""
-    width, left, step = 560, 170, 28
-    plot = width - left - 64
+    width, left, step = _WIDTH, 150, 28
+    plot = width - left - 52
     height = 40 + step * len(rows) + 40
     body = []
     for index, (name, value, low, high) in enumerate(rows):
@@ -113,7 +117,7 @@ def draw_bars(rows: Sequence[tuple[str, float, float, float]], title: str, x_lab
 
 
 def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) -> str:
-    """Shares in percent, each with its interval and the second estimate under it; narrow, to be read on a telephone.
+    """Shares in percent as bars, each with its interval, and a second estimate below it.
 
     Args:
         rows: From top to bottom.
@@ -122,7 +126,7 @@ def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) ->
     """
     width, left, step, top = 360, 8, 50, 56
     ends = [bar[2] for row in rows for bar in (row.share, row.second) if bar is not None]
-    # Whole steps of 20 points, so that bars of two smears compare at a glance.
+    # Steps of 20 points, so that charts of two smears are easy to compare.
     most = min(100.0, 20.0 * math.ceil(max([1.0, *ends]) / 20))
     plot, height = width - 2 * left, top + step * len(rows) + 24
     both = any(row.second is not None for row in rows)
@@ -146,8 +150,7 @@ def draw_shares(rows: Sequence[ShareBar], title: str, names: tuple[str, str]) ->
         body.append(_share_bar(row.share, (left, y + 19, plot / most, 13), BLUE, 0.6))
         if row.second is not None:
             body.append(_share_bar(row.second, (left, y + 34, plot / most, 9), ORANGE, 0.75))
-    # Larger where there is room: drawn for a telephone, its letters would look lost on a page.
-    return _frame(width, height, title, "".join(body), 1.4 * width)
+    return _frame(width, height, title, "".join(body))
 
 
 def _share_key(names: Sequence[str], left: float) -> str:
@@ -175,11 +178,11 @@ def _share_bar(
 
 
 def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: str, percent: bool) -> str:
-    """A confusion matrix, rows the truth, columns the call; in counts or in percent of each row."""
-    cell, left, top = 58, 150, 128
-    # The last column's slanted name leans out to the right.
+    """A confusion matrix: true classes in rows, predicted classes in columns; counts, or percent of each row."""
+    cell, left, top = 42, 112, 118
+    # The slanted name of the last column needs room on the right.
     width, height = left + cell * len(labels) + 64, top + cell * len(labels) + 12
-    body = [f"<text x='{left + cell * len(labels) / 2}' y='44' text-anchor='middle' fill='#555'>called</text>"]
+    body = [f"<text x='{left + cell * len(labels) / 2}' y='44' text-anchor='middle' fill='#555'>predicted</text>"]
     for column, name in enumerate(labels):
         x = left + cell * column + cell / 2
         body.append(f"<text transform='translate({x + 4:.0f} {top - 8}) rotate(-40)'>{escape(_short(name))}</text>")
@@ -191,7 +194,7 @@ def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: s
             count = counts[row][column]
             share = count / total if total else 0.0
             x = left + cell * column
-            # The square root lets a few errors among thousands still be seen.
+            # The square root makes a few errors among thousands visible.
             strength = math.sqrt(share)
             colour = BLUE if row == column else RED
             ink = "#fff" if strength > 0.6 else "#111"
@@ -204,15 +207,15 @@ def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: s
 
 
 def draw_counts(rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[str], title: str, x_label: str) -> str:
-    """Horizontal bars of whole numbers, one per name side by side for each row; each name has a scale of its own.
+    """Horizontal bars of whole numbers; each name is a panel with its own scale.
 
     Args:
         rows: `(label, one number per name)`.
-        names: What the numbers are; as many panels stand beside each other.
+        names: What the numbers of each panel are.
         title: Shown on top.
         x_label: Below.
     """
-    width, left, step = 560, 170, 24
+    width, left, step = _WIDTH, 150, 24
     panel = (width - left) / max(1, len(names))
     body = []
     for column, name in enumerate(names):
@@ -239,19 +242,19 @@ def draw_points(
     y_label: str,
     levels: Sequence[tuple[str, float, float, float]] = (),
 ) -> str:
-    """Named clouds of `(x, y)` points; a few thousand at most, or the page grows heavy.
+    """Named clouds of `(x, y)` points; give a few thousand at most, or the page becomes large.
 
     Args:
         points: By name.
         title: Shown on top.
         x_label: Below.
         y_label: At the left.
-        levels: Lines across, `(name, y, low, high)`, each in a band from `low` to `high`.
+        levels: Horizontal lines `(name, y, low, high)`, each with a band from `low` to `high`.
     """
     every = [point for cloud in points.values() for point in cloud] or [(0.0, 0.0)]
     low_x, high_x = _even_range([x for x, _ in every])
     low_y, high_y = _even_range([y for _, y in every] + [y for _, *ys in levels for y in ys])
-    width, height, left, top = 560, 360, 58, 34
+    width, height, left, top = _WIDTH, 310, 64, 34
     plot_width, plot_height = width - left - 16, height - top - 50
     body = [_axes((left, top, plot_width, plot_height), (low_x, high_x), (low_y, high_y), x_label, y_label)]
     for name, *ys in levels:
@@ -275,31 +278,31 @@ def draw_points(
 def draw_grid(
     rows: Sequence[tuple[str, Sequence[str]]], columns: Sequence[str], title: str, cell: tuple[int, int]
 ) -> str:
-    """Small pictures in rows and columns, each row and column with its name.
+    """Small images in rows and columns with names.
 
     Args:
-        rows: `(name, data addresses of its pictures)`.
+        rows: `(name, data addresses of its images)`.
         columns: Name of each column; may be empty.
         title: Shown on top.
-        cell: Width and height of a picture.
+        cell: Width and height of an image in pixels.
     """
     cell_width, cell_height = cell
     left, top, gap = 130, 52 if columns else 30, 4
-    most = max([len(pictures) for _, pictures in rows] or [0])
+    most = max([len(images) for _, images in rows] or [0])
     width = left + most * (cell_width + gap) + 8
     height = top + len(rows) * (cell_height + gap) + 8
     body = []
     for column, name in enumerate(columns):
         body.append(f"<text x='{left + column * (cell_width + gap)}' y='{top - 8}' fill='#555'>{escape(name)}</text>")
-    for index, (name, pictures) in enumerate(rows):
+    for index, (name, images) in enumerate(rows):
         y = top + index * (cell_height + gap)
         body.append(f"<text x='{left - 8}' y='{y + cell_height / 2}' text-anchor='end'>{escape(_short(name))}</text>")
-        for column, address in enumerate(pictures):
+        for column, address in enumerate(images):
             x = left + column * (cell_width + gap)
             body.append(
                 f"<image x='{x}' y='{y}' width='{cell_width}' height='{cell_height}' href='{escape(address, quote=True)}'/>"
             )
-    return _frame(width, height, title, "".join(body))
+    return _frame(width, height, title, "".join(body), growth=1, narrowest_px=min(width, _NARROWEST_GRID_PX))
 
 
 def show_words(name: str) -> str:
@@ -351,7 +354,7 @@ def _axes(
         )
     parts.append(f"<text x='{left + width / 2}' y='{top + height + 34}' text-anchor='middle'>{escape(x_label)}</text>")
     middle = top + height / 2
-    parts.append(f"<text transform='translate(14 {middle}) rotate(-90)' text-anchor='middle'>{escape(y_label)}</text>")
+    parts.append(f"<text transform='translate(12 {middle}) rotate(-90)' text-anchor='middle'>{escape(y_label)}</text>")
     return "".join(parts)
 
 
@@ -363,7 +366,7 @@ def _legend(names: Sequence[str], left: float, top: float) -> tuple[str, int]:
     parts, x, y = [], left, top + 8
     for index, name in enumerate(names):
         need = 34 + 7 * len(name)
-        if x + need > 552:
+        if x + need > _WIDTH - 8:
             x, y = left, y + 20
         dash = _DASHES[index // len(PALETTE) % len(_DASHES)]
         parts.append(
@@ -374,10 +377,11 @@ def _legend(names: Sequence[str], left: float, top: float) -> tuple[str, int]:
     return "".join(parts), int(y - top) + 14
 
 
-def _frame(width: float, height: float, title: str, body: str, widest: float = 0.0) -> str:
+def _frame(width: float, height: float, title: str, body: str, growth: float = _GROWTH, narrowest_px: float = 0) -> str:
     label = escape(title, quote=True)
+    narrowest = f"min-width:{narrowest_px:.0f}px;" if narrowest_px else ""
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' role='img' aria-label='{label}' "
-        f"{_FONT} fill='#111' style='max-width:{widest or width:.0f}px;width:100%;height:auto'>"
+        f"{_FONT} fill='#111' style='{narrowest}max-width:{growth * width:.0f}px;width:100%;height:auto'>"
         f"<rect width='100%' height='100%' fill='#fff'/><text x='8' y='18' font-weight='600' font-size='13'>{label}</text>{body}</svg>"
     )

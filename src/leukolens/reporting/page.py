@@ -1,7 +1,6 @@
-"""One-file HTML reports: sections in, a page out that needs no network and prints well.
+"""HTML reports in one file: they need no network and no script, and they can be printed.
 
-All text is escaped by the template; only SVG from `leukolens.reporting.charts` and `.plates` passes as it is. What can be
-opened, enlarged or hidden is done by style sheet alone: the page runs no script.
+The template escapes all text; only SVG from `leukolens.reporting.charts` and `.plates` is inserted as it is.
 """
 
 from collections.abc import Sequence
@@ -21,15 +20,15 @@ _PICTURE_PIXELS = 224 * 224
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a gallery.
+    """One image of a gallery.
 
     Attributes:
         pixels: `(h, w, 3)` uint8 RGB.
         title: In bold below it.
         lines: Further lines.
-        mark: `good`, `bad`, `unsure` or nothing: the colour of its edge, which its lines say in words too.
-        beside: A second picture to the right of it, likewise `(h, w, 3)` uint8 RGB; None for most.
-        spoken: Read out by screen readers where the title alone does not say what is shown.
+        mark: `good`, `bad`, `unsure` or empty: the colour of its frame. Its lines must say the same in words.
+        beside: A second image on its right, `(h, w, 3)` uint8 RGB; None without one.
+        spoken: Read out by screen readers; the title where it is empty.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,31 +40,31 @@ class Picture:
 
     @property
     def address(self) -> str:
-        """The picture as a data address, of about 224 x 224 px at most."""
+        """The image as a data address, reduced to about 224 x 224 px."""
         return encode_picture(self.pixels, _PICTURE_PIXELS, 85)
 
     @property
     def beside_address(self) -> str:
-        """The same of the picture beside it, or nothing."""
+        """The second image likewise; empty without one."""
         return "" if self.beside is None else encode_picture(self.beside, _PICTURE_PIXELS, 85)
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of a page; what is empty is left out.
+    """One part of a page; empty fields are not shown.
 
     Attributes:
         title: Its heading.
         text: Paragraphs.
-        warning: A paragraph in red, for what must not be missed.
+        warning: A paragraph in red.
         figures: Large numbers, `(value, what it is)`.
         header: Of the table.
         rows: Of the table.
         charts: SVG from `leukolens.reporting.charts`, shown side by side where there is room.
         pictures: A gallery.
-        links: Where the first cell of each row leads, relative to the page; none, or one per row.
-        plates: Large pictures that can be enlarged.
-        small: Whether the gallery's pictures are shown small, for many cells of one kind.
+        links: Target of a link on the first cell of each row, relative to the page; empty, or one per row.
+        plates: Large images that can be enlarged.
+        small: Whether the gallery shows its images small.
     """
 
     title: str
@@ -82,7 +81,7 @@ class Section:
 
 
 def render_page(title: str, subtitle: str, sections: Sequence[Section], dated: bool = True) -> str:
-    """The whole page as HTML; undated, the same sections give the same page."""
+    """The page as HTML; without a date, equal sections give an equal page."""
     environment = Environment(
         loader=PackageLoader("leukolens.reporting"),
         autoescape=select_autoescape(["html"]),

@@ -1,7 +1,4 @@
-"""Large pictures with outlines on them, as SVG that can be enlarged: fields of a smear, misses of a detector.
-
-Takes pixels and outlines, decides nothing: which colour and line a cell gets is the caller's.
-"""
+"""Large images with outlines, as SVG that can be enlarged: fields of a smear, errors of a detector."""
 
 import base64
 import io
@@ -15,26 +12,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 WHOLE, DASHED, DOTTED = "whole", "dashed", "dotted"
-"""The lines that an outline can have."""
+"""Line styles of an outline."""
 
 _DASHES = {WHOLE: "", DASHED: " stroke-dasharray='6 4'", DOTTED: " stroke-dasharray='1.5 4'"}
 
 
 _LONGEST_SIDE_PX = 8192
-"""WebP ends at 16,383; long before that a browser grows slow."""
+"""Longer images make browsers slow; WebP allows 16,383."""
 
 _BAND_ROWS = 64
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A rectangle on a picture.
+    """A rectangle on an image.
 
     Attributes:
-        corners: `x0, y0, x1, y1` in pixels of the picture.
+        corners: `x0, y0, x1, y1` in pixels of the image.
         colour: As `#rrggbb`.
         line: `WHOLE`, `DASHED` or `DOTTED`.
-        word: Written at it; one without a word is drawn thin.
+        word: Label; an outline without one is drawn thin.
     """
 
     corners: tuple[float, float, float, float]
@@ -45,13 +42,13 @@ class Outline:
 
 @dataclass(frozen=True)
 class Plate:
-    """One large picture of a section, which a reader can enlarge and free of its outlines.
+    """One large image of a section. A reader can enlarge it and hide its outlines.
 
     Attributes:
         title: In bold above it.
         drawing: SVG from `draw_plate`.
         lines: Further lines.
-        anchor: What links call it; letters, digits and hyphens.
+        anchor: Target of links: letters, digits and hyphens.
     """
 
     title: str
@@ -61,21 +58,21 @@ class Plate:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever reads better on a colour `#rrggbb` (relative luminance, WCAG 2.1)."""
+    """Black or white, whichever has more contrast with a colour `#rrggbb` (relative luminance, WCAG 2.1)."""
     parts = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    # Contrast with white falls below that with black where the luminance is over sqrt(1.05 * 0.05) - 0.05.
+    # Black has more contrast than white above a luminance of sqrt(1.05 * 0.05) - 0.05.
     return "#111111" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else "#ffffff"
 
 
 def draw_plate(pixels: NDArray[np.uint8], outlines: Sequence[Outline], title: str, most_pixels: int) -> str:
-    """A picture with outlines that stay fine lines however far it is enlarged.
+    """An image with outlines, whose lines stay thin when it is enlarged.
 
     Args:
         pixels: `(h, w, 3)` uint8 RGB.
-        outlines: In pixels of it; those with a word are drawn above those without.
+        outlines: In pixels of the image; those with a word are drawn on top.
         title: Read out by screen readers.
-        most_pixels: The picture is reduced to so many; the outlines are not.
+        most_pixels: The image is reduced to so many pixels; the outlines are not.
     """
     height, width = pixels.shape[:2]
     plain: dict[tuple[str, str], list[str]] = {}
@@ -102,7 +99,7 @@ def draw_plate(pixels: NDArray[np.uint8], outlines: Sequence[Outline], title: st
 
 def _draw_worded(outline: Outline, path: str, size: float, width: int) -> str:
     x0, y0 = outline.corners[:2]
-    long = size * (0.56 * len(outline.word) + 0.6)  # an average letter of the usual typefaces is 0.56 of their size
+    long = size * (0.56 * len(outline.word) + 0.6)  # mean width of a letter, as a share of the font size
     x = max(0.0, min(x0, width - long))
     y = y0 - 1.3 * size if y0 >= 1.3 * size else max(0.0, y0)
     line = f"d='{path}' fill='none' vector-effect='non-scaling-stroke'"
@@ -115,7 +112,7 @@ def _draw_worded(outline: Outline, path: str, size: float, width: int) -> str:
 
 
 def encode_picture(pixels: NDArray[np.uint8], most_pixels: int, quality: int = 72) -> str:
-    """A picture `(h, w, 3)` uint8 RGB as the data address of a WebP of at most `most_pixels`."""
+    """An image `(h, w, 3)` uint8 RGB as the data address of a WebP of at most `most_pixels`."""
     height, width = pixels.shape[:2]
     scale = min(1.0, math.sqrt(most_pixels / (height * width)), _LONGEST_SIDE_PX / max(height, width))
     stream = io.BytesIO()
@@ -124,12 +121,12 @@ def encode_picture(pixels: NDArray[np.uint8], most_pixels: int, quality: int = 7
 
 
 def reduce_picture(pixels: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """A picture `(h, w, 3)` uint8 RGB made smaller by a scale of at most 1, for eyes only, in little memory."""
+    """An image `(h, w, 3)` uint8 RGB reduced by a scale of at most 1, in little memory; for display only."""
     height, width = pixels.shape[:2]
     if scale >= 1:
         return pixels
     if (factor := int(1 / scale)) > 1:
-        # In bands, as Pillow would copy the whole of a scan with a byte more to each pixel.
+        # In bands, as Pillow would copy a whole scan with four bytes a pixel.
         bands = (pixels[top : top + _BAND_ROWS * factor] for top in range(0, height, _BAND_ROWS * factor))
         pixels = np.concatenate([np.asarray(Image.fromarray(band).reduce(factor)) for band in bands])
     size = (max(1, int(width * scale)), max(1, int(height * scale)))

@@ -69,7 +69,7 @@ def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidenc
     assert "field &lt;0&gt;" in page and "<0>" not in page
     assert (tmp_path / "agreement-red_cell.svg").is_file()
     errors = read_rows(tmp_path / "errors.csv")
-    assert sum(row["truth"] == "raw" and row["whose"] == "the truth's" for row in errors) > 0
+    assert sum(row["truth"] == "raw" and row["cause"] == "ground truth" for row in errors) > 0
 
 
 def test_one_truth_and_no_pictures_make_a_report_too(evidence: Evidence, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_one_truth_and_no_pictures_make_a_report_too(evidence: Evidence, tmp_pat
     metrics = measure_detector(alone, draws=20)
     assert metrics.errors_against_raw == {}
     page = write_detection_report(tmp_path, alone, metrics, lambda name: None).read_text()
-    assert "THIS SPLIT LEAKS" in page and "no picture at hand" in page
+    assert "THIS SPLIT LEAKS" in page and "image not available" in page
 
 
 def test_only_what_the_truth_knows_is_judged() -> None:

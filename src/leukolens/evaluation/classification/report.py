@@ -91,7 +91,7 @@ def _draw_roc(scored: Scored, predictions: Predictions) -> str:
 def _draw_reliability(scored: Scored) -> str:
     confidence = scored.probabilities.max(axis=1)
     points = [(float(confidence[part].mean()), float(scored.right[part].mean())) for part in split_bins(confidence)]
-    title = f"Share right by predicted probability ({len(points)} bins of equal mass)"
+    title = f"Share right by probability ({len(points)} bins of equal mass)"
     return draw_lines({"predictions": points}, title, "predicted probability", "share right", diagonal=True)
 
 
@@ -119,7 +119,7 @@ def _summarise(metrics: Metrics) -> Section:
             f"which is too narrow: {_show_interval(metrics.accuracy_ci_naive)}."
         )
     if metrics.n_refused:
-        text.append(f"{metrics.n_refused} images could not be read. They are in no figure.")
+        text.append(f"Images that could not be read, and are in no figure: {metrics.n_refused}.")
     if metrics.shared_classes:
         shared = metrics.shared_classes
         text.append(

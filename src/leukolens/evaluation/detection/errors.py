@@ -1,11 +1,12 @@
-"""Whose error is it: a finder's, or that of the boxes it is held against? Asks other, more careful boxes.
+"""The errors of a detector, and whether the detector or the boxes of the dataset are their cause.
 
-A find that the first boxes call false may be a cell that they lack; a cell that it is said to have missed may be none.
-Called by `evaluation.detection_metrics`.
+A dataset's own boxes may be careless. Where its fields were relabelled, each error is checked against the careful boxes:
+a false detection may be a cell that has no box, and a missed cell may be none.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 
@@ -20,12 +21,33 @@ from leukolens.evaluation.detection.matching import (
     match_cells,
 )
 
-FALSE, MISSED = "false find", "missed cell"
-DETECTOR, GROUND_TRUTH, DOUBTFUL = "the finder's", "the truth's", "doubtful"
-"""Whose an error is."""
-
 _SAME_PLACE = 0.3
-"""Overlap from which a careful box is about the same cell as a careless one, which may be drawn badly."""
+"""Overlap from which a careful box and a careless box are about the same cell, even if one is badly drawn."""
+
+
+class ErrorSort(StrEnum):
+    """The two sorts of errors, as `metrics.json` spells them."""
+
+    FALSE = "false find"
+    MISSED = "missed cell"
+
+    @property
+    def words(self) -> str:
+        """As readers see it."""
+        return {ErrorSort.FALSE: "false detection", ErrorSort.MISSED: "missed cell"}[self]
+
+
+class Cause(StrEnum):
+    """What causes an error, as `metrics.json` spells it."""
+
+    DETECTOR = "the finder's"
+    GROUND_TRUTH = "the truth's"
+    DOUBTFUL = "doubtful"
+
+    @property
+    def words(self) -> str:
+        """As readers see it."""
+        return {Cause.DETECTOR: "detector", Cause.GROUND_TRUTH: "ground truth", Cause.DOUBTFUL: "doubtful"}[self]
 
 
 @dataclass(frozen=True)
@@ -34,38 +56,38 @@ class FieldError:
 
     Attributes:
         field: The field's id.
-        sort: `FALSE` or `MISSED`.
+        sort: A false detection or a missed cell.
         box: What was found, or what was missed.
-        score: Of the find; 0 for a cell that was missed.
-        whose: `DETECTOR`, `GROUND_TRUTH` or `DOUBTFUL`; empty where nobody was asked.
-        why: In words; empty likewise.
+        score: Of the detection; 0 for a missed cell.
+        cause: What causes it; None where there are no careful boxes.
+        reason: In words; empty likewise.
     """
 
     field: str
-    sort: str
+    sort: ErrorSort
     box: Box
     score: float
-    whose: str = ""
-    why: str = ""
+    cause: Cause | None = None
+    reason: str = ""
 
 
 def list_errors(
     fields: Sequence[JudgedField], kinds: Sequence[str], thresholds: Mapping[str, float]
 ) -> list[FieldError]:
-    """False finds, the surest first, then missed cells in the order of the fields."""
+    """False detections from the highest score down, then missed cells in the order of the fields."""
     false, missed = [], []
     for field in fields:
         for kind in kinds:
             truths = boxes_of_kind(field.truths, kind)
-            finds = detections_of_kind(field.detections, kind, thresholds[kind])
-            partners = match_cells(truths, finds, boxes_of_kind(field.aside, kind))
+            detections = detections_of_kind(field.detections, kind, thresholds[kind])
+            partners = match_cells(truths, detections, boxes_of_kind(field.aside, kind))
             false += [
-                FieldError(field.name, FALSE, found.box, found.score)
-                for found, partner in zip(finds, partners, strict=True)
+                FieldError(field.name, ErrorSort.FALSE, found.box, found.score)
+                for found, partner in zip(detections, partners, strict=True)
                 if partner == FALSE_DETECTION
             ]
             missed += [
-                FieldError(field.name, MISSED, truth, 0.0)
+                FieldError(field.name, ErrorSort.MISSED, truth, 0.0)
                 for number, truth in enumerate(truths)
                 if number not in partners
             ]
@@ -78,56 +100,59 @@ def attribute_errors(
     kinds: Sequence[str],
     thresholds: Mapping[str, float],
 ) -> list[FieldError]:
-    """The errors against one truth, and whose each one is.
+    """The errors against careless boxes, each with its cause.
 
     Args:
-        careless: Fields with the boxes that are doubted.
-        careful: The same fields and finds with boxes to be believed; errors in a field that is not there are left out.
-        kinds: Those to judge.
-        thresholds: By kind, the score from which cells are counted.
+        careless: Fields with the boxes that are checked.
+        careful: The same fields and detections with careful boxes. Errors in a field that is not among them are left out.
+        kinds: Kinds to check.
+        thresholds: By kind, the score from which detections are counted.
     """
-    doubted = {field.name: field for field in careless}
-    believed = {field.name: field for field in careful}
-    said = []
+    checked = {field.name: field for field in careless}
+    trusted = {field.name: field for field in careful}
+    errors = []
     for error in list_errors(careless, kinds, thresholds):
-        if error.field not in believed:
+        if error.field not in trusted:
             continue
         threshold = thresholds[error.box.kind]
-        if error.sort == FALSE:
-            whose, why = _judge_false(error, believed[error.field], doubted[error.field].truths, threshold)
+        if error.sort == ErrorSort.FALSE:
+            cause, reason = _explain_false(error, trusted[error.field], checked[error.field].truths, threshold)
         else:
-            whose, why = _judge_missed(error, believed[error.field], threshold)
-        said.append(FieldError(error.field, error.sort, error.box, error.score, whose, why))
-    return said
+            cause, reason = _explain_missed(error, trusted[error.field], threshold)
+        errors.append(replace(error, cause=cause, reason=reason))
+    return errors
 
 
-def _judge_false(error: FieldError, field: JudgedField, doubted: Sequence[Box], threshold: float) -> tuple[str, str]:
+def _explain_false(
+    error: FieldError, field: JudgedField, checked: Sequence[Box], threshold: float
+) -> tuple[Cause, str]:
     kind = error.box.kind
-    finds = detections_of_kind(field.detections, kind, threshold)
-    partners = match_cells(boxes_of_kind(field.truths, kind), finds, boxes_of_kind(field.aside, kind))
-    partner = next(number for found, number in zip(finds, partners.tolist(), strict=True) if found.box == error.box)
+    detections = detections_of_kind(field.detections, kind, threshold)
+    partners = match_cells(boxes_of_kind(field.truths, kind), detections, boxes_of_kind(field.aside, kind))
+    pairs = zip(detections, partners.tolist(), strict=True)
+    partner = next(number for found, number in pairs if found.box == error.box)
     if partner == SET_ASIDE:
-        sliver = error.box in field.left_out
-        return DOUBTFUL, "at the border, too little of it shows" if sliver else "looked at closely, nobody could say"
+        at_border = error.box in field.left_out
+        return Cause.DOUBTFUL, "at the border, too little of it shows" if at_border else "relabelled as doubtful"
     if partner == FALSE_DETECTION:
-        return DETECTOR, "looked at closely, there is no such cell"
-    overlaps = measure_overlaps(stack_corners([error.box]), stack_corners(doubted))
+        return Cause.DETECTOR, "the relabelled field has no such cell"
+    overlaps = measure_overlaps(stack_corners([error.box]), stack_corners(checked))
     if not overlaps.size or overlaps.max() < _SAME_PLACE:
-        return GROUND_TRUTH, "a cell that has no box"
-    called = doubted[int(overlaps.argmax())].kind
-    return GROUND_TRUTH, "its box was drawn badly" if called == kind else f"boxed as a {called.replace('_', ' ')}"
+        return Cause.GROUND_TRUTH, "a cell that has no box"
+    boxed = checked[int(overlaps.argmax())].kind
+    return Cause.GROUND_TRUTH, "its box is badly drawn" if boxed == kind else f"boxed as a {boxed.replace('_', ' ')}"
 
 
-def _judge_missed(error: FieldError, field: JudgedField, threshold: float) -> tuple[str, str]:
+def _explain_missed(error: FieldError, field: JudgedField, threshold: float) -> tuple[Cause, str]:
     kind = error.box.kind
     sure, doubtful = boxes_of_kind(field.truths, kind), boxes_of_kind(field.aside, kind)
     overlaps = measure_overlaps(stack_corners([error.box]), stack_corners([*sure, *doubtful]))
     if not overlaps.size or overlaps.max() < _SAME_PLACE:
-        return GROUND_TRUTH, "looked at closely, there is no such cell"
+        return Cause.GROUND_TRUTH, "the relabelled field has no such cell"
     best = int(np.argmax(overlaps))
-    finds = detections_of_kind(field.detections, kind, threshold)
-    if best in match_cells([*sure, *doubtful], finds):
-        return GROUND_TRUTH, "found, but its box was drawn badly"
-    return (
-        (DETECTOR, "a cell, and not found") if best < len(sure) else (DOUBTFUL, "looked at closely, nobody could say")
-    )
+    detections = detections_of_kind(field.detections, kind, threshold)
+    if best in match_cells([*sure, *doubtful], detections):
+        return Cause.GROUND_TRUTH, "found, but its box is badly drawn"
+    if best < len(sure):
+        return Cause.DETECTOR, "a cell that was not found"
+    return Cause.DOUBTFUL, "relabelled as doubtful"

@@ -1,8 +1,8 @@
-"""What finds of cells are worth: matched with the boxes that are known, average precision, and what a threshold gives.
+"""Detections matched with known boxes: average precision, and precision and recall at a threshold.
 
-As COCO does it (Lin et al. 2014), at one overlap: the surest find takes its best free box, each box is taken once.
-Reads boxes and finds, never a model. Training keeps epochs by it, export chooses thresholds by it, the report of a
-detector shows it; counting is `evaluation.counting`.
+Matching is COCO's (Lin et al. 2014) at one overlap: the detection of highest score takes the free box that it overlaps
+most, and each box is taken once. Average precision is COCO's too, interpolated at 101 recalls; scikit-learn's is not
+interpolated. Training, export and the evaluation of a detector all use this module.
 """
 
 import math
@@ -17,35 +17,35 @@ from leukolens.core.overlaps import measure_overlaps, stack_corners
 from leukolens.core.results import Box, Detection
 
 LEAST_SCORE = 0.02
-"""Down to which finds are looked at: the far end of a precision's curve, where next to nothing is right; what lies below
-changes an average precision in its third place."""
+"""Detections below this score are not evaluated. Nearly all of them are wrong; they change average precision in its third
+decimal place."""
 
 LEAST_OVERLAP = 0.5
-"""Intersection over union from which a find is the boxed cell: AP50's."""
+"""Intersection over union from which a detection is the boxed cell, as in AP50."""
 
 LOOSE_OVERLAP = 0.3
-"""The same where only the place counts: a box drawn a third too wide on each side shares no more of a small cell."""
+"""The same where only the place counts. A box of a small cell that is a third too wide on each side overlaps no more."""
 
 _BORDER_PX = 2.0
-"""A box that ends so near to the border is of a cell that the border cuts."""
+"""A box that ends so close to the border is of a cell that is cut by the border."""
 
 FALSE_DETECTION, SET_ASIDE = -1, -2
-"""What stands for the number of a box where a find has none: it is wrong, or it lies on a box that is set aside."""
+"""Stands for the number of a box where a detection has none: it is wrong, or it lies on a box that is set aside."""
 
 _RECALLS = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
 class JudgedField:
-    """One field: what is there and what was found.
+    """One field: its known cells and its detections.
 
     Attributes:
         name: The field's id.
-        group: What must stay together in a bootstrap: photographs of one place of a slide.
-        truths: Cells that are there.
-        detections: Finds down to a low score, for the whole curve.
-        doubtful: Boxes of which nobody can say; a find there is neither right nor wrong, and none is no miss.
-        left_out: Boxes and finds that the truth's own rule leaves out; likewise, and never counted.
+        group: Its group in a bootstrap: photographs of one place of a slide are one group.
+        truths: Known cells.
+        detections: Detections down to a low score.
+        doubtful: Boxes of doubtful cells. A detection there is neither right nor wrong; none there is not a miss.
+        left_out: Boxes and detections that the ground truth's own rule leaves out; likewise, and never counted.
     """
 
     name: str
@@ -57,26 +57,27 @@ class JudgedField:
 
     @property
     def aside(self) -> tuple[Box, ...]:
-        """Boxes that set aside what is found there."""
+        """Boxes on which a detection is neither right nor wrong."""
         return (*self.doubtful, *self.left_out)
 
 
 def include_doubtful(field: JudgedField) -> JudgedField:
-    """The same field with its doubtful boxes among those that must be found."""
+    """The same field, with its doubtful boxes among the cells that must be found."""
     return replace(field, truths=(*field.truths, *field.doubtful), doubtful=())
 
 
 def leave_slivers(
     fields: Sequence[JudgedField], kind: str, height: int, width: int, least_shown: float
 ) -> list[JudgedField]:
-    """Fields held to a truth that boxes a cell at the border only where enough of it shows: less is left out, found or not.
+    """Fields without cells at the border of which too little shows, as the rule of the relabelling was.
 
     Args:
-        fields: All of one size, with the boxes of that truth.
+        fields: All of one size, with the relabelled boxes.
         kind: The kind that the rule is about.
         height: Of the fields, in pixels.
-        width: Likewise.
-        least_shown: Share of the usual diameter, which is the median of the truth's boxes away from the border.
+        width: Of the fields, in pixels.
+        least_shown: Least share of the usual diameter that must show. The usual diameter is the median over the known
+            boxes away from the border.
     """
     boxes = [box for field in fields for box in boxes_of_kind((*field.truths, *field.doubtful), kind)]
     whole = [box for box in boxes if not any(_touch_border(box, height, width))]
@@ -104,7 +105,7 @@ def leave_slivers(
 
 
 def _touch_border(box: Box, height: int, width: int) -> tuple[bool, bool]:
-    """Whether a box ends at the left or right border, and whether at the upper or lower one."""
+    """Whether a box ends at the left or right border, and whether it ends at the upper or lower one."""
     return min(box.x0, width - box.x1) < _BORDER_PX, min(box.y0, height - box.y1) < _BORDER_PX
 
 
@@ -114,7 +115,7 @@ def boxes_of_kind(boxes: Sequence[Box], kind: str) -> list[Box]:
 
 
 def detections_of_kind(detections: Sequence[Detection], kind: str, least_score: float = 0.0) -> list[Detection]:
-    """The finds of one kind from a score on, surest first; equals stay in their order."""
+    """The detections of one kind at or above a score, highest score first; equal scores keep their order."""
     chosen = (found for found in detections if found.box.kind == kind and found.score >= least_score)
     return sorted(chosen, key=lambda found: -found.score)
 
@@ -125,12 +126,12 @@ def match_cells(
     aside: Sequence[Box] = (),
     iou: float = LEAST_OVERLAP,
 ) -> NDArray[np.intp]:
-    """Which box each find of a field is, all of one kind.
+    """Which box each detection of a field is; all are of one kind.
 
     Args:
-        truths: Boxes that each may be found once.
-        detections: Finds, surest first: those above any threshold are matched as they are without the rest.
-        aside: Boxes that set aside whatever lies on them and found no box of `truths`.
+        truths: Known boxes; each is matched at most once.
+        detections: From the highest score down, so that a threshold does not change the matches above it.
+        aside: Boxes on which a detection without a match is set aside.
         iou: Least intersection over union.
 
     Returns:
@@ -158,12 +159,12 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True)
 class KindMatches:
-    """All finds of one kind in all fields, surest first, those set aside left out.
+    """All detections of one kind in all fields, highest score first, without those set aside.
 
     Attributes:
         kind: Of the cells.
         scores: `(n,)` float64, falling.
-        hits: `(n,)` whether a find is a cell.
+        hits: `(n,)` whether a detection is a cell.
         fields: `(n,)` number of the field.
         truths: `(f,)` cells of the kind in each field.
     """
@@ -175,18 +176,18 @@ class KindMatches:
     truths: NDArray[np.intp]
 
     def average_precision(self, weights: NDArray[np.intp] | None = None) -> float:
-        """Mean of the interpolated precision at 101 recalls (COCO's); not a number where there is no cell.
+        """COCO's average precision: mean interpolated precision at 101 recalls; not a number where there is no cell.
 
         Args:
-            weights: `(f,)` how often each field counts, for a bootstrap; once where nothing is given.
+            weights: `(f,)` how often each field counts, for a bootstrap; once each by default.
         """
         counts, all_truths = self._weigh(weights)
         if not all_truths:
             return float("nan")
         hits = np.cumsum(counts * self.hits)
-        finds = np.cumsum(counts)
-        precision = np.divide(hits, finds, out=np.zeros(len(hits)), where=finds > 0)
-        # Of two thresholds the one that finds more and errs less is always the better choice.
+        found = np.cumsum(counts)
+        precision = np.divide(hits, found, out=np.zeros(len(hits)), where=found > 0)
+        # Interpolated: the highest precision at this recall or a higher one.
         precision = np.maximum.accumulate(precision[::-1])[::-1]
         places = np.searchsorted(hits / all_truths, _RECALLS, side="left")
         return float(np.append(precision, 0.0)[places].mean())
@@ -196,24 +197,25 @@ class KindMatches:
         counts, all_truths = self._weigh(weights)
         counted = counts[self.scores >= threshold]
         hits = float(counted @ self.hits[: len(counted)])
-        finds = float(counted.sum())
+        found = float(counted.sum())
         return Rates(
-            precision=hits / finds if finds else 0.0,
+            precision=hits / found if found else 0.0,
             recall=hits / all_truths if all_truths else 0.0,
-            f1=2 * hits / (finds + all_truths) if finds + all_truths else 0.0,
+            f1=2 * hits / (found + all_truths) if found + all_truths else 0.0,
         )
 
     def best_threshold(self) -> float:
-        """The score that gives the best F1: between the last find that counts and the next; 0.5 without finds.
+        """The threshold of the best F1; 0.5 without detections.
 
-        Half-way in ratio, as scores fall where cells are cut or pale: where the two lie apart, what validation cannot tell is found.
+        It lies between the last counted score and the next one, half-way in ratio: scores fall where cells are cut or
+        pale, so a lower threshold finds more of them, and validation cannot tell the two scores apart.
         """
         return self._part_after(int(self._f1().argmax())) if len(self.scores) else 0.5
 
     def lowest_threshold(self) -> float:
-        """The lowest score from which F1 is within chance of the best; 0.5 without finds.
+        """The lowest threshold whose F1 is within one standard error of the best; 0.5 without detections.
 
-        Chance is one standard error of a share of as many cells as there are (the rule of Breiman et al. 1984).
+        The standard error is that of a share over the known cells (the rule of Breiman et al. 1984).
         """
         if not len(self.scores):
             return 0.5
@@ -223,7 +225,7 @@ class KindMatches:
         return self._part_after(int(np.flatnonzero(f1 >= best - chance)[-1]))
 
     def _f1(self) -> NDArray[np.float64]:
-        """F1 of the finds down to each; -1 where the next has the same score, for no threshold parts these."""
+        """F1 at each score; -1 where the next score is equal, as no threshold lies between equal scores."""
         f1 = 2 * np.cumsum(self.hits) / (np.arange(1, len(self.scores) + 1) + self.truths.sum())
         f1[:-1][self.scores[:-1] == self.scores[1:]] = -1
         return np.asarray(f1)
@@ -234,8 +236,8 @@ class KindMatches:
 
     def curve(self) -> list[tuple[float, float]]:
         """Recall and precision as the threshold falls."""
-        hits, finds = np.cumsum(self.hits), np.arange(1, len(self.hits) + 1)
-        return list(zip((hits / max(1, self.truths.sum())).tolist(), (hits / finds).tolist(), strict=True))
+        hits, found = np.cumsum(self.hits), np.arange(1, len(self.hits) + 1)
+        return list(zip((hits / max(1, self.truths.sum())).tolist(), (hits / found).tolist(), strict=True))
 
     def _weigh(self, weights: NDArray[np.intp] | None) -> tuple[NDArray[np.intp], float]:
         if weights is None:
@@ -244,13 +246,13 @@ class KindMatches:
 
 
 def match_kind(fields: Sequence[JudgedField], kind: str, iou: float = LEAST_OVERLAP) -> KindMatches:
-    """Matches the finds of one kind in every field."""
+    """Matches the detections of one kind in each field."""
     scores, hits, numbers = [np.empty(0)], [np.empty(0, bool)], [np.empty(0, np.intp)]
     for number, field in enumerate(fields):
-        finds = detections_of_kind(field.detections, kind)
-        partners = match_cells(boxes_of_kind(field.truths, kind), finds, boxes_of_kind(field.aside, kind), iou)
+        detections = detections_of_kind(field.detections, kind)
+        partners = match_cells(boxes_of_kind(field.truths, kind), detections, boxes_of_kind(field.aside, kind), iou)
         judged = partners != SET_ASIDE
-        scores.append(np.array([found.score for found in finds])[judged])
+        scores.append(np.array([found.score for found in detections])[judged])
         hits.append(partners[judged] >= 0)
         numbers.append(np.full(int(judged.sum()), number, np.intp))
     order = np.argsort(-np.concatenate(scores), kind="stable")
@@ -272,4 +274,6 @@ def average_precision(
 
 def _pair(truths: Sequence[Sequence[Box]], detections: Sequence[Sequence[Detection]]) -> list[JudgedField]:
     pairs = enumerate(zip(truths, detections, strict=True))
-    return [JudgedField(str(number), str(number), tuple(boxes), tuple(finds)) for number, (boxes, finds) in pairs]
+    return [
+        JudgedField(str(number), str(number), tuple(boxes), tuple(detections)) for number, (boxes, detections) in pairs
+    ]

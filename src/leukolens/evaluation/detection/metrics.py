@@ -1,7 +1,7 @@
-"""What a finder of cells is worth on a dataset, in numbers: its `metrics.json`, against one truth or two.
+"""The figures of a detector on fields with known boxes, against one ground truth or two.
 
-Where a dataset's own boxes are known to be careless and its fields were boxed anew, both truths stand side by side, and
-what part of the error is the careless boxes' own. Reads finds and boxes, never a model.
+Where a dataset's own boxes are careless and its fields were relabelled, both ground truths stand side by side. Reads
+detections and boxes, never a model.
 """
 
 import math
@@ -16,7 +16,7 @@ from leukolens.core.errors import DataError
 from leukolens.core.intervals import grouped_bootstraps
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.counting.agreement import compare_counts
-from leukolens.evaluation.detection.errors import FALSE, MISSED, FieldError, attribute_errors
+from leukolens.evaluation.detection.errors import ErrorSort, FieldError, attribute_errors
 from leukolens.evaluation.detection.matching import (
     LOOSE_OVERLAP,
     SET_ASIDE,
@@ -31,7 +31,7 @@ from leukolens.evaluation.detection.records import DetectionMetrics, KindMetrics
 from leukolens.evaluation.records import Provenance
 
 RAW, RELABELLED, RELABELLED_SURE = "raw", "relabelled", "relabelled_sure"
-"""The dataset's own boxes; boxes drawn anew by eye, all of them; the same with the doubtful ones set aside."""
+"""The dataset's own boxes; all relabelled boxes; the relabelled boxes with the doubtful ones set aside."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Evidence:
     """What was found, and what is there.
 
     Attributes:
-        fields: Fields by truth, `RAW` and, where there is one, `RELABELLED`; the finds are the same in both.
-        leading: The truth that comes first.
-        thresholds: By kind, the score from which cells are counted.
-        provenance: What was judged, on what.
+        fields: Fields by ground truth, `RAW` and, where there is one, `RELABELLED`; with the same detections.
+        leading: The ground truth that comes first.
+        thresholds: By kind, the score from which detections are counted.
+        provenance: What was evaluated, on which data.
         refused: Fields that could not be read.
-        scales: How many fields had their scale from where.
+        scales: Fields by the origin of their scale.
     """
 
     fields: Mapping[str, Sequence[JudgedField]]
@@ -56,13 +56,13 @@ class Evidence:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds that the detector finds and the leading truth knows."""
+        """Kinds that the detector finds and the leading ground truth has."""
         known = {box.kind for item in self.fields[self.leading] for box in (*item.truths, *item.doubtful)}
         return tuple(kind for kind in DETECTED_KINDS if kind in known and kind in self.thresholds)
 
     @property
     def views(self) -> dict[str, list[JudgedField]]:
-        """The truths as they are judged, the leading one first."""
+        """Fields by the ground truth that they are measured against, the leading one first."""
         views = {}
         for name in sorted(self.fields, key=lambda name: name != self.leading):
             views[name] = [include_doubtful(item) for item in self.fields[name]]
@@ -71,7 +71,7 @@ class Evidence:
         return views
 
     def raw_errors(self) -> list[FieldError]:
-        """Errors against the dataset's own boxes, with whose they are; none where there are no others."""
+        """Errors against the dataset's own boxes with their causes; empty where there are no relabelled boxes."""
         if RELABELLED not in self.fields:
             return []
         return attribute_errors(self.fields[RAW], self.fields[RELABELLED], self.kinds, self.thresholds)
@@ -112,9 +112,7 @@ def measure_detector(evidence: Evidence, draws: int = 1000) -> DetectionMetrics:
         truths=truths,
         detections_left_out=_count_left_out(evidence),
         errors_against_raw={
-            kind: {sort: _count_causes(errors, kind, sort) for sort in (FALSE, MISSED)}
-            for kind in evidence.kinds
-            if errors
+            kind: {sort: _count_causes(errors, kind, sort) for sort in ErrorSort} for kind in evidence.kinds if errors
         },
     )
 
@@ -173,18 +171,18 @@ def measure_detections(
 def count_by_field(
     fields: Sequence[JudgedField], kind: str, threshold: float
 ) -> tuple[list[int], list[int], list[str]]:
-    """Cells of a kind counted and known in each field, what is set aside left out; and the fields' groups."""
+    """Counted and known cells of a kind in each field, without those set aside; and the group of each field."""
     counted, true = [], []
     for item in fields:
-        finds = detections_of_kind(item.detections, kind, threshold)
+        detections = detections_of_kind(item.detections, kind, threshold)
         known = boxes_of_kind(item.truths, kind)
-        counted.append(int((match_cells(known, finds, boxes_of_kind(item.aside, kind)) != SET_ASIDE).sum()))
+        counted.append(int((match_cells(known, detections, boxes_of_kind(item.aside, kind)) != SET_ASIDE).sum()))
         true.append(len(known))
     return counted, true, [item.group for item in fields]
 
 
 def _count_left_out(evidence: Evidence) -> dict[str, int]:
-    """By kind, the finds above the threshold that the leading truth's own rule leaves out; none where it has none."""
+    """By kind, the counted detections that the leading ground truth's own rule leaves out."""
     fields = evidence.views[evidence.leading]
     left_out = {}
     for kind in evidence.kinds:
@@ -195,6 +193,6 @@ def _count_left_out(evidence: Evidence) -> dict[str, int]:
     return left_out
 
 
-def _count_causes(errors: Sequence[FieldError], kind: str, sort: str) -> dict[str, int]:
-    chosen = [error.whose for error in errors if error.box.kind == kind and error.sort == sort]
-    return {whose: chosen.count(whose) for whose in sorted(set(chosen))}
+def _count_causes(errors: Sequence[FieldError], kind: str, sort: ErrorSort) -> dict[str, int]:
+    chosen = [error.cause for error in errors if error.box.kind == kind and error.sort == sort and error.cause]
+    return {cause: chosen.count(cause) for cause in sorted(set(chosen))}

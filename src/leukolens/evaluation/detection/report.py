@@ -1,71 +1,42 @@
-"""The report on a finder of cells: `report.html` with every sort of error in pictures, figures, and its tables as files.
-
-Takes what `detection_metrics` measured; computes nothing.
-"""
+"""The evaluation report of a detector: `report.html` with charts and errors, `metrics.json`, and tables as CSV."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-
-from leukolens.core.files import show_name, write_rows, write_text
+from leukolens.core.files import write_text
 from leukolens.core.intervals import Interval
-from leukolens.core.pixels import Pixels, crop_cell, square_box
-from leukolens.core.results import Box
-from leukolens.evaluation.counting.agreement import Limits
-from leukolens.evaluation.detection.errors import (
-    DETECTOR,
-    DOUBTFUL,
-    FALSE,
-    GROUND_TRUTH,
-    MISSED,
-    FieldError,
-    list_errors,
-)
-from leukolens.evaluation.detection.matching import (
-    FALSE_DETECTION,
-    SET_ASIDE,
-    JudgedField,
-    boxes_of_kind,
-    detections_of_kind,
-    match_cells,
-    match_kind,
-)
+from leukolens.evaluation.counting.agreement import CountAgreement, Limits
+from leukolens.evaluation.detection.errors import Cause, ErrorSort, FieldError, list_errors
+from leukolens.evaluation.detection.files import write_detections, write_errors
+from leukolens.evaluation.detection.gallery import LEGEND, ImageOf, choose_errors, draw_worst_fields, show_errors
+from leukolens.evaluation.detection.matching import match_kind
 from leukolens.evaluation.detection.metrics import RAW, RELABELLED, RELABELLED_SURE, Evidence, count_by_field
 from leukolens.evaluation.detection.records import DetectionMetrics
 from leukolens.evaluation.records import write_record
-from leukolens.reporting.charts import BLUE, GREEN, RED, draw_bars, draw_lines, draw_points
-from leukolens.reporting.page import Picture, Section, render_page
-from leukolens.reporting.plates import DASHED, WHOLE, Outline, Plate, draw_plate
+from leukolens.reporting.charts import draw_bars, draw_lines, draw_points, show_words
+from leukolens.reporting.page import Section, render_page
 
 MOST_PICTURES = 48
-"""Pictures in a gallery; the rest stand in `errors.csv`."""
-
-MOST_PLATES = 4
-
-ImageOf = Callable[[str], Pixels | None]
+"""Images in a gallery; `errors.csv` has all errors."""
 
 _TRUTH_NAMES = {
     RAW: "the dataset's own boxes",
-    RELABELLED: "boxes drawn anew",
-    RELABELLED_SURE: "anew, without doubtful ones",
+    RELABELLED: "relabelled boxes",
+    RELABELLED_SURE: "relabelled, without doubtful boxes",
 }
-_PICTURE_PX = 224
-_SKY = "#1E88FF"  # The palette's blue is too near to green in lines as thin as these.
-_PLATE_PIXELS = 500_000
+_SHORT_NAMES = {RAW: "raw", RELABELLED: "relabelled", RELABELLED_SURE: "sure"}
+_SCALES = {"given": "given", "red cells": "measured on red cells", "unknown": "unknown"}
 
 
 def write_detection_report(out: Path, evidence: Evidence, metrics: DetectionMetrics, image_of: ImageOf) -> Path:
-    """Writes `metrics.json`, `detections.csv`, `errors.csv`, figures and `report.html` into a folder.
+    """Writes `metrics.json`, `detections.csv`, `errors.csv`, charts and `report.html` into a folder.
 
     Args:
         out: The folder.
-        evidence: What was judged.
+        evidence: What was evaluated.
         metrics: From `measure_detector`.
-        image_of: Gives the picture of a field by its id, or None where it is not to be had.
+        image_of: Gives the image of a field by its id.
 
     Returns:
         Path of `report.html`.
@@ -73,57 +44,53 @@ def write_detection_report(out: Path, evidence: Evidence, metrics: DetectionMetr
     leading = evidence.views[evidence.leading]
     errors = list_errors(leading, evidence.kinds, evidence.thresholds)
     raw_errors = evidence.raw_errors()
-    figures = _draw_figures(evidence, metrics)
-    for name, chart in figures.items():
+    charts = _draw_charts(evidence, metrics)
+    for name, chart in charts.items():
         write_text(out / f"{name}.svg", chart)
     write_record(out / "metrics.json", metrics)
-    _write_detections(out / "detections.csv", evidence)
-    _write_errors(out / "errors.csv", {evidence.leading: errors, **({RAW: raw_errors} if raw_errors else {})})
+    write_detections(out / "detections.csv", evidence)
+    write_errors(out / "errors.csv", {evidence.leading: errors, **({RAW: raw_errors} if raw_errors else {})})
     sections = [
-        _headline(metrics, evidence),
-        _finding(metrics, figures),
-        _counting(metrics, figures),
-        *([_whose(metrics, raw_errors, evidence, image_of)] if raw_errors else []),
-        _errors(errors, evidence, image_of),
-        _worst_fields(errors, leading, evidence, image_of),
+        _summarise(metrics, evidence),
+        _describe_detection(metrics, charts),
+        _describe_counting(metrics, charts),
+        *([_describe_causes(metrics, raw_errors, evidence, image_of)] if raw_errors else []),
+        _show_errors(errors, evidence, image_of),
+        Section(
+            "Fields with most errors",
+            ("Blue: right detections. Red: false detections. Dashed red: missed cells.",),
+            plates=draw_worst_fields(errors, leading, evidence, image_of),
+        ),
     ]
-    page = render_page(
-        f"How well does {evidence.provenance.model} find cells?",
-        f"{evidence.provenance.data}, {evidence.provenance.split}; against {_TRUTH_NAMES[evidence.leading]}",
-        sections,
-    )
-    write_text(out / "report.html", page)
+    title = f"Evaluation of {metrics.model}"
+    subtitle = f"{metrics.data}, {metrics.split}; ground truth: {_TRUTH_NAMES[evidence.leading]}"
+    write_text(out / "report.html", render_page(title, subtitle, sections))
     return out / "report.html"
 
 
-def _name(kind: str) -> str:
-    return kind.replace("_", " ")
-
-
-def _draw_figures(evidence: Evidence, metrics: DetectionMetrics) -> dict[str, str]:
-    bars = []
-    for truth, judged in metrics.truths.items():
-        short = truth.replace("relabelled_sure", "sure").replace("relabelled", "by eye")
-        for kind, values in judged.per_kind.items():
-            interval = values.ap50_ci
-            bars.append((f"{_name(kind)}, {short}", values.ap50, interval.low, interval.high))
+def _draw_charts(evidence: Evidence, metrics: DetectionMetrics) -> dict[str, str]:
+    bars = [
+        (f"{show_words(kind)}, {_SHORT_NAMES[truth]}", values.ap50, values.ap50_ci.low, values.ap50_ci.high)
+        for truth, measured in metrics.truths.items()
+        for kind, values in measured.per_kind.items()
+    ]
     leading = evidence.views[evidence.leading]
-    curves = {_name(kind): match_kind(leading, kind).curve() for kind in evidence.kinds}
-    figures = {
-        "ap50": draw_bars(bars, "Average precision at half overlap", "AP50, 95 % bootstrap interval over fields"),
-        "precision-recall": draw_lines(curves, "From the surest find downwards", "recall", "precision"),
+    curves = {show_words(kind): match_kind(leading, kind).curve() for kind in evidence.kinds}
+    charts = {
+        "ap50": draw_bars(bars, "Average precision at an overlap of .5", "AP50, 95 % bootstrap interval over groups"),
+        "precision-recall": draw_lines(curves, "Precision and recall as the threshold falls", "recall", "precision"),
     }
     for kind, agreement in metrics.truths[evidence.leading].counting.items():
         counted, true, _ = count_by_field(leading, kind, evidence.thresholds[kind])
         points = [((found + known) / 2, float(found - known)) for found, known in zip(counted, true, strict=True)]
-        figures[f"agreement-{kind}"] = draw_points(
+        charts[f"agreement-{kind}"] = draw_points(
             {"one field": points},
-            f"Counted less true: {_name(kind)}",
+            f"Counted less true: {show_words(kind)}",
             "mean of counted and true",
             "counted less true",
             _list_levels(agreement.limits),
         )
-    return figures
+    return charts
 
 
 def _list_levels(limits: Limits | None) -> list[tuple[str, float, float, float]]:
@@ -137,250 +104,132 @@ def _list_levels(limits: Limits | None) -> list[tuple[str, float, float, float]]
     return [(word, value, interval.low, interval.high) for word, value, interval in levels]
 
 
-def _write_detections(path: Path, evidence: Evidence) -> None:
-    """Every find, and against each truth whether it is a cell."""
-    views = evidence.views
-    rows = []
-    for number, field in enumerate(views[evidence.leading]):
-        for kind in evidence.kinds:
-            finds = detections_of_kind(field.detections, kind)
-            said = []
-            for fields in views.values():
-                item = fields[number]
-                partners = match_cells(boxes_of_kind(item.truths, kind), finds, boxes_of_kind(item.aside, kind))
-                said.append([_VERDICTS.get(partner, "cell") for partner in partners.tolist()])
-            for row, found in enumerate(finds):
-                counted = found.score >= evidence.thresholds[kind]
-                rows.append(
-                    (field.name, *_spell(found.box), f"{found.score:.4f}", counted, *(one[row] for one in said))
-                )
-    write_rows(path, ("field", *_BOX_COLUMNS, "score", "counted", *views), rows)
-
-
-_VERDICTS = {FALSE_DETECTION: "false", SET_ASIDE: "aside"}
-_BOX_COLUMNS = ("kind", "x0", "y0", "x1", "y1")
-
-
-def _spell(box: Box) -> tuple[str, ...]:
-    return (box.kind, *(f"{value:.1f}" for value in (box.x0, box.y0, box.x1, box.y1)))
-
-
-def _write_errors(path: Path, errors: Mapping[str, Sequence[FieldError]]) -> None:
-    rows = [
-        (truth, error.field, error.sort, *_spell(error.box), f"{error.score:.4f}", error.whose, error.why)
-        for truth, listed in errors.items()
-        for error in listed
-    ]
-    write_rows(path, ("truth", "field", "error", *_BOX_COLUMNS, "score", "whose", "why"), rows)
-
-
-def _headline(metrics: DetectionMetrics, evidence: Evidence) -> Section:
-    judged = metrics.truths[metrics.truth]
-    figures = [(f"{judged.map50:.3f}", f"mean of the kinds' average precision, {_interval(judged.map50_ci)}")]
-    for kind, values in judged.per_kind.items():
-        figures.append((f"{values.f1:.3f}", f"F1 of {_name(kind)}s, {_interval(values.f1_ci)}"))
-    figures.append((str(metrics.n), "fields judged"))
-    thresholds = ", ".join(f"{_name(kind)}s {evidence.thresholds[kind]:.2f}" for kind in evidence.kinds)
+def _summarise(metrics: DetectionMetrics, evidence: Evidence) -> Section:
+    measured = metrics.truths[metrics.truth]
+    figures = [(f"{measured.map50:.3f}", f"mAP50: mean of the average precisions, {_show_interval(measured.map50_ci)}")]
+    for kind, values in measured.per_kind.items():
+        figures.append((f"{values.f1:.3f}", f"F1 of {show_words(kind)}s, {_show_interval(values.f1_ci)}"))
+    figures.append((str(metrics.n), "fields evaluated"))
+    thresholds = ", ".join(f"{show_words(kind)}s {evidence.thresholds[kind]:.2f}" for kind in evidence.kinds)
     text = [
-        f"A find is right where it shares half of its area with a known cell of its kind, each cell once. Cells are counted "
-        f"from these scores on, which the model's card brings from other fields: {thresholds}."
+        "A detection is right if it overlaps a known cell of its kind by at least one half (intersection over union). "
+        "Each cell is found at most once.",
+        f"Detections are counted from these scores on: {thresholds}. The thresholds come with the model; they were "
+        "chosen on other fields.",
     ]
     if metrics.scales:
-        how = {"given": "given", "red cells": "taken from the red cells", "unknown": "not to be had"}
-        parts = ", ".join(f"{how.get(name, name)} in {count}" for name, count in metrics.scales.items())
-        text.append(f"The scale was {parts} of the fields.")
+        parts = ", ".join(f"{_SCALES.get(name, name)} in {count} fields" for name, count in metrics.scales.items())
+        text.append(f"Scale of the fields: {parts}.")
     if metrics.n_refused:
-        text.append(f"{metrics.n_refused} fields could not be read and are in no figure.")
-    warning = f"THIS SPLIT LEAKS: {metrics.why_leaky}. These figures are too good to be true." if metrics.leaky else ""
+        text.append(f"Fields that could not be read, and are in no figure: {metrics.n_refused}.")
+    warning = (
+        f"THIS SPLIT LEAKS: {metrics.why_leaky}. On new data, expect lower figures than these." if metrics.leaky else ""
+    )
     return Section("In short", tuple(text), warning, tuple(figures))
 
 
-def _finding(metrics: DetectionMetrics, figures: Mapping[str, str]) -> Section:
+def _describe_detection(metrics: DetectionMetrics, charts: Mapping[str, str]) -> Section:
     rows = []
-    for truth, judged in metrics.truths.items():
-        for kind, values in judged.per_kind.items():
-            scores = [values.show(name) for name in ("ap50", "precision", "recall", "f1")]
-            numbers = [str(number) for number in (values.true, values.counted, values.hits)]
-            rows.append((_TRUTH_NAMES[truth], _name(kind), *scores, f"{values.f1_loose:.3f}", *numbers))
-        rows.append((_TRUTH_NAMES[truth], "all", f"{judged.map50:.3f} {_range(judged.map50_ci)}", *[""] * 7))
+    for truth, measured in metrics.truths.items():
+        for kind, values in measured.per_kind.items():
+            shown = (values.show(name) for name in ("ap50", "precision", "recall", "f1"))
+            numbers = (f"{values.f1_loose:.3f}", *map(str, (values.true, values.counted, values.hits)))
+            rows.append((_TRUTH_NAMES[truth], show_words(kind), *shown, *numbers))
+        mean = f"{measured.map50:.3f} {_show_range(measured.map50_ci, 3)}"
+        rows.append((_TRUTH_NAMES[truth], "mean of kinds", mean, *[""] * 7))
     header = (
-        "truth",
-        "kind",
-        "AP50 (95 %)",
-        "precision",
-        "recall",
-        "F1",
-        "F1, overlap .3",
-        "cells",
-        "counted",
-        "right",
+        *("ground truth", "kind", "AP50 (95 %)", "precision", "recall", "F1", "F1 at overlap .3"),
+        *("cells", "counted", "right"),
     )
-    text: tuple[str, ...] = (
-        "AP50 looks at all finds, however unsure; precision, recall and F1 only at those that are counted. Intervals are "
-        "drawn over fields, as cells of one field are alike. Where F1 at an overlap of .3 is much higher, cells were found "
-        "where they are, but boxes were drawn wider or narrower than the truth's.",
-    )
-    left_out = [f"{count} {_name(kind)}s" for kind, count in metrics.detections_left_out.items()]
-    if left_out:
-        text += (
-            f"Against boxes drawn anew, {', '.join(left_out)} found at the border are neither right nor wrong and not counted: "
-            "less than a third of them shows, and such cells were not to be boxed.",
+    text = [
+        "AP50, the average precision, uses all detections, whatever their score. Precision, recall and F1 use only the "
+        "detections that are counted. Cells of one field resemble each other, so the intervals are computed over groups "
+        "of fields.",
+        "If F1 is much higher at an overlap of .3, the detector finds the cells, but its boxes are wider or narrower than "
+        "those of the ground truth.",
+    ]
+    if metrics.detections_left_out:
+        left_out = ", ".join(f"{count} {show_words(kind)}s" for kind, count in metrics.detections_left_out.items())
+        text.append(
+            f"Against the relabelled boxes, {left_out} at the border are neither right nor wrong and not counted. Less "
+            "than a third of each shows, and the rule of the relabelling was to leave such cells without a box."
         )
-    charts = (figures["ap50"], figures["precision-recall"])
-    return Section("Finding", text, header=header, rows=tuple(rows), charts=charts)
+    shown_charts = (charts["ap50"], charts["precision-recall"])
+    return Section("Detection", tuple(text), header=header, rows=tuple(rows), charts=shown_charts)
 
 
-def _counting(metrics: DetectionMetrics, figures: Mapping[str, str]) -> Section:
-    rows = []
-    for truth, judged in metrics.truths.items():
-        for kind, values in judged.counting.items():
-            limits = values.limits
-            between = (
-                f"{limits.low:+.1f} {_range(limits.low_interval, 1)} to {limits.high:+.1f} "
-                f"{_range(limits.high_interval, 1)}"
-                if limits
-                else "one field only"
-            )
-            rows.append(
-                (
-                    _TRUTH_NAMES[truth],
-                    _name(kind),
-                    str(values.counted),
-                    str(values.true),
-                    f"{values.mean_error:.2f} {_range(values.mean_error_interval, 2)}",
-                    f"{values.bias_percent:+.1f} % {_range(values.bias_interval, 1)}",
-                    between,
-                )
-            )
-    header = ("truth", "kind", "counted", "true", "off per field, cells", "bias in all", "limits of agreement, cells")
-    text = (
-        "Off per field: how far one field's count is off on average, up or down. Bias: what remains when all fields are "
-        "added up. Limits of agreement: between them lie 95 % of the fields' differences (Bland and Altman 1999).",
+def _describe_counting(metrics: DetectionMetrics, charts: Mapping[str, str]) -> Section:
+    rows = tuple(
+        (_TRUTH_NAMES[truth], show_words(kind), *_show_counts(values))
+        for truth, measured in metrics.truths.items()
+        for kind, values in measured.counting.items()
     )
-    charts = tuple(chart for name, chart in figures.items() if name.startswith("agreement-"))
-    return Section("Counting", text, header=header, rows=tuple(rows), charts=charts)
+    header = (
+        *("ground truth", "kind", "counted", "true", "mean error per field, cells", "bias"),
+        "limits of agreement, cells",
+    )
+    text = (
+        "Mean error: how far the count of one field is off on average, in either direction. Bias: how far the count of "
+        "all fields together is off. Limits of agreement: 95 % of the differences of single fields lie between them "
+        "(Bland and Altman 1999).",
+    )
+    shown = tuple(chart for name, chart in charts.items() if name.startswith("agreement-"))
+    return Section("Counting", text, header=header, rows=rows, charts=shown)
 
 
-def _whose(metrics: DetectionMetrics, errors: Sequence[FieldError], evidence: Evidence, image_of: ImageOf) -> Section:
+def _show_counts(counts: CountAgreement) -> tuple[str, ...]:
+    limits = counts.limits
+    ends = ((limits.low, limits.low_interval), (limits.high, limits.high_interval)) if limits else ()
+    return (
+        str(counts.counted),
+        str(counts.true),
+        f"{counts.mean_error:.2f} {_show_range(counts.mean_error_interval, 2)}",
+        f"{counts.bias_percent:+.1f} % {_show_range(counts.bias_interval, 1)}",
+        " to ".join(f"{end:+.1f} {_show_range(interval, 1)}" for end, interval in ends) or "one field only",
+    )
+
+
+def _describe_causes(
+    metrics: DetectionMetrics, errors: Sequence[FieldError], evidence: Evidence, image_of: ImageOf
+) -> Section:
+    causes = (Cause.GROUND_TRUTH, Cause.DOUBTFUL, Cause.DETECTOR)
     rows = []
     for kind, sorts in metrics.errors_against_raw.items():
         for sort, counts in sorts.items():
-            numbers = [counts.get(whose, 0) for whose in (GROUND_TRUTH, DOUBTFUL, DETECTOR)]
-            rows.append((_name(kind), f"{sort}s", str(sum(numbers)), *map(str, numbers)))
-    theirs = [error for error in errors if error.whose == GROUND_TRUTH]
-    total = f"{len(theirs)} of the {len(errors)} errors ({len(theirs) / len(errors):.0%})"
+            numbers = [counts.get(cause, 0) for cause in causes]
+            rows.append((show_words(kind), f"{ErrorSort(sort).words}s", str(sum(numbers)), *map(str, numbers)))
+    of_truth = [error for error in errors if error.cause == Cause.GROUND_TRUTH]
     text = (
-        f"Held against the dataset's own boxes, {total} are not the finder's: the fields were boxed anew by eye, blind to "
-        "any detector, and there the find is a cell that had no box, or the missed cell is none or was found.",
-        "Below, examples of them: " + _LEGEND,
+        "The fields were relabelled by eye, without any detections in view. So each error against the dataset's own boxes "
+        "can be checked.",
+        f"{len(of_truth)} of these {len(errors)} errors ({len(of_truth) / len(errors):.0%}) are errors of the dataset's "
+        "own boxes: the false detection is a cell that has no box or a badly drawn one, or the missed cell is none or "
+        "was found.",
+        f"Examples of these. {LEGEND}",
     )
-    header = ("kind", "error", "all", GROUND_TRUTH, DOUBTFUL, DETECTOR)
-    shown = _spread(theirs, MOST_PICTURES // 2)
-    pictures = tuple(_picture(error, evidence.fields[RAW], evidence, image_of) for error in shown)
-    return Section(
-        "How much of the error is that of the dataset's own boxes?",
-        text,
-        header=header,
-        rows=tuple(rows),
-        pictures=pictures,
-    )
+    header = ("kind", "error", "all", *(f"cause: {cause.words}" for cause in causes))
+    shown = choose_errors(of_truth, MOST_PICTURES // 2)
+    pictures = show_errors(shown, evidence.fields[RAW], evidence, image_of)
+    return Section("Errors of the dataset's own boxes", text, header=header, rows=tuple(rows), pictures=pictures)
 
 
-_LEGEND = "thick red is what the picture is about, green the known cells, blue what else was counted."
-
-
-def _errors(errors: Sequence[FieldError], evidence: Evidence, image_of: ImageOf) -> Section:
-    shown = _spread(errors, MOST_PICTURES)
+def _show_errors(errors: Sequence[FieldError], evidence: Evidence, image_of: ImageOf) -> Section:
+    if not errors:
+        return Section("Errors", ("There are none.",))
+    shown = choose_errors(errors, MOST_PICTURES)
     counts = Counter((error.sort, error.box.kind) for error in errors)
-    words = {FALSE: "false {}s", MISSED: "missed {}s"}
-    said = ", ".join(f"{count} {words[sort].format(_name(kind))}" for (sort, kind), count in counts.items()) or "None"
-    more = f" {len(errors) - len(shown)} more stand in errors.csv." if len(errors) > len(shown) else ""
-    text = (f"{said}. The surest false finds first: {_LEGEND}{more}",)
-    pictures = tuple(_picture(error, evidence.views[evidence.leading], evidence, image_of) for error in shown)
-    return Section("Errors", text, pictures=pictures)
+    words = {ErrorSort.FALSE: "false", ErrorSort.MISSED: "missed"}
+    listed = ", ".join(f"{count} {words[sort]} {show_words(kind)}s" for (sort, kind), count in counts.items())
+    text = [f"Errors: {listed}.", f"The false detections of highest score come first. {LEGEND}"]
+    if len(errors) > len(shown):
+        text.append(f"{len(shown)} errors are shown; all of them are in errors.csv.")
+    pictures = show_errors(shown, evidence.views[evidence.leading], evidence, image_of)
+    return Section("Errors", tuple(text), pictures=pictures)
 
 
-def _spread(errors: Sequence[FieldError], most: int) -> list[FieldError]:
-    """As many of each sort and kind as there is room for, in their order: rare ones are not crowded out."""
-    turns: dict[tuple[str, str], int] = {}
-    ranked = []
-    for place, error in enumerate(errors):
-        turn = turns[(error.sort, error.box.kind)] = turns.get((error.sort, error.box.kind), -1) + 1
-        ranked.append((turn, place))
-    chosen = sorted(place for _, place in sorted(ranked)[:most])
-    return [errors[place] for place in chosen]
-
-
-def _picture(error: FieldError, fields: Sequence[JudgedField], evidence: Evidence, image_of: ImageOf) -> Picture:
-    field = next(item for item in fields if item.name == error.field)
-    pixels = image_of(error.field)
-    kind = _name(error.box.kind)
-    title = f"{kind}, {error.score:.2f}: false" if error.sort == FALSE else f"{kind}: missed"
-    lines = [error.why] if error.why else []
-    mark = {GROUND_TRUTH: "good", DOUBTFUL: "unsure", DETECTOR: "bad"}.get(error.whose, "bad")
-    if pixels is None:
-        shown: NDArray[np.uint8] = np.full((_PICTURE_PX, _PICTURE_PX, 3), 230, np.uint8)
-        return Picture(shown, title, (*lines, "no picture at hand", show_name(error.field)), mark)
-    counted = [found.box for found in field.detections if found.score >= evidence.thresholds.get(found.box.kind, 2.0)]
-    return Picture(_draw_error(pixels, error, field.truths, counted), title, (*lines, show_name(error.field)), mark)
-
-
-def _draw_error(pixels: Pixels, error: FieldError, truths: Sequence[Box], counted: Sequence[Box]) -> Pixels:
-    """The surroundings of an error with the boxes that are there, in one size whatever the cell's."""
-    box = error.box
-    # A platelet alone says nothing: a quarter of the field's height shows its neighbours.
-    side = max(2.2 * max(box.x1 - box.x0, box.y1 - box.y0), min(pixels.shape[:2]) / 4)
-    square = square_box(box, side)
-    scale, left, top = _PICTURE_PX / square.width, square.x0, square.y0
-    image = Image.fromarray(crop_cell(pixels, square)).resize((_PICTURE_PX, _PICTURE_PX), Image.Resampling.BILINEAR)
-    pen = ImageDraw.Draw(image)
-    drawn = [(one, GREEN, 2) for one in truths] + [(one, _SKY, 2) for one in counted] + [(box, RED, 5)]
-    for one, colour, wide in drawn:
-        if one == box and colour != RED:
-            continue
-        corners = ((one.x0 - left) * scale, (one.y0 - top) * scale, (one.x1 - left) * scale, (one.y1 - top) * scale)
-        pen.rectangle(corners, outline=colour, width=wide)
-    return np.asarray(image)
-
-
-def _worst_fields(
-    errors: Sequence[FieldError], fields: Sequence[JudgedField], evidence: Evidence, image_of: ImageOf
-) -> Section:
-    counts = Counter(error.field for error in errors)
-    plates: list[Plate] = []
-    for name, count in counts.most_common(MOST_PLATES):
-        pixels = image_of(name)
-        if pixels is None:
-            continue
-        field = next(item for item in fields if item.name == name)
-        wrong = {(error.sort, error.box): error for error in errors if error.field == name}
-        outlines = [
-            Outline(_corners(found.box), BLUE, WHOLE)
-            for found in field.detections
-            if found.score >= evidence.thresholds.get(found.box.kind, 2.0) and (FALSE, found.box) not in wrong
-        ]
-        outlines += [
-            Outline(
-                _corners(box),
-                RED,
-                DASHED if sort == MISSED else WHOLE,
-                f"{'missed' if sort == MISSED else 'false'} {_name(box.kind)}",
-            )
-            for sort, box in wrong
-        ]
-        drawing = draw_plate(pixels, outlines, f"Field {name} with its errors", _PLATE_PIXELS)
-        plates.append(Plate(f"{show_name(name)}: {count} errors", drawing, (), f"worst-{len(plates)}"))
-    text = ("Blue: found rightly. Red: found falsely; dashed: missed.",)
-    return Section("The fields with most errors", text, plates=tuple(plates))
-
-
-def _corners(box: Box) -> tuple[float, float, float, float]:
-    return box.x0, box.y0, box.x1, box.y1
-
-
-def _range(interval: Interval, digits: int = 3) -> str:
+def _show_range(interval: Interval, digits: int) -> str:
     return f"({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
-def _interval(interval: Interval) -> str:
+def _show_interval(interval: Interval) -> str:
     return f"95 % interval {interval.low:.3f} to {interval.high:.3f} ({interval.method})"
