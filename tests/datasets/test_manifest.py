@@ -1,19 +1,15 @@
 import errno
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from leukolens.core.errors import DataError, LeukolensError
-from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, Refusal
-from leukolens.datasets.manifest import Manifest, Record, load_manifest, read_cell, refuse_missing, save_manifest
+from leukolens.datasets.manifest import Manifest, Record, load_manifest, refuse_missing, save_manifest
 
 BOXES = (
     Box(10, 20, 30, 44, "leukocyte", "eosinophil"),
@@ -66,15 +62,6 @@ def test_the_hash_sees_what_decides_a_result_and_nothing_else() -> None:
     assert moved.hash == manifest.hash
     for change in ({"id": "c2"}, {"label": "monocyte"}, {"group": "g"}, {"cell": BOXES[0]}):
         assert Manifest("m", (FIELD, replace(CELL, **change))).hash != manifest.hash
-
-
-def test_read_cell_cuts_around_the_box(tmp_path: Path, picture: Callable[..., Pixels]) -> None:
-    Image.fromarray(picture(1)).save(tmp_path / "f.png")
-    record = replace(CELL, image=str(tmp_path / "f.png"))
-    assert np.array_equal(read_cell(record, 2.0).pixels, picture(1))
-    box = Box(20, 16, 36, 28, "leukocyte", "neutrophil")
-    cut = read_cell(replace(record, cell=box), 1.0).pixels
-    assert np.array_equal(cut, picture(1)[14:30, 20:36])  # a square of 16 about the box's middle (28, 22)
 
 
 def test_relative_paths_lie_beside_the_manifest(tmp_path: Path) -> None:

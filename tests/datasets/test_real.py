@@ -7,9 +7,10 @@ import pytest
 
 from leukolens.datasets.audit import audit_dataset
 from leukolens.datasets.duplicates import find_identical_files
-from leukolens.datasets.manifest import Manifest, read_cell
+from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.sources import read_source
 from leukolens.datasets.splits import make_split
+from leukolens.images.decoding import read_image
 
 pytestmark = pytest.mark.real
 
@@ -42,7 +43,7 @@ def test_pbc(pbc: Manifest) -> None:
     kinds = Counter(record.sub_label for record in pbc.records if record.sub_label)
     assert kinds == {"segmented": 1646, "band": 1633, "myelocyte": 1137, "metamyelocyte": 1015, "promyelocyte": 592}
     assert pbc.refused == ()
-    assert read_cell(pbc.records[0], 1.0).pixels.shape == (224, 224, 3)
+    assert read_image(pbc.records[0].image).pixels.shape == (224, 224, 3)
 
 
 def test_pbc_split(pbc: Manifest) -> None:
@@ -109,7 +110,7 @@ def test_chula(real_data: Path) -> None:
     group_of = {record.id.rpartition("_")[0]: record.group for record in chula.records}
     assert group_of["E-8"] == group_of["L-8"] == group_of["M-8"] == group_of["HF-M-8"]
     assert group_of["M-5B"] == group_of["M-5Bb"]
-    assert read_cell(chula.cells().records[0], 1.0).pixels.shape[2] == 3
+    assert read_image(chula.cells().records[0].image).pixels.shape[2] == 3
 
 
 def test_txl_cells_that_are_pbc_cells(real_data: Path, pbc: Manifest) -> None:

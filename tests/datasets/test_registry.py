@@ -8,9 +8,10 @@ import pytest
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.results import Refusal
 from leukolens.datasets import registry
-from leukolens.datasets.manifest import Manifest, Record, read_cell, save_manifest
+from leukolens.datasets.manifest import Manifest, Record, save_manifest
 from leukolens.datasets.registry import add_dataset, added_names, manifest_path, open_dataset
 from leukolens.datasets.sources import SOURCES
+from leukolens.images.decoding import read_image
 
 RECORD = Record("c1", "/data/c1.png", "neutrophil", "BNE", "mine", "c1")
 
@@ -32,7 +33,7 @@ def test_synth_always_exists(monkeypatch: pytest.MonkeyPatch, home: Path) -> Non
     assert len(drawn.records) == 8
     assert {record.source for record in drawn.records} == {"synth"}
     assert len({record.label for record in drawn.records}) == 8
-    assert read_cell(drawn.records[0], 1.0).pixels.ndim == 3
+    assert read_image(drawn.records[0].image).pixels.ndim == 3
     assert open_dataset("synth") == drawn
     assert [item.name for item in (home / "synth").iterdir()] == ["cells-8"]
 
