@@ -1,6 +1,6 @@
 """Measures counting on this machine: `make bench`, or `python bench/count.py [--fields FOLDER]`.
 
-Prints how long a field takes from decoded picture to named cells, for a small field and for a phone's photograph; the
+Prints how long a field takes from decoded image to classified cells, for a small field and for a phone's photograph; the
 ratio to what the detector's bare session needs for the same pixels, in the same run; and the peak memory of counting.
 """
 
@@ -50,14 +50,14 @@ def median_ms(work: Callable[[], object], times: int) -> float:
 
 def measure_speed(name: str, pixels: Pixels, times: int) -> None:
     bundle = load_bundle(task=Task.DETECTION)
-    finder, namer = Detector(bundle), Classifier(load_bundle())
+    detector, classifier = Detector(bundle), Classifier(load_bundle())
     session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, None)
-    field = count_field(name, DecodedImage(pixels), finder, namer, None)
+    field = count_field(name, DecodedImage(pixels), detector, classifier, None)
     scale = bundle.card.red_cell_px / (field.red_cell_px or bundle.card.red_cell_px)
     sides = [max(32, round(side * scale / 32) * 32) for side in pixels.shape[:2]]
     inputs = normalise_colours(np.zeros((1, *sides, 3), np.uint8), bundle.card.mean, bundle.card.std)
-    whole = median_ms(lambda: count_field(name, DecodedImage(pixels), finder, namer, None), times)
-    known = median_ms(lambda: count_field(name, DecodedImage(pixels), finder, namer, field.pixel_size_um), times)
+    whole = median_ms(lambda: count_field(name, DecodedImage(pixels), detector, classifier, None), times)
+    known = median_ms(lambda: count_field(name, DecodedImage(pixels), detector, classifier, field.pixel_size_um), times)
     bare = median_ms(lambda: session.run(None, {INPUT_NAME: inputs}), times)
     found = sum(cell.box.kind == "leukocyte" for cell in field.cells)
     print(

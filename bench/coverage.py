@@ -5,7 +5,7 @@ population through the true confusion, and asks whether each interval holds the 
 shipped bundle's on its validation; the same with more cells of some classes unsure than of others; a foreign
 laboratory's (.74 balanced).
 `--candidates` compares the ways to correct that were tried; `--part` runs one part only. `--part end` draws whole
-smears and counts them, finder, classifier and all; it takes long, so it is not in the rest.
+smears and counts them, detector and classifier included; it takes long, so it is not in the rest.
 """
 
 import argparse

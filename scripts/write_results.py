@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 HEAD = """# Results
 
-Written by `scripts/write_results.py` from `docs/results/*/metrics.json`, which `leukolens evaluate` wrote; nothing here is typed by hand.
+Written by `scripts/write_results.py` from `docs/results/*/metrics.json`, which `leukolens evaluate` wrote; no figure is typed by hand.
 Intervals are 95 %; where images share groups (source field, slide) they are drawn over groups. Rows marked **LEAKS** are too good to
 be true and stand here for comparison only. Research use, not a medical device.
 
@@ -50,17 +50,17 @@ def describe(name: str, metrics: Metrics) -> str:
 DETECTOR_HEAD = """
 ## Finding and counting
 
-The finder of cells on BCCD's 72 test fields: against BCCD's own boxes (`raw`), against boxes drawn anew by eye and blind to any finder (`relabelled`),
-and against those with the doubtful ones set aside (`relabelled_sure`). Whoever drew boxes anew was to box a red cell of which a third shows, so
-against these a sliver at the border is left out, found or not. Thresholds were chosen on validation fields. Intervals are drawn over fields.
+The detector on BCCD's 72 test fields: against BCCD's own boxes (`raw`), against boxes that were drawn again by eye, blind to any detector (`relabelled`),
+and against those without the doubtful ones (`relabelled_sure`). Relabelling had the rule to box a red cell of which a third shows, so a sliver at the
+border is left out there, detected or not. Thresholds were chosen on validation fields. Intervals are over fields.
 
 """
 
 
 LOOKS_HEAD = """
-Eight of these fields, and the platelets of all, were boxed a second time, by a look that did not know the first (no haematologist's, neither): how
-far two looks agree on every cell, the doubtful ones included, is about as far as a finder can be judged. Where they agree more at an overlap of .3,
-they saw the same cells and drew them differently.
+Eight of these fields, and the platelets of all 72, were boxed a second time, by a person who did not know the first boxes (neither is a haematologist).
+A detector cannot be judged much further than two looks agree. Where they agree more at an overlap of .3, they saw the same cells and drew
+them differently.
 
 """
 
@@ -97,7 +97,7 @@ def describe_counts(counts: CountAgreement | None) -> list[str]:
 
 
 def compare_looks() -> list[str]:
-    """Of each kind, how far two looks at the same test fields agree, which no finder can be expected to pass."""
+    """Of each kind, how far two looks at the same test fields agree, which no detector can be expected to pass."""
     first = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_relabelled_test().items()}
     second = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_second_look().items()}
     rows = []
