@@ -12,8 +12,8 @@ MAY_USE = {
     "find_cells": {"inference/view.py"},
     "find_view": {"inference/view.py"},
     # The report of a detector shows an error with the cells around it: a picture for people, not a crop for a model.
-    "crop_cell": {"inference/crops.py", "evaluation/detection/report.py"},
-    "square_box": {"inference/crops.py", "evaluation/detection/report.py"},
+    "crop_cell": {"inference/crops.py", "evaluation/detection/gallery.py"},
+    "square_box": {"inference/crops.py", "evaluation/detection/gallery.py"},
     "place_crop": {"inference/crops.py", "inference/perception.py"},
     "cut_crop": {"inference/crops.py", "inference/perception.py"},
 }
