@@ -45,7 +45,7 @@ def test_one_row_per_image_on_stdout_and_names_survive(toy_bundle: Path, picture
         "p_basophil",
         "p_lymphocyte",
     ]
-    assert {row["label"] for row in rows} == {"eosinophil"} and "bundle: toy" in done.stderr
+    assert {row["label"] for row in rows} == {"eosinophil"} and "classifier: toy" in done.stderr
     out = pictures.parent / "calls.csv"
     assert run("classify", pictures, "--bundle", toy_bundle, "--out", out).returncode == 0
     assert {Path(row["image"]).exists() for row in read_rows(out)} == {True}

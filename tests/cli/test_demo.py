@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from leukolens.core.files import read_rows
-from leukolens.core.results import Box
+from leukolens.datasets.synthetic import draw_field
 
 
 def run(*words: object) -> subprocess.CompletedProcess[str]:
@@ -28,15 +28,23 @@ def test_a_drawn_smear_is_counted_beside_what_was_drawn(tmp_path: Path) -> None:
     assert f"leukocyte: {len(truth)} drawn, {len(found)} found" in done.stdout
 
 
-def test_ones_own_fields_are_counted_and_the_rest_refused(
-    toy_finder: object, toy_bundle: Path, toy_detector: Path, tmp_path: Path
-) -> None:
-    boxes = [Box(x - 24, y - 24, x + 24, y + 24, "red_cell") for x in range(60, 600, 90) for y in range(60, 420, 90)]
+def test_ones_own_fields_are_counted_and_the_rest_refused(toy_bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "fields"
     folder.mkdir()
-    Image.fromarray(np.asarray(toy_finder.draw_discs((480, 640), boxes))).save(folder / "one.png")  # type: ignore[attr-defined]
+    Image.fromarray(draw_field(np.random.default_rng(7), leukocytes=["neutrophil"]).image).save(folder / "one.png")
     (folder / "text.jpg").write_text("hello")
-    done = run("--images", folder, "--bundle", toy_bundle, "--detector", toy_detector, "--out", tmp_path / "mine")
-    assert done.returncode in (1, 3), done.stderr
+    done = run("--images", folder, "--bundle", toy_bundle, "--out", tmp_path / "mine")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "refused:" in done.stderr and "text.jpg" in done.stderr and "on 1 fields" in done.stdout
     page = (tmp_path / "mine" / "report.html").read_text(encoding="utf-8")
     assert "text.jpg" in page and "Drawn and found" not in page
+    (field,) = read_rows(tmp_path / "mine" / "fields.csv")
+    assert field["field"].endswith("one.png") and field["status"] == "counted" and int(field["rbc"]) > 10
+
+
+def test_fields_of_which_none_can_be_counted_exit_with_3(toy_bundle: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (640, 480), (200, 200, 200)).save(tmp_path / "grey.png")
+    done = run("--images", tmp_path / "grey.png", "--bundle", toy_bundle, "--out", tmp_path / "mine")
+    assert done.returncode == 3, done.stdout + done.stderr
+    (field,) = read_rows(tmp_path / "mine" / "fields.csv")
+    assert field["status"] == "left out" and "nothing visible" in field["advice"]

@@ -1,4 +1,4 @@
-"""`leukolens classify`: images to a predictions file."""
+"""`leukolens classify`: images in, a predictions file out."""
 
 import json
 import sys
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
 
 @click.command(
     "classify",
-    epilog="Examples: leukolens classify cell.jpg    leukolens classify slides/ --out calls.csv    leukolens classify @list.txt --json",
+    epilog="Examples: leukolens classify cell.jpg    leukolens classify slides/ --out predictions.csv    leukolens classify @list.txt --json",
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path())
 @click.option(
     "--bundle",
     "bundle_name",
     metavar="NAME_OR_DIR",
-    help="Which model; `leukolens doctor` lists them and marks the default.",
+    help="Classifier to use; `leukolens doctor` lists them and marks the default.",
 )
-@click.option("--detector", "detector_name", metavar="NAME_OR_DIR", help="Which model finds the cells.")
+@click.option("--detector", "detector_name", metavar="NAME_OR_DIR", help="Detector to use, likewise.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write here instead of to stdout; refused inputs go beside it.",
+    help="Predictions file to write; without it, stdout. Refused inputs are listed in a second file beside it.",
 )
 @click.option(
     "--whole",
     is_flag=True,
-    help="Take each image as it is, without first finding the cell that it is about.",
+    help="Classify each image as it is, without searching the cell in it first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per line instead of CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object per line instead of CSV.")
 @click.option("--force", is_flag=True, help="Overwrite --out.")
 @click.pass_context
 def command(
@@ -54,10 +54,10 @@ def command(
     as_json: bool,
     force: bool,
 ) -> None:
-    """Find and name the cell that each image is about: one row per image, with its probability and whether to trust it.
+    """Classify the cell in each image: one row per image, with class, probability and status.
 
-    PATH is an image, a folder (searched down) or @FILE with one path a line. `status` is accepted, review (a person
-    should look) or rejected (no cell can be seen). Research use, not a medical device.
+    PATH is an image, a folder or @FILE with one path per line. Subfolders are searched. The status is accepted, review
+    (a person must look) or rejected (no cell is visible). Research use, not a medical device.
     """
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
@@ -68,11 +68,11 @@ def command(
         require_absent(out, force)
     bundle, detector = load_bundle(bundle_name), None if whole else load_bundle(detector_name, Task.DETECTION)
     sources, refused = find_images(paths)
-    found = "images as they are" if detector is None else f"cells found by {detector.card.name}"
-    click.echo(f"bundle: {bundle.card.name}; {found}; {len(sources)} images", err=True)
+    found = "none, images as they are" if detector is None else detector.card.name
+    click.echo(f"classifier: {bundle.card.name}; detector: {found}; {len(sources)} images", err=True)
     tally: Counter[str] = Counter()
 
-    def calls() -> "Iterator[Prediction]":
+    def predict() -> "Iterator[Prediction]":
         with click.progressbar(
             classify_images(sources, bundle, detector), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
         ) as results:
@@ -83,7 +83,7 @@ def command(
                     _note(result, tally)
                     yield result
 
-    _write(calls(), bundle, out, as_json)
+    _write(predict(), bundle, out, as_json)
     _warn_of_shift(tally, bundle)
     if refused and out is not None:
         beside = out.with_name(f"{out.stem}.refused.csv")
@@ -94,25 +94,28 @@ def command(
     if not tally["done"]:
         if not refused:
             click.echo(
-                "No images were found: give images, or folders with .jpg, .png, .webp, .tif or .bmp files.", err=True
+                "No images were found. Give image files, or folders with .jpg, .png, .webp, .tif or .bmp files.",
+                err=True,
             )
         ctx.exit(FAILED)
     ctx.exit(SOME_REFUSED if refused else 0)
 
 
-def _write(calls: "Iterator[Prediction]", bundle: "Bundle[ClassifierCard]", out: Path | None, as_json: bool) -> None:
-    """Streams the calls: memory stays flat, and a killed run leaves no file."""
+def _write(
+    predictions: "Iterator[Prediction]", bundle: "Bundle[ClassifierCard]", out: Path | None, as_json: bool
+) -> None:
+    """Writes each prediction when it is ready, so that memory stays flat. A killed run leaves no file."""
     from leukolens.core.files import format_rows, write_atomically
     from leukolens.core.predictions import Predictions
 
     classes = bundle.card.classes
     lines: Iterator[str]
     if as_json:
-        described = (Predictions(classes, (call,)).to_dict()["predictions"][0] for call in calls)
-        lines = (json.dumps({**item, "bundle": bundle.card.name}) + "\n" for item in described)
+        described = (Predictions(classes, (item,)).to_dict()["predictions"][0] for item in predictions)
+        lines = (json.dumps({**fields, "bundle": bundle.card.name}) + "\n" for fields in described)
     else:
         header = Predictions(classes, ()).header()
-        lines = (format_rows((), Predictions(classes, (call,)).rows()).partition("\n")[2] for call in calls)
+        lines = (format_rows((), Predictions(classes, (item,)).rows()).partition("\n")[2] for item in predictions)
         lines = _after(",".join(header) + "\n", lines)
     if out is None:
         for line in lines:
@@ -122,18 +125,18 @@ def _write(calls: "Iterator[Prediction]", bundle: "Bundle[ClassifierCard]", out:
         stream.writelines(lines)
 
 
-def _note(call: "Prediction", tally: Counter[str]) -> None:
+def _note(prediction: "Prediction", tally: Counter[str]) -> None:
     tally["done"] += 1
-    if call.status != CellStatus.REJECTED:
-        tally["named"] += 1
-        tally["unsure"] += call.status == CellStatus.REVIEW
+    tally[prediction.status] += 1
 
 
 def _warn_of_shift(tally: Counter[str], bundle: "Bundle[ClassifierCard]") -> None:
     from leukolens.smear.correction import find_shift
 
     confusion = bundle.card.confusion
-    if confusion and (shift := find_shift(tally["unsure"], tally["named"], confusion)):
+    if confusion and (
+        shift := find_shift(tally[CellStatus.REVIEW], tally[CellStatus.REVIEW] + tally[CellStatus.ACCEPTED], confusion)
+    ):
         told = "Expect more errors than the card states. Measure them on labelled cells of your own: leukolens evaluate"
         click.echo(f"warning: {shift}. {told}", err=True)
 

@@ -47,7 +47,11 @@ POSITIVE = _Positive(min=0, min_open=True)
 )
 @click.option("--pixel-size-um", type=POSITIVE, help="Micrometres per pixel; without it, measured on the red cells.")
 @click.option("--wbc-per-liter", type=POSITIVE, help="Leukocytes per litre from a counter or chamber, such as 7.2e9.")
-@click.option("--ranges", metavar="NAME_OR_FILE", help="Reference ranges; also give --age, and --sex.")
+@click.option(
+    "--ranges",
+    metavar="NAME_OR_FILE",
+    help="Reference ranges: mali, united-kingdom, united-states or a TOML file. Also give --age, and --sex.",
+)
 @click.option("--age", type=click.FloatRange(0, 130), metavar="YEARS", help="Age of the patient, for --ranges.")
 @click.option("--sex", type=click.Choice(["female", "male"]), help="Sex of the patient, for --ranges.")
 @click.option(

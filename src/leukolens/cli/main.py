@@ -1,6 +1,8 @@
-"""The command `leukolens`: finds the subcommand, and turns errors into exit codes.
+"""The command `leukolens`: runs a subcommand, and turns errors into exit codes.
 
-0 all done; 1 some inputs were refused; 2 wrong usage, nothing done; 3 the work failed or every input was refused.
+0: all done. 1: some inputs were refused, the rest is done. 2: wrong usage, nothing done. 3: the work failed, or every
+    input
+was refused.
 """
 
 import os
@@ -13,16 +15,16 @@ import click
 from leukolens.core.errors import LeukolensError, NothingRead, UsageError
 
 COMMANDS = {
-    "classify": "Name the cell in each image.",
-    "count": "Count the cells on the fields of a smear, with intervals and a report.",
-    "data": "Add, check, split and draw datasets.",
-    "explore": "Show what a dataset looks like before anyone trains.",
-    "train": "Train a model by a recipe.",
-    "evaluate": "Judge a run, a bundle or a predictions file.",
-    "ladder": "Train the models of the student texts, and tabulate them beside what was published.",
-    "export": "Make a bundle of a finished run.",
-    "demo": "Classify synthetic cells, or your own images, and write a report.",
-    "doctor": "Say what is installed, and test it on a known image.",
+    "classify": "Classify the cell in each image: one row per image.",
+    "count": "Count the cells on fields of a smear: a differential with intervals, and a report.",
+    "data": "Add datasets, check them for leaks, split them, draw synthetic ones.",
+    "explore": "Write a report on what a dataset looks like.",
+    "train": "Train a model from a recipe.",
+    "evaluate": "Measure how well a run, a bundle or a predictions file classifies or detects.",
+    "ladder": "Train the models of the student texts, and tabulate them with the published figures.",
+    "export": "Make a bundle from a finished run.",
+    "demo": "Count a small synthetic smear, or your own fields, and write the report.",
+    "doctor": "List what is installed, and test the models on synthetic cells.",
 }
 
 SOME_REFUSED = 1
@@ -49,15 +51,15 @@ class _LazyGroup(click.Group):
 @click.command("leukolens", cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="leukolens", prog_name="leukolens")
 def group() -> None:
-    """Read photographs of stained blood: name white blood cells, say how sure that is.
+    """Find, classify and count the cells on photographs of stained blood, with intervals.
 
-    Research use, not a medical device: do not diagnose with it.
+    Research use. Not a medical device: do not diagnose with it.
     """
 
 
 def main() -> None:
-    """Runs the command and leaves with its exit code."""
-    # Remarks on odd metadata inside pictures tell a user nothing; what matters is refused or warned of by us.
+    """Runs the command and exits with its code."""
+    # Pillow's warnings on odd metadata do not help a user. LeukoLens itself refuses what cannot be used, or warns.
     warnings.filterwarnings("ignore", module="PIL")
     try:
         code = group.main(prog_name="leukolens", standalone_mode=False)
@@ -75,10 +77,10 @@ def main() -> None:
         _say(error)
         code = FAILED
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped. Nothing half-written was left.", err=True)
+        click.echo("Stopped. No half-written file was left.", err=True)
         code = 130
     except BrokenPipeError:
-        # Whoever read our output has left: not an error of ours, and nothing more can be said to them.
+        # The program that read the output has ended. This is not an error.
         _drop_output()
         code = 0
     except OSError as error:
@@ -87,7 +89,7 @@ def main() -> None:
         try:
             sys.stdout.flush()
         except OSError:
-            _drop_output()  # else the interpreter tries once more as it ends, and complains in its own words
+            _drop_output()  # else the interpreter tries again at exit and prints an error of its own
     sys.exit(code if isinstance(code, int) else 0)
 
 
