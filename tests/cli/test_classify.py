@@ -58,7 +58,7 @@ def test_some_refused_is_exit_code_1_and_all_refused_3(toy_bundle: Path, picture
     assert done.returncode == 1
     assert len(read_rows(out)) == 2
     refused = read_rows(tmp_path / "calls.refused.csv")
-    assert len(refused) == 1 and refused[0]["image"].endswith("text.jpg") and "not a picture" in refused[0]["why"]
+    assert len(refused) == 1 and refused[0]["image"].endswith("text.jpg") and "not an image" in refused[0]["why"]
     alone = run("classify", pictures / "text.jpg", "--bundle", toy_bundle)
     assert alone.returncode == 3 and "refused" in alone.stderr
     empty = tmp_path / "empty"

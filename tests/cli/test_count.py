@@ -88,7 +88,7 @@ def test_nothing_that_can_be_read_exits_with_3_and_writes_nothing(
 ) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty").mkdir()
-    for given, told in (("notes.txt", "notes.txt is not a picture"), ("empty", "No images were found")):
+    for given, told in (("notes.txt", "notes.txt is not an image"), ("empty", "No images were found")):
         monkeypatch.setattr("sys.argv", ["leukolens", "count", str(tmp_path / given), "--out", str(tmp_path / "out")])
         with pytest.raises(SystemExit) as end:
             main()

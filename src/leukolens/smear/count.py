@@ -1,7 +1,6 @@
-"""Fields to counts: find every cell, name each leukocyte, set apart what cannot be counted. `ll.count` stands here.
+"""Counts the cells on the fields of one smear: `ll.count`.
 
-One field is in memory at a time; of those before it only cells and a thumbnail are kept. Files are written by
-`leukolens.smear.files`, intervals made by `leukolens.smear.differential`.
+One field is in memory at a time. Of earlier fields, only the cells and a thumbnail are kept.
 """
 
 import dataclasses
@@ -138,7 +137,8 @@ def _say_nothing_read(refused: Sequence[Refusal]) -> str:
         return "No images were found. Give image files, or folders with .jpg, .png, .webp, .tif or .bmp files."
     shown = [f"{show_name(refusal.image)} {refusal.why.rstrip('.')}" for refusal in refused[:_MOST_NAMED]]
     more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
-    return f"None of the {len(refused)} inputs could be read: {'; '.join(shown)}{more}."
+    none = "The input could not be read" if len(refused) == 1 else f"None of the {len(refused)} inputs could be read"
+    return f"{none}: {'; '.join(shown)}{more}."
 
 
 def count_field(
@@ -162,7 +162,7 @@ def count_field(
 
 
 def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -> list[FieldResult]:
-    """The same fields, a cell of a later one that an earlier usable one shows whole marked `repeated`."""
+    """The same fields; a cell that an earlier usable field shows whole gets the status `repeated` in the later one."""
     done: list[FieldResult] = []
     for number, current in enumerate(fields):
         cells = list(current.cells)
