@@ -154,7 +154,7 @@ def test_the_report_needs_no_network_and_shows_what_was_counted(folder: Path, sm
     assert page.count("not a medical device") == 1, "the caution stands once"
     assert "refocus" in page and "1 field was not counted" in page
     assert "S-12 &lt;i&gt;" in page and "notes &lt;b&gt;.txt" in page and "<b>.jpg" not in page
-    assert re.search(r"Count \d+ more leukocytes for ±\d+ points", page)
+    assert re.search(r"Count \d+ more leukocytes to reach ±\d+ points", page)
     assert "trained" in page and "balanced accuracy 0.99" in page
     for drawing in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
         ElementTree.fromstring(drawing)

@@ -131,7 +131,7 @@ def _say_progress(differential: Differential) -> str:
         return words
     more = cells_needed(widest.percent / 100, differential.leukocytes, aim / 100)
     least = f"The least certain share is that of {_plural(widest.label)}: its interval is about ±{half:.1f} points."
-    return f"{words} {least} Count {more} more leukocytes for ±{aim} points."
+    return f"{words} {least} Count {more} more leukocytes to reach ±{aim} points."
 
 
 def _say_flags(differential: Differential) -> Iterator[str]:
@@ -216,11 +216,11 @@ def _tabulate_differential(differential: Differential) -> Section | None:
     kept = {name: values for name, values in columns.items() if any(values)}
     sources = sorted({share.reference.source for share in differential.shares if share.reference})
     text = [
-        f"95 % interval: {_list_methods(share.interval for share in differential.shares)}.",
-        f"95 % interval of all classes together: {_list_methods(share.simultaneous for share in differential.shares)}.",
+        f"Method of the 95 % interval: {_list_methods(share.interval for share in differential.shares)}.",
+        f"Method for all classes together: {_list_methods(share.simultaneous for share in differential.shares)}.",
     ]
     if corrected := [share.corrected_interval for share in differential.shares if share.corrected_interval]:
-        text.append(f"95 % interval of the corrected share: {_list_methods(corrected)}.")
+        text.append(f"Method for the corrected share: {_list_methods(corrected)}.")
     if review:
         text.append(
             "Share with cells for review: the lowest share if none of them is of the class, the highest if all of them are."
@@ -235,7 +235,7 @@ def _tabulate_differential(differential: Differential) -> Section | None:
 
 
 def _list_methods(intervals: Iterable[Interval]) -> str:
-    return " or ".join(sorted({interval.method for interval in intervals}))
+    return "; or ".join(sorted({interval.method for interval in intervals}))
 
 
 def _range_of(share: Share) -> str:
@@ -278,17 +278,15 @@ def _list_numbers(numbers: Sequence[int], most: int = 12) -> str:
 def _count_kinds(result: SmearRecord) -> Section | None:
     if not result.kinds:
         return None
+    header = ("kind", "cells in all fields", "cells per field", "95 % interval of the mean")
     rows = tuple(
-        (
-            _plural(kind.kind),
-            str(kind.count),
-            f"{kind.per_field[0]:.1f}",
-            _span(kind.per_field[1]),
-            kind.estimate or "unknown: no factor given",
-        )
+        (_plural(kind.kind), str(kind.count), f"{kind.per_field[0]:.1f}", _span(kind.per_field[1]))
         for kind in result.kinds
     )
-    header = ("kind", "cells in all fields", "cells per field", "95 % interval of the mean", "cells per microlitre")
+    if any(kind.estimate for kind in result.kinds):
+        header += ("cells per microlitre",)
+        estimates = (kind.estimate or "unknown: no factor given" for kind in result.kinds)
+        rows = tuple((*row, estimate) for row, estimate in zip(rows, estimates, strict=True))
     text = (
         "Only fields that were counted. Leukocytes for review are included. "
         "Nucleated red cells and cells set apart are not.",
