@@ -278,8 +278,8 @@ def _list_numbers(numbers: Sequence[int], most: int = 12) -> str:
 def _count_kinds(result: SmearRecord) -> Section | None:
     if not result.kinds:
         return None
-    header = ("kind", "cells in all fields", "cells per field", "95 % interval of the mean")
-    rows = tuple(
+    header: tuple[str, ...] = ("kind", "cells in all fields", "cells per field", "95 % interval of the mean")
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (_plural(kind.kind), str(kind.count), f"{kind.per_field[0]:.1f}", _span(kind.per_field[1]))
         for kind in result.kinds
     )
