@@ -1,4 +1,4 @@
-"""Writes docs/results.md from the metrics that `leukolens evaluate` left under docs/results/<name>/: `make docs`."""
+"""Writes docs/results.md from docs/results/<name>/metrics.json, which `leukolens evaluate` writes. Run by `make docs`."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 HEAD = """# Results
 
-Written by `scripts/write_results.py` from `docs/results/*/metrics.json`, which `leukolens evaluate` wrote; no figure is typed by hand.
-Intervals are 95 %; where images share groups (source field, slide) they are drawn over groups. Rows marked **LEAKS** are too good to
-be true and stand here for comparison only. Research use, not a medical device.
+`scripts/write_results.py` writes this page from `docs/results/*/metrics.json`, which `leukolens evaluate` writes. No figure is
+typed by hand. Intervals are 95 %. Where images share groups (field of view, slide), the intervals are computed over groups. Rows
+marked **LEAKS** are too high and are shown for comparison only. Research use, not a medical device.
 
 """
 
@@ -48,19 +48,20 @@ def describe(name: str, metrics: Metrics) -> str:
 
 
 DETECTOR_HEAD = """
-## Finding and counting
+## Detection and counting
 
-The detector on BCCD's 72 test fields: against BCCD's own boxes (`raw`), against boxes that were drawn again by eye, blind to any detector (`relabelled`),
-and against those without the doubtful ones (`relabelled_sure`). Relabelling had the rule to box a red cell of which a third shows, so a sliver at the
-border is left out there, detected or not. Thresholds were chosen on validation fields. Intervals are over fields.
+The detector on the 72 test fields of BCCD, against three ground truths: BCCD's own boxes (`raw`), boxes that were relabelled by eye
+without any detections in view (`relabelled`), and the relabelled boxes with the doubtful ones set aside (`relabelled_sure`). The
+rule of the relabelling was to box a red cell at the border only if at least a third of it shows. A detection of less is neither
+right nor wrong. The thresholds were chosen on validation fields. Intervals are computed over fields.
 
 """
 
 
 LOOKS_HEAD = """
-Eight of these fields, and the platelets of all 72, were boxed a second time, by a person who did not know the first boxes (neither is a haematologist).
-A detector cannot be judged much further than two looks agree. Where they agree more at an overlap of .3, they saw the same cells and drew
-them differently.
+Eight of these fields, and the platelets of all of them, were relabelled a second time, without the first result in view. Neither
+time was it done by a haematologist. How far the two agree on all cells, doubtful ones included, is about as far as a detector can be
+judged. If they agree more at an overlap of .3, they found the same cells and drew the boxes differently.
 
 """
 
@@ -97,7 +98,7 @@ def describe_counts(counts: CountAgreement | None) -> list[str]:
 
 
 def compare_looks() -> list[str]:
-    """Of each kind, how far two looks at the same test fields agree, which no detector can be expected to pass."""
+    """Agreement of two relabellings of the same test fields, by kind."""
     first = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_relabelled_test().items()}
     second = {field: [*sure, *doubtful] for field, (sure, doubtful) in list_second_look().items()}
     rows = []
@@ -132,10 +133,10 @@ def main() -> None:
             classifiers.append(describe(name, read_record(path, Metrics)))
     header = "| result | model | data | images | balanced accuracy | worst class | accuracy | per group | only shared classes | ECE | accepted |"
     text = HEAD + tabulate(header, classifiers)
-    header = "| result | model | data | truth | mAP50 | kind | AP50 | F1 | counted | bias | mean error a field | limits of agreement |"
+    header = "| result | model | data | ground truth | mAP50 | kind | AP50 | F1 | counted | bias | mean error a field | limits of agreement |"
     text += DETECTOR_HEAD + tabulate(header, detectors)
     text += LOOKS_HEAD + tabulate(
-        "| kind | fields | first look | second look | agreed | F1 | F1, overlap .3 |", compare_looks()
+        "| kind | fields | first time | second time | agreed | F1 | F1, overlap .3 |", compare_looks()
     )
     notes = DOCS / "results" / "notes.md"
     (DOCS / "results.md").write_text(text + "\n" + notes.read_text(encoding="utf-8"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Clusters, the one-cell gate, and the arithmetic of its worth."""
+"""Clusters, the one-cell gate, and its figures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -56,7 +56,8 @@ def test_clusters_are_found_and_ordered_by_amount() -> None:
 def test_too_few_or_equal_images_are_one_cluster(rows: list[Measured]) -> None:
     clusters = find_clusters(rows)
     assert set(clusters.of_image) == {0}
-    assert len(judge_content(rows, clusters)) == len(rows)
+    assert clusters.silhouettes == {} and len(clusters.usual_piece) == 1
+    assert judge_content(rows, clusters).tolist() == [ONE if row.pieces else NONE for row in rows]
 
 
 def test_the_gate_counts_cells_and_not_lobes_or_platelets() -> None:
@@ -103,7 +104,7 @@ def test_the_worth_of_a_gate_by_hand() -> None:
     assert score.lost_share.low == pytest.approx(0.0822, abs=1e-4)
 
 
-def test_the_finder_stops_pictures_of_none_and_of_several(toy_detector: Path, toy_finder: Any) -> None:
+def test_the_detector_stops_images_of_none_and_of_several(toy_detector: Path, toy_finder: Any) -> None:
     one, two = disc(200, 240), disc(440, 240)
     pictures = {
         f"i{index}": toy_finder.draw_discs((480, 640), boxes) for index, boxes in enumerate([[one], [], [one, two], []])
@@ -119,7 +120,7 @@ def disc(x: float, y: float) -> Box:
     return Box(x - 33, y - 33, x + 33, y + 33, "leukocyte")
 
 
-def test_a_truth_in_the_file_goes_before_the_datasets_and_strangers_are_refused() -> None:
+def test_ground_truth_of_the_file_goes_before_that_of_the_dataset() -> None:
     rows = rows_of((0.1,), (0.1,))
     judged = match_predictions(predictions_of(["basophil", "basophil"], [0.9, 0.9], ("basophil", "")), rows)
     assert judged.wrong.tolist() == [False, True]

@@ -3,7 +3,15 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from leukolens.reporting.charts import draw_bars, draw_curves, draw_lines, draw_matrix, draw_points
+from leukolens.reporting.charts import (
+    draw_bars,
+    draw_counts,
+    draw_curves,
+    draw_grid,
+    draw_lines,
+    draw_matrix,
+    draw_points,
+)
 from leukolens.reporting.page import Picture, Section, render_page
 
 CHARTS = {
@@ -12,6 +20,9 @@ CHARTS = {
     "empty": draw_curves({}, "empty", "x", "y"),
     "lines": draw_lines({str(k): [(0, 0), (1, 1)] for k in range(12)}, "many", "x", "y", diagonal=True),
     "bars": draw_bars([("a", 0.5, 0.4, 0.6), ("b", 0.0, 0.0, 1.0)], "bars", "share"),
+    "counts": draw_counts([("a", (5, 2)), ("b & c", (0, 0))], ("images", "groups"), "counts", "x"),
+    "points": draw_points({"a < b": [(0.1, -2.0), (0.5, 7.0)]}, "points", "x", "y", [("mean", 1.0, -3.0, 9.0)]),
+    "grid": draw_grid([("immature_granulocyte", ["data:,"] * 8), ("b", [])], ("one", "two"), "grid", (40, 30)),
     "matrix": draw_matrix(["immature_granulocyte", "b"], [[9, 1], [0, 0]], "m", percent=True),
 }
 
@@ -29,10 +40,19 @@ def test_every_chart_is_well_formed_and_stays_inside_its_frame(name: str) -> Non
             ("y1", height),
             ("y2", height),
             ("cx", width),
+            ("cy", height),
         ):
             if key in element.attrib and "%" not in element.attrib[key]:
                 assert -0.5 <= float(element.attrib[key]) <= most + 0.5
     assert "nan" not in CHARTS[name]
+
+
+def test_a_long_line_is_drawn_with_fewer_points_and_keeps_its_ends() -> None:
+    chart = draw_lines({"long": [(float(x), float(x % 7)) for x in range(5000)]}, "t", "x", "y")
+    (line,) = (item for item in ElementTree.fromstring(chart).iter() if item.tag.endswith("polyline"))
+    points = [tuple(map(float, point.split(","))) for point in line.attrib["points"].split()]
+    assert 150 < len(points) < 300
+    assert points[0][0] == pytest.approx(64, abs=0.1) and points[-1][0] == pytest.approx(420 - 16, abs=0.1)
 
 
 def test_percentages_are_of_the_true_class() -> None:

@@ -1,7 +1,6 @@
-"""Confidence intervals of one figure: proportions, rates, ratios, means, and what is drawn by whole groups.
+"""Confidence intervals of one figure: proportions, rates, ratios, means, and bootstraps over groups.
 
-Several proportions of one count at once stand in `core.multinomial`. Everything is numpy and the standard library,
-so that the light install has it; the tests hold it against SciPy and statsmodels.
+Everything here needs numpy only, so the light install has it. The tests compare it with SciPy and statsmodels.
 """
 
 import math
@@ -17,7 +16,7 @@ Z_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Interval:
-    """A two-sided interval and how it was made."""
+    """A two-sided 95 % interval, and its method in words."""
 
     low: float
     high: float
@@ -25,7 +24,7 @@ class Interval:
 
 
 def wilson_interval(successes: float, trials: float, z: float = Z_95) -> Interval:
-    """The score interval of a proportion (Wilson 1927); `[0, 1]` when there were no trials."""
+    """The 95 % score interval of a proportion (Wilson 1927); `[0, 1]` without trials."""
     if trials <= 0:
         return Interval(0.0, 1.0, "Wilson")
     share = successes / trials
@@ -37,7 +36,7 @@ def wilson_interval(successes: float, trials: float, z: float = Z_95) -> Interva
 
 
 def clopper_pearson_interval(successes: int, trials: int) -> Interval:
-    """The exact 95 % interval of a proportion (Clopper and Pearson 1934); `[0, 1]` when there were no trials."""
+    """The exact 95 % interval of a proportion (Clopper and Pearson 1934); `[0, 1]` without trials."""
     if trials <= 0:
         return Interval(0.0, 1.0, "Clopper-Pearson")
     numbers = np.arange(trials + 1)
@@ -57,8 +56,8 @@ def poisson_interval(count: int, exposure: float = 1.0) -> Interval:
     """The exact 95 % interval of a rate (Garwood 1936).
 
     Args:
-        count: Events seen.
-        exposure: What they were seen in, above 0: the rate is per one of these.
+        count: Events.
+        exposure: Number of units that were searched, above 0; the rate is per unit.
     """
     numbers = np.arange(count + 1)
     factorials = np.array([math.lgamma(number + 1) for number in numbers])
@@ -74,17 +73,17 @@ def poisson_interval(count: int, exposure: float = 1.0) -> Interval:
 
 
 def ratio_interval(numerator: int, denominator: int) -> Interval:
-    """The 95 % interval of the ratio of two counts of one sample: Wilson's for the first among both, as odds."""
+    """The 95 % interval of the ratio of two counts of one sample: the odds of Wilson's interval of the first's share."""
     share = wilson_interval(numerator, numerator + denominator)
     high = share.high / (1 - share.high) if share.high < 1 else math.inf
     return Interval(share.low / (1 - share.low), high, "Wilson, as odds")
 
 
 def mean_interval(counts: Sequence[int]) -> Interval:
-    """The 95 % interval of a mean count per field, where fields differ by more than chance.
+    """The 95 % interval of a mean count per field, where fields may differ by more than chance.
 
-    Student's over fields, or the exact Poisson interval of the total where that is wider: a few empty or equal fields
-    do not make certainty. One field tells nothing of how fields differ, so there it is Poisson's alone.
+    It reaches as far as the wider of two intervals: Student's over fields and the exact Poisson interval of the total.
+    Without the second, a few equal fields would give an interval of no width. For one field it is Poisson's.
     """
     poisson = poisson_interval(sum(counts), len(counts))
     if len(counts) < 2:
@@ -96,9 +95,10 @@ def mean_interval(counts: Sequence[int]) -> Interval:
 
 
 def student_quantile(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t with whole degrees of freedom, from its distribution's finite sum.
+    """The 97.5 % quantile of Student's t with whole degrees of freedom, to six decimals.
 
-    (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4; above a hundred degrees their expansion 26.7.5, to six decimals.)
+    From the finite sum of the distribution (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4); above 100 degrees of freedom
+    from their expansion 26.7.5.
     """
     if freedom > 100:
         z = Z_95
@@ -120,12 +120,12 @@ def student_quantile(freedom: int) -> float:
 
 
 def cells_needed(share: float, counted: int, half_width: float) -> int:
-    """How many more cells bring Wilson's interval of a share within `half_width` to either side, if the share stays.
+    """How many more cells make half the width of Wilson's interval at most `half_width`, if the share stays the same.
 
     Args:
-        share: As it stands, 0..1.
-        counted: Cells counted so far.
-        half_width: Half the width to reach, above 0: 0.05 for five points of a percentage.
+        share: Of the cells so far, 0..1.
+        counted: Cells so far.
+        half_width: Wanted, above 0; 0.05 is five percentage points.
     """
 
     def wide(cells: int) -> bool:
@@ -145,7 +145,7 @@ def cells_needed(share: float, counted: int, half_width: float) -> int:
 
 
 def _bisect(before: Callable[[float], bool], low: float, high: float) -> float:
-    """Where `before` turns from true to false between two points."""
+    """The point between two others at which `before` turns from true to false."""
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if before(middle) else (low, middle)
@@ -159,13 +159,13 @@ def grouped_bootstrap(
     draws: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a statistic when whole groups, not single images, are drawn anew.
+    """The 95 % percentile bootstrap interval of a statistic, drawing whole groups instead of single images.
 
-    Groups are drawn with replacement within each stratum (the class of a group's first image), so that a draw
-    never loses a class (Davison and Hinkley 1997, chapter 3.8).
+    Groups are drawn with replacement within each stratum, so no draw lacks a class (Davison and Hinkley 1997, chapter
+    3.8). A group belongs to the stratum of its first row.
 
     Args:
-        statistic: Gives the statistic for the row numbers of a draw (repeats included).
+        statistic: Gives the statistic of the row numbers of a draw, which may repeat.
         groups: The group of each row.
         strata: The stratum of each row.
         draws: Number of bootstrap draws.
@@ -182,7 +182,7 @@ def grouped_bootstraps(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[Interval, ...]:
-    """The same for several statistics of the same draws, one interval each."""
+    """As `grouped_bootstrap`, for several statistics of the same draws: one interval each."""
     rows_of: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         rows_of.setdefault(group, []).append(row)

@@ -1,4 +1,4 @@
-"""How much boxes overlap: the one measure that finders, training, evaluation and quality all use."""
+"""Intersection over union of boxes."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from leukolens.core.results import Box
 
 
 def stack_corners(boxes: Sequence[Box]) -> NDArray[np.float64]:
-    """The corners of boxes, `(n, 4)` float64: x0, y0, x1, y1."""
+    """Corners of boxes, `(n, 4)` float64: x0, y0, x1, y1 in pixels."""
     return np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes], float).reshape(-1, 4)
 
 
 def measure_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Area that two boxes share over the area that they cover together, 0..1; 0 where neither has an area.
+    """Intersection over union of boxes, 0..1; 0 where neither box has an area.
 
     Args:
         first: `(..., 4)`: x0, y0, x1, y1.
-        second: Likewise; broadcast against `first`, so that `first[:, None]` gives every pair.
+        second: `(..., 4)`, broadcast against `first`: `first[:, None]` gives each pair.
 
     Returns:
-        One number per pair, in the broadcast shape without the last axis.
+        `(...)` float64, the broadcast shape without the last axis.
     """
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., 2:], second[..., 2:])

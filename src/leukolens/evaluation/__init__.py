@@ -1,1 +1,1 @@
-"""Floor 3: predictions to figures and reports. Sees no model."""
+"""Predictions and detections beside ground truth: figures, calibration, comparison, reports. Never sees a model."""

@@ -57,5 +57,5 @@ def read_record(path: Path, kind: type[Record]) -> Record:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
         raise DataError(
-            f"{path} cannot be read as {kind.__name__}: {error}. Write it anew with its command."
+            f"{path} cannot be read as {kind.__name__}: {error}. Write it again with `leukolens evaluate`."
         ) from error

@@ -1,1 +1,1 @@
-"""Floor 5: what a dataset looks like before anyone trains."""
+"""What the images of a dataset look like, before any training."""

@@ -1,7 +1,6 @@
-"""One streaming pass over a dataset: a short row per image, sums per class, and a few examples.
+"""One pass over a dataset: a short row per image, sums per class, and a few examples.
 
-Images are decoded in threads and let go at once, so memory does not grow with the dataset beyond those rows. What the
-numbers mean is said in `tables`; this module only measures.
+Images are decoded in threads and not kept, so only the rows grow with the dataset.
 """
 
 import os
@@ -27,18 +26,18 @@ from leukolens.quality.stain import REDUCED_PX, Stained, find_stained
 
 CHANNELS = ("grey", "red", "green", "blue")
 UNLABELLED = "unlabelled"
-"""Stands as the class of images that have none."""
+"""The class of images without one."""
 
 EXAMPLES_PER_CLASS = 8
 SMALLEST_SHARE = 0.002
-"""Pieces below this share of the image are specks: a 360 px PBC frame's platelets start at about twice that."""
+"""Smaller pieces, as a share of the image, are specks. Platelets in PBC (360 px) start at about twice that."""
 
 _EXAMPLE_PX = 224
-_BLACK_BELOW = 8  # JPEG leaves a black border at up to about this
-_BORDER_FROM = 0.002  # share of the image; less is a dark speck at the edge
+_BLACK_BELOW = 8  # a black border reaches about this value after JPEG
+_BORDER_FROM = 0.002  # share of the image; less is a speck at the edge
 _BLUR_PX = 2  # JPEG's soft edge of a border
 _BRIGHT_FROM = 250
-_FOCUS_PX = 512  # the middle of a large photograph says as much about its focus, in less time
+_FOCUS_PX = 512  # the middle of a large photograph is enough to measure focus
 _BATCH, _BATCHES_AHEAD = 16, 3
 
 Counts = NDArray[np.int64]
@@ -46,25 +45,25 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Measured:
-    """What is kept of one image. Means, contrast and exposure leave a black border out.
+    """Measurements of one image. Means, contrast, dark and bright exclude a black border.
 
     Attributes:
         id: Of the record.
         label: Its class, or `unlabelled`.
-        group: What it must not be torn from: its source field, slide.
-        width: In pixels as decoded (of the cut-out, where a record is a boxed cell).
+        group: Its group, such as its field of view or slide.
+        width: In pixels; of the crop where the record is a boxed cell.
         height: Likewise.
         means: Mean grey, red, green, blue, 0..255.
         contrast: Standard deviation of grey.
-        focus: Variance of the Laplacian of grey over the middle 512 px: low is blurred.
+        focus: Variance of the Laplacian of grey over the middle 512 px; low is blurred.
         dark: Share of pixels below 8.
         bright: Share of pixels from 250 up.
-        border: Share of the image that is black border, as turning an image leaves.
+        border: Share of the image that is black border, as in an image that was turned.
         stained: Share of the image that is bluish.
         strength: How bluish those pixels are, see `quality.stain`.
-        pieces: Areas of the separate bluish pieces as shares of the image, largest first, specks left out.
-        cut: The largest piece touches the image's edge.
-        boxed: Leukocytes that somebody marked with boxes in this image; None where nobody did.
+        pieces: Areas of the bluish pieces as shares of the image, largest first, without specks.
+        cut: Whether the largest piece touches the edge of the image.
+        boxed: Leukocytes that people marked with boxes in this image; None without boxes.
     """
 
     id: str
@@ -90,10 +89,10 @@ class Tally:
     """Sums over the images of one class.
 
     Attributes:
-        images: How many.
-        histogram: `(4, 256)`, pixels of each value in grey, red, green, blue; border left out.
-        border: The same of the border's pixels.
-        reduced: `(2, 256)` grey values of the reduced images: bluish pixels, others; border left out.
+        images: Number of images.
+        histogram: `(4, 256)`, pixels of each value in grey, red, green, blue; without border.
+        border: `(4, 256)`, the same of the border.
+        reduced: `(2, 256)`, grey values of the reduced images: bluish pixels, others; without border.
         total: `(h, w, 3)` sum of the reduced images.
     """
 
@@ -106,7 +105,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Example:
-    """One image drawn to be shown, at most 224 px long."""
+    """One image to show, reduced to at most 224 px."""
 
     id: str
     pixels: Pixels
@@ -114,12 +113,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Scan:
-    """Everything that the pass brought home.
+    """All measurements of a dataset.
 
     Attributes:
         rows: One per readable image, in the dataset's order.
         tallies: By class, in the order of the taxonomy, unlabelled last.
-        examples: By class, drawn by seed.
+        examples: By class, drawn at random.
         refused: Images that could not be read.
         size: Width and height of the reduced images.
     """
@@ -142,7 +141,7 @@ class _Look:
 
 
 def class_of(record: Record) -> str:
-    """The record's class as this room calls it."""
+    """The class of a record, or `unlabelled`."""
     return record.label or UNLABELLED
 
 
@@ -159,9 +158,9 @@ def scan(records: Sequence[Record], report: Callable[[int], None] = lambda done:
     """Reads every image once.
 
     Args:
-        records: Of one dataset, fields already cut into cells.
-        report: Told how many more images are done.
-        seed: Of the drawing of examples.
+        records: Of one dataset; fields of view as their cells.
+        report: Called with how many more images are done.
+        seed: For the choice of examples.
 
     Raises:
         DataError: there are no images, or none can be read.
@@ -203,7 +202,7 @@ def _add(tally: Tally, look: _Look) -> None:
 
 
 def _reduced_size(records: Sequence[Record]) -> tuple[int, int]:
-    """One size for all, of the shape of the first image that can be read, so that images can be averaged."""
+    """The size to which all images are reduced, so that they can be averaged: the shape of the first readable image."""
     for record in records:
         try:
             height, width = read_pixels(record).shape[:2]
@@ -229,7 +228,7 @@ def _draw_examples(records: Sequence[Record], seed: int) -> set[str]:
 
 
 def _stream(records: Sequence[Record], look: Callable[[Record], _Look]) -> Iterator[list[_Look | Refusal]]:
-    """Batches in the order of the records; only a few are under way at a time."""
+    """Batches in the order of the records; only a few are decoded at a time."""
 
     def look_at_all(batch: Sequence[Record]) -> list[_Look | Refusal]:
         looks: list[_Look | Refusal] = []
@@ -311,7 +310,7 @@ def _keep(picture: Image.Image) -> Pixels:
 
 
 def _find_border(grey: Pixels, black: int) -> NDArray[np.bool_] | None:
-    """Black pixels that hang together with the image's edge, widened by JPEG's blur; None where there is no border."""
+    """Black pixels connected to the edge of the image, widened by JPEG's blur; None without a border."""
     if black < _BORDER_FROM * grey.size:
         return None
     numbered, _ = ndimage.label(grey < _BLACK_BELOW)
@@ -334,7 +333,7 @@ def _measure_focus(grey: Pixels, edge: NDArray[np.bool_] | None) -> float:
         return 0.0
     laplacian = find_edges(part)
     if edge is not None:
-        # A border's edge is the sharpest line of an image, and says nothing about its focus.
+        # The edge of a border is sharp even in a blurred image.
         inside = ~ndimage.binary_dilation(edge[window])[1:-1, 1:-1]
         laplacian = laplacian[inside]
     return float(laplacian.astype(np.float32).var()) if laplacian.size else 0.0

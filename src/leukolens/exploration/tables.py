@@ -1,6 +1,6 @@
-"""What a scan says in numbers: classes, brightness compared, thresholds, quality. Computes; `figures` draws.
+"""The tables of an exploration: classes, brightness, thresholds, image quality.
 
-Each table is a list of frozen rows whose fields are the columns of its CSV file.
+Each table is a list of rows, whose fields are the columns of its CSV file.
 """
 
 from collections import defaultdict
@@ -16,7 +16,8 @@ from leukolens.datasets.manifest import UNMAPPED
 from leukolens.exploration.scan import CHANNELS, UNLABELLED, Measured, Scan
 
 THRESHOLDS = (200, 180, 150)
-"""Read off a histogram by a student project: below 200 lies what is no empty space, below 180 all cells, below 150 the cell looked for."""
+"""Read off a histogram by a student project: below 200 is all but empty space, below 180 are all cells, below 150 is the
+leukocyte."""
 
 _LEVELS = np.arange(256)
 
@@ -26,7 +27,7 @@ Moments = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class ClassCount:
-    """How much there is of a class, in images and in the independent source fields or slides behind them."""
+    """Images and groups of one class."""
 
     label: str
     images: int
@@ -37,7 +38,7 @@ class ClassCount:
 
 
 def count_classes(scan: Scan) -> list[ClassCount]:
-    """Images and groups of each class; an image whose group is not known counts among the images only."""
+    """Images and groups of each class; an image of unknown group counts as an image only."""
     counts = []
     for label, rows in split_rows(scan.rows).items():
         known = [row.group for row in rows if not row.group.startswith(UNMAPPED)]
@@ -60,19 +61,19 @@ def split_rows(rows: Iterable[Measured]) -> dict[str, list[Measured]]:
 
 @dataclass(frozen=True)
 class Anova:
-    """One-way analysis of variance of a brightness between classes (Fisher 1925).
+    """One-way analysis of variance of brightness between classes (Fisher 1925).
 
     Attributes:
-        unit: What counts as one observation: pixel, image or group.
+        unit: What one observation is: pixel, image or group.
         channel: Grey, red, green or blue.
         n: Observations.
-        classes: Compared.
-        f: The F ratio; None, like all that follow, where it is not defined.
+        classes: Classes with observations.
+        f: The F ratio; None where it is undefined, like all that follow.
         df_between: Degrees of freedom between classes.
         df_within: Degrees of freedom within classes.
-        p: Chance of an F so large if all classes were alike and observations independent.
+        p: Probability of so large an F if all classes had the same mean and observations were independent.
         eta_squared: Share of all variance that lies between classes.
-        omega_squared: The same, corrected for chance (Hays 1963); may be a little below zero.
+        omega_squared: The same, corrected for chance (Hays 1963); it may be slightly negative.
     """
 
     unit: str
@@ -88,7 +89,7 @@ class Anova:
 
 
 def compare_brightness(scan: Scan) -> list[Anova]:
-    """Grey and each channel, for four units: all pixels, pixels without border, images' means, groups' means."""
+    """Grey and each channel over four units: all pixels, pixels without border, means of images, means of groups."""
     tallies = {name: tally for name, tally in scan.tallies.items() if name != UNLABELLED}
     labelled = [row for row in scan.rows if row.label != UNLABELLED]
     images = [(row.label, row.means) for row in labelled]
@@ -111,7 +112,7 @@ def compare_brightness(scan: Scan) -> list[Anova]:
 
 
 def compare_moments(unit: str, channel: str, classes: Sequence[Moments]) -> Anova:
-    """The analysis of variance from each class's count, sum and sum of squares: exact, no value is kept."""
+    """The analysis of variance from count, sum and sum of squares of each class; exact."""
     present = [moments for moments in classes if moments[0] > 0]
     n = sum(count for count, _, _ in present)
     k = len(present)
@@ -132,7 +133,7 @@ def compare_moments(unit: str, channel: str, classes: Sequence[Moments]) -> Anov
 
 
 def _count_moments(counts: NDArray[np.int64]) -> Moments:
-    # Around mid-grey, so that the squares of a thousand million pixels do not swallow each other's digits.
+    # Centred on mid-grey, so that sums over a thousand million pixels keep their precision.
     values = _LEVELS - 128.0
     return float(counts.sum()), float(counts @ values), float(counts @ values**2)
 
@@ -146,15 +147,15 @@ def _value_moments(values: Iterable[tuple[str, tuple[float, ...]]], index: int) 
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a grey threshold takes from a class's images.
+    """What a grey threshold takes from the images of a class.
 
     Attributes:
-        name: The number, or which Otsu.
-        grey: Pixels below this are taken; None where Otsu is not defined.
+        name: The number, or the variant of Otsu.
+        grey: Pixels below this are taken; None where Otsu's threshold is undefined.
         label: The class, or `all`.
-        taken: Share of the pixels that lie below, border left out.
-        bluish_taken: Of the bluish pixels, the share taken.
-        taken_bluish: Of the taken pixels, the share that is bluish.
+        taken: Share of all pixels that is taken, border excluded.
+        bluish_taken: Share of the bluish pixels that is taken.
+        taken_bluish: Share of the taken pixels that is bluish.
     """
 
     name: str
@@ -166,7 +167,7 @@ class Threshold:
 
 
 def choose_thresholds(scan: Scan) -> dict[str, int | None]:
-    """The fixed thresholds, Otsu's (1979) with and without the border's pixels, and Otsu's two for three parts."""
+    """The fixed thresholds, and Otsu's (1979): without border, with border, and two for three parts."""
     inside = sum_counts(tally.histogram[0] for tally in scan.tallies.values())
     border = sum_counts(tally.border[0] for tally in scan.tallies.values())
     chosen: dict[str, int | None] = {str(value): value for value in THRESHOLDS}
@@ -184,7 +185,7 @@ def _otsu(counts: NDArray[np.int64]) -> int | None:
     levels = np.flatnonzero(counts)
     if len(levels) < 2:
         return None
-    # skimage takes values up to its threshold as dark; ours are below.
+    # In scikit-image a value equal to the threshold is dark; here it is not.
     return int(threshold_otsu(hist=(counts[levels[0] : levels[-1] + 1], _span(levels)))) + 1
 
 
@@ -193,7 +194,7 @@ def _span(levels: NDArray[np.intp]) -> NDArray[np.int64]:
 
 
 def sum_counts(counts: Iterable[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Histograms added up."""
+    """Sum of histograms, `(256,)`."""
     total = np.zeros(256, np.int64)
     for part in counts:
         total = total + part
@@ -228,18 +229,18 @@ def measure_thresholds(scan: Scan, chosen: Mapping[str, int | None]) -> list[Thr
 
 @dataclass(frozen=True)
 class Quality:
-    """Middle values of a class's images, and how many fall out of line with the whole dataset.
+    """Image quality of one class.
 
     Attributes:
         label: The class.
-        images: In it.
+        images: Its images.
         focus: Median variance of the Laplacian.
-        blurred: Images whose focus is under a quarter of the dataset's median.
+        blurred: Images whose focus is below a quarter of the dataset's median.
         contrast: Median standard deviation of grey.
-        dark: Mean share of pixels below 8, border left out.
+        dark: Mean share of pixels below 8, border excluded.
         bright: Mean share of pixels from 250 up.
         bordered: Images with a black border.
-        border: Mean share of the image that it takes.
+        border: Mean share of the image that is border.
     """
 
     label: str
@@ -254,7 +255,7 @@ class Quality:
 
 
 def summarise_quality(scan: Scan) -> list[Quality]:
-    """One row a class."""
+    """Image quality of each class."""
     limit = float(np.median([row.focus for row in scan.rows])) / 4
     of_class = split_rows(scan.rows)
     return [

@@ -1,1 +1,1 @@
-"""Floor 1: one look for every report: one-file HTML and small SVG charts. Takes numbers, computes none."""
+"""HTML pages in one file, and SVG charts. Draws given numbers and computes none."""

@@ -1,4 +1,4 @@
-"""The report on a finder: fields drawn by hand, boxes shaken and dropped at random."""
+"""The report on a detector: fields drawn by hand, boxes moved and dropped at random."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,7 +9,9 @@ import pytest
 from leukolens.core.errors import DataError
 from leukolens.core.files import read_rows
 from leukolens.core.results import Box, Detection
-from leukolens.core.taxonomy import DETECTED_KINDS
+from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
+from leukolens.evaluation.detection.errors import ErrorSort, FieldError
+from leukolens.evaluation.detection.gallery import choose_errors, show_errors
 from leukolens.evaluation.detection.matching import JudgedField
 from leukolens.evaluation.detection.metrics import RAW, RELABELLED, Evidence, measure_detector
 from leukolens.evaluation.detection.records import DetectionMetrics
@@ -89,3 +91,24 @@ def test_only_what_the_truth_knows_is_judged() -> None:
     nothing = JudgedField("a", "a", (), finds)
     with pytest.raises(DataError, match="No field"):
         measure_detector(Evidence({RAW: [nothing]}, RAW, THRESHOLDS, Provenance()), draws=5)
+
+
+def test_rare_errors_are_shown_before_more_of_a_common_kind() -> None:
+    common = [FieldError(f"f{number}", ErrorSort.FALSE, Box(0, 0, 9, 9, CellKind.RED_CELL), 0.9) for number in range(9)]
+    rare = FieldError("f9", ErrorSort.MISSED, Box(0, 0, 9, 9, CellKind.PLATELET), 0.0)
+    assert choose_errors([*common, rare], 3) == [*common[:2], rare]
+    assert choose_errors([*common, rare], 20) == [*common, rare]
+
+
+def test_an_error_at_the_border_is_drawn_at_its_place() -> None:
+    black = np.zeros((400, 400, 3), np.uint8)
+    box = Box(-5, 380, 35, 420, CellKind.RED_CELL)
+    error = FieldError("a", ErrorSort.MISSED, box, 0.0)
+    evidence = Evidence({RAW: []}, RAW, THRESHOLDS, Provenance())
+    (picture,) = show_errors([error], [JudgedField("a", "a", (box,), ())], evidence, lambda name: black)
+    red = np.argwhere((picture.pixels == (0xD5, 0x5E, 0x00)).all(axis=2))
+    assert picture.title == "missed red cell" and picture.pixels.shape == (224, 224, 3)
+    # The crop is 100 px wide (a quarter of the field) around the middle of the box, which is 40 px wide.
+    assert red.min(axis=0) == pytest.approx([0.3 * 224] * 2, abs=3) and red.max(axis=0) == pytest.approx(
+        [0.7 * 224] * 2, abs=3
+    )

@@ -1,1 +1,1 @@
-"""Predicted classes beside true ones: metrics, calibration, comparison of runs, the report."""
+"""Predicted classes beside true classes: figures, calibration, comparison of runs, the report."""

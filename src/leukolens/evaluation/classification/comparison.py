@@ -1,4 +1,4 @@
-"""Two models on the same groups of images: is the one better, and by how much, when whole groups are drawn anew."""
+"""Two models compared on the same images, and several runs of one recipe averaged; intervals are over groups."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from leukolens.core.predictions import Predictions
 
 @dataclass(frozen=True)
 class GroupTally:
-    """How many of a group's images were called rightly."""
+    """Images of one group and class, and how many of them are right."""
 
     group: str
     label: str
@@ -23,20 +23,20 @@ class GroupTally:
 
 
 Runs = Sequence[Sequence[GroupTally]]
-"""Tallies of one or several runs of a recipe (seeds), which are averaged."""
+"""Tallies of one or several runs of a recipe, such as seeds; they are averaged."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much more of the images, and of the groups, the first model has right than the second.
+    """Difference of the first model's accuracy and the second's.
 
     Attributes:
-        images: Judged by both.
-        groups: Of the images.
+        images: Images that both predict.
+        groups: Their groups.
         difference: Of accuracy per image.
-        interval: Paired: one draw of groups serves both models.
+        interval: Its 95 % interval; paired: each draw of groups is used for both models.
         group_difference: Of the share of groups with more than half of their images right.
-        group_interval: Likewise.
+        group_interval: Its 95 % interval; paired likewise.
     """
 
     images: int
@@ -48,14 +48,14 @@ class Comparison:
 
 
 def tally_groups(predictions: Predictions) -> list[GroupTally]:
-    """Right calls by group and class; an image without a group is one of its own."""
+    """Right predictions by group and class; an image without a group is a group of its own."""
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    groups = predictions.groups or tuple(call.image for call in predictions.items)
-    for call, truth, group in zip(predictions.items, predictions.truths, groups, strict=True):
+    groups = predictions.groups or ("",) * len(predictions.items)
+    for prediction, truth, group in zip(predictions.items, predictions.truths, groups, strict=True):
         if truth:
-            found = counts[group or call.image, truth]
+            found = counts[group or prediction.image, truth]
             found[0] += 1
-            found[1] += call.label == truth
+            found[1] += prediction.label == truth
     return [GroupTally(group, label, images, right) for (group, label), (images, right) in sorted(counts.items())]
 
 
@@ -66,7 +66,7 @@ def leave_out(tallies: Sequence[GroupTally], groups: Collection[str]) -> list[Gr
 
 @dataclass(frozen=True)
 class Estimate:
-    """What several runs of one recipe are worth together: seeds averaged, folds laid side by side."""
+    """Accuracy of several runs of one recipe together, with 95 % intervals: seeds are averaged, folds are joined."""
 
     images: int
     groups: int
@@ -77,9 +77,9 @@ class Estimate:
 
 
 def estimate_runs(runs: Runs, draws: int = 2000) -> Estimate:
-    """Accuracy per image and per group with intervals over groups, drawn within classes.
+    """Accuracy per image and per group, with bootstrap intervals over groups, drawn within classes.
 
-    A group that several runs judged (seeds) counts once, with the mean of its right calls.
+    A group that several runs predict (seeds) counts once, with the mean of its right predictions.
     """
     found: dict[tuple[str, str], list[GroupTally]] = defaultdict(list)
     for run in runs:
@@ -100,15 +100,17 @@ def estimate_runs(runs: Runs, draws: int = 2000) -> Estimate:
 
 
 def compare_runs(first: Runs, second: Runs, draws: int = 2000) -> Comparison:
-    """Paired bootstrap over groups, within classes (Efron and Tibshirani 1993, chapter 8).
+    """Difference of two models, by a paired bootstrap over groups within classes (Efron and Tibshirani 1993, chapter 8).
 
     Raises:
-        DataError: the two were not judged on the same images.
+        DataError: the runs do not predict the same images.
     """
     keys = [(tally.group, tally.label, tally.images) for tally in first[0]]
     for run in (*first, *second):
         if [(tally.group, tally.label, tally.images) for tally in run] != keys:
-            raise DataError("The runs were judged on different images: judge both on the test part of one split.")
+            raise DataError(
+                "The runs were evaluated on different images. Expected the same images; evaluate both on the test part of one split."
+            )
     images = np.array([count for _, _, count in keys], float)
     gained = _mean_right(first) - _mean_right(second)
     won = _mean_won(first, images) - _mean_won(second, images)

@@ -1,1 +1,1 @@
-"""How well counts agree with counts: bias, limits of agreement, intraclass correlation."""
+"""Counts beside true counts: bias and limits of agreement."""

@@ -1,7 +1,7 @@
-"""Cells counted against cells that are there: error per field, bias in all, limits of agreement. Numbers only.
+"""Counts beside true counts: error per field, bias, limits of agreement.
 
-Two numbers that hide what the other shows stand side by side: errors of single fields that cancel out leave no bias,
-and a bias of a few percent is no error to notice in any one field.
+Error and bias are both needed. Errors of single fields that cancel out leave no bias, and a bias of a few percent is
+not visible in any single field.
 """
 
 import math
@@ -17,15 +17,15 @@ from leukolens.core.intervals import Z_95, Interval, grouped_bootstraps, student
 
 @dataclass(frozen=True)
 class Limits:
-    """Between which values 95 % of the differences of two ways to count lie (Bland and Altman 1999).
+    """Limits between which 95 % of the differences of two counts lie (Bland and Altman 1999).
 
     Attributes:
         mean: Of the differences, with its interval.
-        mean_interval: Student's.
+        mean_interval: Student's 95 % interval of the mean.
         low: The lower limit.
-        low_interval: Of the lower limit.
+        low_interval: Its 95 % interval.
         high: The upper limit.
-        high_interval: Of the upper limit.
+        high_interval: Its 95 % interval.
     """
 
     mean: float
@@ -38,17 +38,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class CountAgreement:
-    """How well one kind was counted.
+    """How well one kind of cell is counted.
 
     Attributes:
-        fields: How many there were.
-        counted: Cells counted in all of them.
-        true: Cells that are there.
-        mean_error: Mean over fields of how far the count is off, in cells, up or down.
-        mean_error_interval: Bootstrap over groups of fields.
-        bias_percent: Counted over true in all fields together, less 100.
-        bias_interval: Bootstrap over groups of fields.
-        limits: Of agreement, for counted less true; None for a single field.
+        fields: Number of fields.
+        counted: Cells counted in all fields.
+        true: Cells in all fields.
+        mean_error: Mean over fields of the absolute difference of counted and true, in cells.
+        mean_error_interval: 95 % bootstrap interval over groups of fields.
+        bias_percent: 100 x counted / true over all fields together, less 100.
+        bias_interval: 95 % bootstrap interval over groups of fields.
+        limits: Limits of agreement of counted less true; None for a single field.
     """
 
     fields: int
@@ -64,22 +64,22 @@ class CountAgreement:
 def compare_counts(
     counted: Sequence[int], true: Sequence[int], groups: Sequence[str], draws: int = 1000
 ) -> CountAgreement:
-    """Compares counts, field by field.
+    """Compares counts with true counts, field by field.
 
     Args:
-        counted: Cells found in each field.
-        true: Cells in each field; at least one in all.
-        groups: What must stay together in the bootstrap.
+        counted: Cells counted in each field.
+        true: Cells in each field; at least one in all fields together.
+        groups: Group of each field in the bootstrap.
         draws: Of the bootstrap.
 
     Raises:
-        UsageError: there is no cell to count, or the lengths differ.
+        UsageError: there is no cell, or the lengths differ.
     """
     found, known = np.asarray(counted, float), np.asarray(true, float)
     if not len(found) == len(known) == len(groups) or not known.sum():
         raise UsageError(
-            f"Counts are compared over as many fields with at least one cell in all; received {len(found)} counts, "
-            f"{len(known)} truths with {known.sum():g} cells, {len(groups)} groups."
+            f"Expected counts, true counts and groups of the same fields, with at least one true cell. Received {len(found)} "
+            f"counts, {len(known)} true counts with {known.sum():g} cells, and {len(groups)} groups."
         )
 
     def measure(rows: NDArray[np.intp]) -> tuple[float, float]:
@@ -103,13 +103,13 @@ def compare_counts(
 
 
 def limit_agreement(differences: NDArray[np.float64]) -> Limits:
-    """Limits of agreement: mean less and plus 1.96 standard deviations, each with its 95 % interval.
+    """Limits of agreement: mean difference -1.96 and +1.96 standard deviations, each with its 95 % interval.
 
     The variance of a limit is s^2 (1/n + 1.96^2 / 2(n - 1)); intervals are Student's with n - 1 degrees of freedom
-    (Bland and Altman 1999, section 2.2 and its appendix). They take differences to be normal and fields independent.
+    (Bland and Altman 1999, section 2.2 and its appendix). They assume normal differences and independent fields.
 
     Args:
-        differences: `(n,)` counted less true, n above 1.
+        differences: `(n,)` counted less true; n of at least 2.
     """
     count = len(differences)
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))

@@ -1,1 +1,1 @@
-"""Cells found beside cells that are there: matching, average precision, counts, the report."""
+"""Detections beside known cells: matching, average precision, causes of errors, the report."""
