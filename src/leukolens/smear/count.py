@@ -68,15 +68,15 @@ def count(
         BundleError: a bundle does not hold together.
     """
     _check_known(pixel_size_um, leukocytes_per_liter, factors or {})
-    namer, finder = open_classifier(classifier), open_detector(detector)
+    opened_classifier, opened_detector = open_classifier(classifier), open_detector(detector)
     sources, refused = gather_sources(fields)
-    counted, unread = _count_fields(sources, finder, namer, pixel_size_um, progress)
+    counted, unread = _count_fields(sources, opened_detector, opened_classifier, pixel_size_um, progress)
     refused += unread
     if not counted:
         raise NothingRead(_say_nothing_read(refused))
     usable = [item for item in counted if item.usable]
     cells = [cell for item in usable for cell in item.cells]
-    card = namer.card
+    card = opened_classifier.card
     return SmearResult(
         name=name,
         fields=tuple(counted),
@@ -87,8 +87,8 @@ def count(
         kinds=count_kinds(usable, factors or {}),
         classes=card.classes,
         classifier=card.name,
-        detector=finder.card.name,
-        cards=(card, finder.card),
+        detector=opened_detector.card.name,
+        cards=(card, opened_detector.card),
     )
 
 
