@@ -198,7 +198,11 @@ def draw_matrix(labels: Sequence[str], counts: Sequence[Sequence[int]], title: s
             strength = math.sqrt(share)
             colour = BLUE if row == column else RED
             ink = "#fff" if strength > 0.6 else "#111"
-            text = (f"{100 * share:.1f}" if count else "") if percent else (str(count) if count else "")
+            text = (
+                (f"{100 * share:.1f}".replace("100.0", "100") if count else "")
+                if percent
+                else (str(count) if count else "")
+            )
             body.append(
                 f"<rect x='{x}' y='{y}' width='{cell - 2}' height='{cell - 2}' fill='{colour}' fill-opacity='{strength:.3f}' stroke='#ddd'/>"
                 f"<text x='{x + cell / 2 - 1}' y='{y + cell / 2 + 4}' text-anchor='middle' fill='{ink}'>{text}</text>"
