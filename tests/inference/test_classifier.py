@@ -31,7 +31,7 @@ def test_colours_are_named_and_temperature_softens(toy: Any, tmp_path: Path) -> 
         ({}, {"classes": ("platelet", "monocyte")}, "2 classes"),
         ({}, {"preparation": Preparation(64, 64)}, "one input"),
         ({}, {"feature_layer": "nothing"}, "promises the outputs"),
-        ({}, {"files": {}}, "vouches"),
+        ({}, {"files": {}}, "has no hash of"),
         ({"side": 16}, {}, "one input"),
     ],
 )

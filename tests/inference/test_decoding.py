@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.inference.decoding import Finds, average_in_boxes, decode_maps, drop_repeats, lift_cut, lift_scores
+from leukolens.inference.decoding import (
+    RawDetections,
+    average_in_boxes,
+    decode_maps,
+    lift_cut,
+    lift_scores,
+    suppress_non_maxima,
+)
 
 LEAST = np.array([0.5, 0.5, 0.5])
 
@@ -20,11 +27,11 @@ def test_a_peak_becomes_its_box_and_its_slopes_do_not() -> None:
     centres[1, 1:4, 2:5] = 1.0
     centres[1, 2, 3] = 2.0
     sides[:, 2, 3] = (3, 5, 7, 11)
-    finds = decode_maps(centres, sides, 4, LEAST)
+    detections = decode_maps(centres, sides, 4, LEAST)
     # The middle of the grid's cell in row 2, column 3 is (14, 10).
-    np.testing.assert_allclose(finds.boxes, [[11, 5, 21, 21]])
-    np.testing.assert_allclose(finds.scores, [1 / (1 + np.exp(-2))])
-    assert finds.kinds.tolist() == [1]
+    np.testing.assert_allclose(detections.boxes, [[11, 5, 21, 21]])
+    np.testing.assert_allclose(detections.scores, [1 / (1 + np.exp(-2))])
+    assert detections.kinds.tolist() == [1]
 
 
 def test_how_much_a_cell_looks_burst_is_asked_of_its_whole_box() -> None:
@@ -33,8 +40,8 @@ def test_how_much_a_cell_looks_burst_is_asked_of_its_whole_box() -> None:
     sides[:] = 3.9  # a box of 7.8 about a middle on the grid's corner touches two cells each way
     remnants = np.zeros((1, 6, 8), np.float32)
     remnants[0, 1:4, 2:5] = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
-    finds = decode_maps(centres, sides, 4, LEAST, remnants)
-    np.testing.assert_allclose(finds.smudges, [1 / (1 + np.exp(-5)), 0.5])
+    detections = decode_maps(centres, sides, 4, LEAST, remnants)
+    np.testing.assert_allclose(detections.smudges, [1 / (1 + np.exp(-5)), 0.5])
     assert decode_maps(centres, sides, 4, LEAST).smudges.tolist() == [0, 0]
 
 
@@ -66,8 +73,8 @@ def test_each_kind_has_a_threshold_of_its_own() -> None:
     assert not len(decode_maps(centres, sides, 4, np.ones(3)).kinds)
 
 
-def find(*rows: tuple[float, float, float, float, float, str]) -> Finds:
-    return Finds(
+def find(*rows: tuple[float, float, float, float, float, str]) -> RawDetections:
+    return RawDetections(
         np.array([row[:4] for row in rows], float),
         np.array([row[4] for row in rows]),
         np.array([DETECTED_KINDS.index(row[5]) for row in rows]),
@@ -92,7 +99,7 @@ def test_lifted_scores_stay_scores_and_come_back(score: float, gain: float) -> N
 
 
 def kept(*rows: tuple[float, float, float, float, float, str]) -> list[float]:
-    return [round(score, 2) for score in drop_repeats(find(*rows), 0.5, DETECTED_KINDS).scores.tolist()]
+    return [round(score, 2) for score in suppress_non_maxima(find(*rows), 0.5, DETECTED_KINDS).scores.tolist()]
 
 
 def test_a_repeat_goes_and_what_only_it_covered_stays() -> None:
@@ -116,8 +123,8 @@ def test_platelets_on_red_cells_stay_and_pieces_of_leukocytes_do_not() -> None:
 
 
 def test_nothing_found_is_nothing() -> None:
-    empty = Finds(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp), np.empty(0))
-    assert len(drop_repeats(empty, 0.5, DETECTED_KINDS).scores) == 0
+    empty = RawDetections(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp), np.empty(0))
+    assert len(suppress_non_maxima(empty, 0.5, DETECTED_KINDS).scores) == 0
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(10, 200))
@@ -126,9 +133,9 @@ def test_repeats_go_as_if_all_were_compared_with_all(seed: int, count: int, spre
     start = generator.uniform(-spread, spread, (count, 2))
     boxes = np.concatenate([start, start + generator.uniform(1, 30, (count, 2))], axis=1)
     scores = generator.permutation(count) / count
-    finds = Finds(boxes, scores, np.ones(count, np.intp), np.zeros(count))
+    detections = RawDetections(boxes, scores, np.ones(count, np.intp), np.zeros(count))
     expected: list[int] = []
     for index in np.argsort(-scores):
         if all(measure_overlaps(boxes[index], boxes[other]) < 0.3 for other in expected):
             expected.append(int(index))
-    np.testing.assert_array_equal(drop_repeats(finds, 0.3, DETECTED_KINDS).boxes, boxes[expected])
+    np.testing.assert_array_equal(suppress_non_maxima(detections, 0.3, DETECTED_KINDS).boxes, boxes[expected])

@@ -14,7 +14,7 @@ from leukolens.core.overlaps import measure_overlaps
 from leukolens.core.results import Box
 from leukolens.core.tasks import Task
 from leukolens.inference.bundles import list_bundles, load_bundle
-from leukolens.inference.decoding import Finds
+from leukolens.inference.decoding import RawDetections
 from leukolens.inference.detector import Detector
 
 
@@ -145,7 +145,7 @@ def test_what_is_no_field_or_no_pixel_size_is_refused(toy_detector: Path) -> Non
     [
         ({"stride": 8}, "promises maps"),
         ({"kinds": ("red_cell",), "score_thresholds": {"red_cell": 0.5}}, "promises maps"),
-        ({"files": {}}, "vouches"),
+        ({"files": {}}, "has no hash of"),
     ],
 )
 def test_a_card_that_lies_about_its_model_is_found_out(
@@ -205,11 +205,11 @@ def test_what_is_rather_a_platelet_than_a_leukocyte_is_no_leukocyte(
         load_bundle(toy_finder.make_bundle(tmp_path / "low", score_thresholds=thresholds), Task.DETECTION), threads=1
     )
 
-    def decode(centres: object, sides: object, stride: int, least: np.ndarray) -> Finds:
+    def decode(centres: object, sides: object, stride: int, least: np.ndarray) -> RawDetections:
         """A platelet by .35, a leukocyte by .3 in the same place, and a leukocyte by .25 elsewhere."""
         boxes = np.array([[20, 20, 60, 60], [22, 22, 62, 62], [90, 20, 130, 60]], float)
-        finds = Finds(boxes, np.array([0.35, 0.3, 0.25]), np.array([2, 0, 0]), np.zeros(3))
-        return finds.pick(finds.scores >= least[finds.kinds])
+        detections = RawDetections(boxes, np.array([0.35, 0.3, 0.25]), np.array([2, 0, 0]), np.zeros(3))
+        return detections.pick(detections.scores >= least[detections.kinds])
 
     monkeypatch.setattr("leukolens.inference.detector.decode_maps", decode)
     found = detector.find_cells(np.full((150, 160, 3), 255, np.uint8), 7.5 / 48)

@@ -1,6 +1,6 @@
-"""A detector's answer as boxes, in numpy: peaks of the maps, their sides, and no cell twice.
+"""Turns the maps that a detector's model gives into boxes, in numpy: peaks, sides, non-maximum suppression.
 
-Knows no model and no field: `leukolens.inference.detector` runs the one and cuts the other.
+`leukolens.inference.detector` runs the model and cuts the field into tiles.
 """
 
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from leukolens.core.overlaps import measure_overlaps
 from leukolens.inference.borders import are_cut
 
 SAME_CELL_OVERLAP = 0.5
-"""Two kinds of find that overlap more are one cell, named twice: in the 72 fields of BCCD that were boxed by eye no
-two cells of different kinds overlap by more than .17."""
+"""Two detections of different kinds that overlap by this are one cell. In the 72 fields of BCCD that we relabelled, no two
+cells of different kinds overlap by more than .17."""
 
 
 @dataclass(frozen=True)
-class Finds:
-    """Cells found, as arrays.
+class RawDetections:
+    """Detections before they are reported: in pixels of a tile or a field, kinds as numbers.
 
     Attributes:
-        boxes: `(n, 4)` float64: x0, y0, x1, y1 in pixels of whatever was looked at.
+        boxes: `(n, 4)` float64: x0, y0, x1, y1 in pixels.
         scores: `(n,)` float64, 0..1.
         kinds: `(n,)` numbers of the kinds, in the card's order.
-        smudges: `(n,)` float64, how much each looks like a burst leukocyte's remnant, 0..1.
+        smudges: `(n,)` float64, 0..1: how much each looks like a smudge cell.
     """
 
     boxes: NDArray[np.float64]
@@ -33,16 +33,16 @@ class Finds:
     kinds: NDArray[np.intp]
     smudges: NDArray[np.float64]
 
-    def pick(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "Finds":
-        """Those of the given numbers, in that order, or those where it is true."""
-        return Finds(self.boxes[chosen], self.scores[chosen], self.kinds[chosen], self.smudges[chosen])
+    def pick(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "RawDetections":
+        """The detections of the given numbers, in that order, or those where a mask is true."""
+        return RawDetections(self.boxes[chosen], self.scores[chosen], self.kinds[chosen], self.smudges[chosen])
 
-    def place(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> "Finds":
+    def place(self, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> "RawDetections":
         """The same cells in other pixels: corners times `scale` plus `offset`, both `(x, y)`."""
         return replace(self, boxes=self.boxes * np.tile(scale, 2) + np.tile(offset, 2))
 
-    def widen(self, factors: NDArray[np.float64]) -> "Finds":
-        """The same cells, width and height times the factor of their kind, `(k,)`, about their middles."""
+    def widen(self, factors: NDArray[np.float64]) -> "RawDetections":
+        """The same cells, their width and height times the factor of their kind `(k,)`; the middles stay."""
         middles, halves = np.tile(self.centres, 2), np.tile(self.boxes[:, 2:] - self.boxes[:, :2], 2) / 2
         return replace(self, boxes=middles + halves * (-1, -1, 1, 1) * factors[self.kinds][:, None])
 
@@ -52,11 +52,11 @@ class Finds:
         return (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
 
 
-def join_finds(parts: Sequence[Finds]) -> Finds:
-    """All of them, one part after another."""
+def join_detections(parts: Sequence[RawDetections]) -> RawDetections:
+    """All detections, one part after another."""
     if not parts:
-        return Finds(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp), np.empty(0))
-    return Finds(
+        return RawDetections(np.empty((0, 4)), np.empty(0), np.empty(0, np.intp), np.empty(0))
+    return RawDetections(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.kinds for part in parts]),
@@ -64,23 +64,27 @@ def join_finds(parts: Sequence[Finds]) -> Finds:
     )
 
 
-def lift_cut(finds: Finds, size: tuple[int, int], gains: NDArray[np.float64], least: NDArray[np.float64]) -> Finds:
-    """Cells that a border may cut, with what they score less for it made good; then those that score enough, surest first.
+def lift_cut(
+    detections: RawDetections, size: tuple[int, int], gains: NDArray[np.float64], least: NDArray[np.float64]
+) -> RawDetections:
+    """Detections with raised scores for cells that the border may cut; then those above the thresholds, highest score first.
+
+    A model gives a cut cell a lower score than a whole one. The gain makes up for that.
 
     Args:
-        finds: In pixels of a picture of `size`.
+        detections: In pixels of a picture of `size`.
         size: Its height and width.
         gains: `(k,)` logits that are added to the score of a cut cell of each kind.
-        least: `(k,)` scores below which a find goes, 0..1.
+        least: `(k,)` thresholds, 0..1.
     """
-    cut = are_cut(finds.boxes, *size)
-    lifted = lift_scores(finds.scores, np.where(cut, gains[finds.kinds], 0.0))
-    finds = replace(finds, scores=lifted).pick(lifted >= least[finds.kinds])
-    return finds.pick(np.argsort(-finds.scores, kind="stable"))
+    cut = are_cut(detections.boxes, *size)
+    lifted = lift_scores(detections.scores, np.where(cut, gains[detections.kinds], 0.0))
+    detections = replace(detections, scores=lifted).pick(lifted >= least[detections.kinds])
+    return detections.pick(np.argsort(-detections.scores, kind="stable"))
 
 
 def lift_scores(scores: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores, 0..1, with `gains` added to their logits."""
+    """Scores, 0..1, after `gains` are added to their logits."""
     odds = scores * np.exp(gains)
     return np.asarray(odds / (odds + (1 - scores)))
 
@@ -90,23 +94,23 @@ def decode_maps(
     sides: NDArray[np.float32],
     stride: int,
     least: NDArray[np.float64],
-    remnants: NDArray[np.float32] | None = None,
-) -> Finds:
-    """The cells that one answer speaks of, in pixels of the model's input; repeats are still among them.
+    smudge_map: NDArray[np.float32] | None = None,
+) -> RawDetections:
+    """The detections in one answer of the model, in pixels of its input, before non-maximum suppression.
 
     Args:
         centres: `(k, h, w)` logits that a cell of the kind has its centre there.
         sides: `(4, h, w)`: distances left, top, right, bottom from the middle of the grid's cell to the box's sides.
         stride: Input pixels from one cell of the grid to the next.
-        least: `(k,)` scores below which nothing is reported, 0..1.
-        remnants: `(1, h, w)` logits whose mean over a cell's box says how much it looks like a burst leukocyte's remnant.
+        least: `(k,)` thresholds, 0..1; nothing below is reported.
+        smudge_map: `(1, h, w)` logits. Their mean over a cell's box says how much it looks like a smudge cell.
     """
     share = least.clip(1e-9, 1 - 1e-9)
     strong = centres >= np.log(share / (1 - share))[:, None, None]
     kinds, rows, columns = np.nonzero(strong)
     framed = np.pad(centres, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     around = np.stack([framed[kinds, rows + down, columns + right] for down in range(3) for right in range(3)])
-    # A peak is no lower than its eight neighbours; where a cell's middle falls between equals, the first one is it.
+    # A peak is no lower than its eight neighbours; of equal neighbours the first is the peak.
     peaks = (around[4] > around[:4].max(axis=0)) & (around[4] >= around[5:].max(axis=0))
     kinds, rows, columns = kinds[peaks], rows[peaks], columns[peaks]
     scores = 1 / (1 + np.exp(-around[4][peaks].astype(np.float64)))
@@ -114,15 +118,15 @@ def decode_maps(
     reach = sides[:, rows, columns].T.astype(np.float64).clip(0) * (-1, -1, 1, 1)
     boxes = middle + reach
     smudges = np.zeros(len(scores))
-    if remnants is not None:
-        smudges = 1 / (1 + np.exp(-average_in_boxes(remnants, boxes, stride)[:, 0].clip(-50, 50)))
-    return Finds(boxes, scores, kinds, smudges)
+    if smudge_map is not None:
+        smudges = 1 / (1 + np.exp(-average_in_boxes(smudge_map, boxes, stride)[:, 0].clip(-50, 50)))
+    return RawDetections(boxes, scores, kinds, smudges)
 
 
 def average_in_boxes(maps: NDArray[np.float32], boxes: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
     """Means `(n, c)` of maps `(c, h, w)` over the cells of their grid that each box `(n, 4)` touches, at least one.
 
-    Boxes are in input pixels, `stride` of which are one cell of the grid.
+    Boxes are in input pixels; one cell of the grid is `stride` of them wide.
     """
     height, width = maps.shape[1:]
     sums = np.zeros((len(maps), height + 1, width + 1))
@@ -134,47 +138,47 @@ def average_in_boxes(maps: NDArray[np.float32], boxes: NDArray[np.float64], stri
     return np.asarray((inside / ((y1 - y0) * (x1 - x0))).T)
 
 
-def drop_repeats(finds: Finds, most_overlap: float, kinds: Sequence[str]) -> Finds:
-    """Each cell once, surest first.
+def suppress_non_maxima(detections: RawDetections, most_overlap: float, kinds: Sequence[str]) -> RawDetections:
+    """Each cell once, the highest score first.
 
-    Of two finds of one kind that overlap by `most_overlap` or more, and of two kinds by `SAME_CELL_OVERLAP`, the
-    surer one stays. Platelets on red cells are real and stay; inside a surer leukocyte they are a piece of it (the
-    boxes drawn by eye hold 25 platelets on red cells, and none in a leukocyte).
+    Of two detections of one kind that overlap by `most_overlap` or more, the one with the higher score stays; of two kinds
+    likewise, from `SAME_CELL_OVERLAP`. A platelet inside a leukocyte with a higher score is a piece of that and goes; one on
+    a red cell stays (of the platelets that we relabelled, 25 lie on red cells and none in a leukocyte).
 
     Args:
-        finds: Cells, repeats among them.
+        detections: From all tiles, so one cell may be there several times.
         most_overlap: Intersection over union, 0..1.
         kinds: Names of the kinds by their numbers.
     """
-    finds = finds.pick(np.argsort(-finds.scores, kind="stable"))
-    surer, other = _meeting_pairs(finds.boxes)
-    overlaps = measure_overlaps(finds.boxes[surer], finds.boxes[other])
-    same_kind = finds.kinds[surer] == finds.kinds[other]
+    detections = detections.pick(np.argsort(-detections.scores, kind="stable"))
+    surer, other = _meeting_pairs(detections.boxes)
+    overlaps = measure_overlaps(detections.boxes[surer], detections.boxes[other])
+    same_kind = detections.kinds[surer] == detections.kinds[other]
     repeated = overlaps >= np.where(same_kind, most_overlap, SAME_CELL_OVERLAP)
     names = np.array(kinds)
-    inside = (names[finds.kinds[surer]] == "leukocyte") & (names[finds.kinds[other]] == "platelet")
-    inside[inside] = _lies_in_ellipse(finds.centres[other[inside]], finds.boxes[surer[inside]])
-    kept = np.ones(len(finds.scores), bool)
-    # Pairs stand in the order of their surer cell, whose own fate is settled when its turn comes.
+    inside = (names[detections.kinds[surer]] == "leukocyte") & (names[detections.kinds[other]] == "platelet")
+    inside[inside] = _lies_in_ellipse(detections.centres[other[inside]], detections.boxes[surer[inside]])
+    kept = np.ones(len(detections.scores), bool)
+    # Pairs are sorted by the number of their surer cell, so it is known by then whether that one stays.
     pairs = np.stack([surer, other], axis=1)[repeated | inside]
     for stronger, weaker in pairs.tolist():
         if kept[stronger]:
             kept[weaker] = False
-    return finds.pick(kept)
+    return detections.pick(kept)
 
 
 def _lies_in_ellipse(points: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a point lies in the ellipse that touches all four sides of a box; a cell does not fill its corners."""
+    """Whether each point lies in the ellipse inside its box; a cell does not fill the corners of its box."""
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2
     far = (points - middle) / np.maximum(half, 1e-9)
     return np.asarray((far**2).sum(axis=1) <= 1)
 
 
 def _meeting_pairs(boxes: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Every pair of boxes that may touch, the lower number first, in order of it.
+    """Every pair of boxes that may touch, the lower number first, sorted by it.
 
-    Boxes are laid in bands as high as the highest of them and sorted along x, so that a scan of a hundred thousand
-    cells needs no table of all against all.
+    Boxes are put into bands as high as the highest box and sorted along x. So a scan of a hundred thousand cells needs no
+    table of all against all.
     """
     if not len(boxes):
         return np.empty(0, np.intp), np.empty(0, np.intp)

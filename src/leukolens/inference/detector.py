@@ -1,7 +1,7 @@
-"""A bundle as a finder of cells: a field photograph in, boxes of leukocytes, red cells and platelets out.
+"""A detector: a field in, boxes of leukocytes, red cells and platelets out.
 
-Fields of any size and magnification: they are brought to the scale that the network knows, by the given pixel size or
-by their own red cells, and cut into tiles. Called by `leukolens.analysis`; names no leukocyte, counts nothing.
+Fields may have any size and magnification. They are resized to the scale that the model was trained on, by the given pixel
+size or by their red cells, and cut into tiles. `leukolens.inference.view` is the only caller.
 """
 
 import math
@@ -17,31 +17,46 @@ from leukolens.core.errors import BundleError, InputRefused, UsageError
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
 from leukolens.core.tasks import Task
 from leukolens.inference.bundles import Bundle, load_bundle
-from leukolens.inference.decoding import Finds, decode_maps, drop_repeats, join_finds, lift_cut, lift_scores
+from leukolens.inference.decoding import (
+    RawDetections,
+    decode_maps,
+    join_detections,
+    lift_cut,
+    lift_scores,
+    suppress_non_maxima,
+)
 from leukolens.inference.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.inference.tiles import Span, Tile, lay_tiles
 
 CENTRES_NAME, SIDES_NAME = "centres", "sides"
-REMNANTS_NAME = "remnants"
-"""Output of a model that tells smudge cells: `(n, 1, h, w)` logits on the grid of the centres."""
+SMUDGE_NAME = "remnants"
+"""Output of a model that can tell smudge cells: `(n, 1, h, w)` logits on the grid of the centres."""
 
 _TILE_CELLS = 12
-"""Red cells along a tile: larger ones waste less on their margins, but 17 took 400 MB, too much beside a scan of 300."""
+"""Length of a tile in red cells. Longer tiles lose less to their margins, but 17 red cells took 400 MB of memory."""
 _MARGIN_CELLS = 2
-"""Red cells along a margin: a monocyte, up to three and a half wide, is whole in the tile that holds its centre."""
+"""Width of a margin in red cells. A monocyte is up to 3.5 wide, so it is whole in the tile that holds its centre."""
 _LARGEST_PIXEL_UM = 2.0
 _CORRECTIONS = 2
 
 
 class Detector:
-    """Runs a detector's bundle."""
+    """An opened detector. It may be used from several threads at once.
+
+    Attributes:
+        card: Its card.
+    """
 
     def __init__(self, bundle: Bundle[DetectorCard], threads: int | None = None) -> None:
-        """Opens the model on `threads` processors, or as many as ONNX Runtime thinks right.
+        """Opens the model.
+
+        Args:
+            bundle: Folder and card.
+            threads: Processors that one call uses; None leaves it to ONNX Runtime.
 
         Raises:
-            BundleError: the bundle is not a detector's, or the model is not what the card says.
+            BundleError: the bundle is not a detector's, or the model does not agree with the card.
         """
         bundle = load_bundle(bundle, Task.DETECTION)
         self.card = bundle.card
@@ -50,7 +65,7 @@ class Detector:
         self._outputs = [
             CENTRES_NAME,
             SIDES_NAME,
-            *([REMNANTS_NAME] if bundle.card.smudge_threshold is not None else []),
+            *([SMUDGE_NAME] if bundle.card.smudge_threshold is not None else []),
         ]
         self._session = open_bundle_model(bundle.folder, bundle.card.name, bundle.card.files, threads)
         self._check()
@@ -58,26 +73,26 @@ class Detector:
     def find_cells(
         self, field: Pixels, pixel_size_um: float | None = None, least_score: float | None = None
     ) -> Detections:
-        """Finds the cells of a field.
+        """The cells of a field. Use `view.detect_cells` for a photograph, which may have an eyepiece's rim.
 
         Args:
             field: `(h, w, 3)` uint8 RGB, of any size.
-            pixel_size_um: Micrometres a pixel, where known; else the scale is taken from the red cells.
-            least_score: Report finds down to this score, 0..1; without it those that the card's thresholds count.
+            pixel_size_um: Micrometres per pixel; None to measure the scale on the red cells.
+            least_score: Report detections down to this score, 0..1; None for the thresholds of the card.
 
         Raises:
-            InputRefused: that is no picture.
-            UsageError: no microscope has such pixels.
-            BundleError: the model gives numbers that are none.
+            InputRefused: the field is not such an array.
+            UsageError: the pixel size is out of range.
+            BundleError: the model gives numbers that are not finite.
         """
         if field.ndim != 3 or field.shape[2] != 3 or field.dtype != np.uint8 or min(field.shape) < 1:
             raise InputRefused(f"A field is (h, w, 3) uint8; received {field.shape} {field.dtype}.")
         least = self._counted if least_score is None else np.full(len(self._counted), float(least_score))
-        # Under its own threshold a find still competes: what is rather a platelet, if hardly one, is no leukocyte.
+        # A detection below its own threshold still competes: where a platelet is likelier, there is no leukocyte.
         competing = np.full(len(least), min(least.min(), self._counted.min()))
         whole = (0, 0, field.shape[1], field.shape[0])
         if pixel_size_um is None:
-            finds, measured = self._find_at_own_scale(field, competing)
+            detections, measured = self._find_at_own_scale(field, competing)
             pixel_size_um = None if measured is None else RED_CELL_UM / measured
             origin = "unknown" if measured is None else "red cells"
         else:
@@ -85,33 +100,35 @@ class Detector:
                 raise UsageError(
                     f"A pixel size is above 0 and at most {_LARGEST_PIXEL_UM:g} micrometres; received {pixel_size_um:g}."
                 )
-            finds = self._look(field, whole, RED_CELL_UM / pixel_size_um, competing)
-            measured = measure_red_cells(finds, whole, self.card) or RED_CELL_UM / pixel_size_um
+            detections = self._detect(field, whole, RED_CELL_UM / pixel_size_um, competing)
+            measured = measure_red_cells(detections, whole, self.card) or RED_CELL_UM / pixel_size_um
             origin = "given"
-        finds = finds.pick(finds.scores >= least[finds.kinds])
-        kinds = np.array(self.card.kinds, np.str_)[finds.kinds]
-        return Detections(finds.boxes, finds.scores, kinds, finds.smudges, measured, pixel_size_um, origin)
+        detections = detections.pick(detections.scores >= least[detections.kinds])
+        kinds = np.array(self.card.kinds, np.str_)[detections.kinds]
+        return Detections(
+            detections.boxes, detections.scores, kinds, detections.smudges, measured, pixel_size_um, origin
+        )
 
-    def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[Finds, float | None]:
-        """Finds, and the diameter of the red cells among them; None where too few were seen."""
-        # A window cuts cells everywhere, so in it counts what would count at a border.
+    def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[RawDetections, float | None]:
+        """Detections, and the diameter of the red cells among them; None where there are too few."""
+        # A window cuts cells on all sides, so the lower thresholds of cut cells hold in it.
         counted_if_cut = lift_scores(self._counted, -self._cut_gains)
         whole = (0, 0, field.shape[1], field.shape[0])
         diameter = guess_diameter(
             (field.shape[0], field.shape[1]),
-            lambda window, supposed: self._look(field, window, supposed, counted_if_cut),
+            lambda window, supposed: self._detect(field, window, supposed, counted_if_cut),
             self.card,
         )
         for _ in range(1 + _CORRECTIONS):
-            finds = self._look(field, whole, diameter, least)
-            measured = measure_red_cells(finds, whole, self.card)
+            detections = self._detect(field, whole, diameter, least)
+            measured = measure_red_cells(detections, whole, self.card)
             if measured is None or abs(measured / diameter - 1) <= SCALE_TOLERANCE:
                 break
             diameter = measured
-        return finds, measured
+        return detections, measured
 
-    def _look(self, field: Pixels, window: Window, diameter_px: float, least: NDArray[np.float64]) -> Finds:
-        """Finds in a window of the field, in the field's pixels, were its red cells `diameter_px` wide."""
+    def _detect(self, field: Pixels, window: Window, diameter_px: float, least: NDArray[np.float64]) -> RawDetections:
+        """Detections in a window, in pixels of the field, on the assumption that red cells are `diameter_px` wide."""
         x0, y0, x1, y1 = window
         part = field[y0:y1, x0:x1]
         scale = self.card.red_cell_px / diameter_px
@@ -119,21 +136,23 @@ class Detector:
         side = math.ceil(_TILE_CELLS * self.card.red_cell_px / INPUT_MULTIPLE_PX) * INPUT_MULTIPLE_PX
         margin = math.ceil(_MARGIN_CELLS * self.card.red_cell_px)
         tiles = lay_tiles(size, side, margin, INPUT_MULTIPLE_PX)
-        # A part's border is not the field's.
+        # The border of a window is not the border of the field.
         gains = self._cut_gains if part.shape == field.shape else np.zeros(len(least))
         before = lift_scores(least, -gains)  # what a cut cell must score to reach `least`
-        # One tile after another: on processors a batch is no faster, and memory stays flat.
-        found = join_finds([self._look_at_tile(part, size, tile, before) for tile in tiles])
-        found = drop_repeats(found, self.card.nms_iou, self.card.kinds)
-        # Only now: what is rather a red cell is no leukocyte at the border either.
+        # One tile after another: a batch is no faster on a processor and takes more memory.
+        found = join_detections([self._detect_in_tile(part, size, tile, before) for tile in tiles])
+        found = suppress_non_maxima(found, self.card.nms_iou, self.card.kinds)
+        # After the suppression: where a red cell is likelier, a raised score must not make a leukocyte.
         found = lift_cut(found, size, gains, least)
         found = found.widen(np.array([self.card.box_scales.get(kind, 1.0) for kind in self.card.kinds]))
         found = found.place(np.array([(x1 - x0) / size[1], (y1 - y0) / size[0]]), np.array([x0, y0], float))
         found = replace(found, boxes=found.boxes.clip((x0, y0, x0, y0), (x1, y1, x1, y1)))
         return found.pick(np.asarray((found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)))
 
-    def _look_at_tile(self, part: Pixels, size: tuple[int, int], tile: Tile, least: NDArray[np.float64]) -> Finds:
-        """Finds whose centre lies in the tile's core, in pixels of the part resized to `size`."""
+    def _detect_in_tile(
+        self, part: Pixels, size: tuple[int, int], tile: Tile, least: NDArray[np.float64]
+    ) -> RawDetections:
+        """Detections with their centre in the tile's core, in pixels of the part resized to `size`."""
         rows, columns = tile.rows, tile.columns
         height, width = min(rows.stop, size[0]) - rows.start, min(columns.stop, size[1]) - columns.start
         to_x, to_y = part.shape[1] / size[1], part.shape[0] / size[0]
@@ -145,18 +164,17 @@ class Detector:
         )
         pixels = resize_window(part, window, (height, width))
         inputs = normalise_colours(pixels[None], self.card.mean, self.card.std)
-        # Beyond the field lies what lies beyond every border for the network, zeros: a mirror would make whole cells
-        # of cut ones.
+        # Zeros beyond the field, as the network pads every border; a mirror would make whole cells of cut ones.
         beyond = (rows.stop - rows.start - height, columns.stop - columns.start - width)
         inputs = np.pad(inputs, ((0, 0), (0, 0), (0, beyond[0]), (0, beyond[1])))
-        centres, sides, *remnants = self._run(inputs)
-        finds = decode_maps(centres[0], sides[0], self.card.stride, least, *(part[0] for part in remnants))
-        finds = finds.place(np.ones(2), np.array([columns.start, rows.start], float))
-        # A cell cut by the field's border may have its middle beyond it.
-        middle = finds.centres.clip(0, (size[1], size[0]))
-        # One step of the grid more than the core, since two tiles may see one centre a little apart: repeats go later.
+        centres, sides, *smudge_maps = self._run(inputs)
+        detections = decode_maps(centres[0], sides[0], self.card.stride, least, *(part[0] for part in smudge_maps))
+        detections = detections.place(np.ones(2), np.array([columns.start, rows.start], float))
+        # A cell that the border cuts may have its middle beyond the border.
+        middle = detections.centres.clip(0, (size[1], size[0]))
+        # One step of the grid more than the core, since two tiles may place one centre differently.
         slack = self.card.stride
-        return finds.pick(_is_within(middle[:, 0], columns, slack) & _is_within(middle[:, 1], rows, slack))
+        return detections.pick(_is_within(middle[:, 0], columns, slack) & _is_within(middle[:, 1], rows, slack))
 
     def _run(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         answers: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT_NAME: inputs})

@@ -1,4 +1,4 @@
-"""Opens a bundle's model without trusting it: no data outside itself, and it must be what its card says."""
+"""Opens the model of a bundle. It is not trusted: it may name no other file, and must agree with its card."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ LOGITS_NAME = "logits"
 
 
 def open_model(model: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """A model on ONNX Runtime: from bytes, so that it cannot name other files to be read along with it."""
+    """A model opened in ONNX Runtime. It is given as bytes, so that it cannot make the runtime read other files."""
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
@@ -28,19 +28,19 @@ def open_model(model: bytes, threads: int | None = None) -> onnxruntime.Inferenc
 def open_bundle_model(
     folder: Path, name: str, files: Mapping[str, str], threads: int | None = None
 ) -> onnxruntime.InferenceSession:
-    """`model.onnx` of a bundle on ONNX Runtime.
+    """The `model.onnx` of a bundle, opened in ONNX Runtime.
 
     Args:
         folder: The bundle.
-        name: What its card calls it.
-        files: The files that its card, read and checked, vouches for.
+        name: Its name by its card.
+        files: The hash of each file by the card, which has been checked.
         threads: Processors to use; None leaves it to ONNX Runtime.
 
     Raises:
-        BundleError: the card does not vouch for the model, or it is no ONNX model.
+        BundleError: the card has no hash of the model, or it is no ONNX model.
     """
     if MODEL_NAME not in files:
-        raise BundleError(f"The card of {name} does not name {MODEL_NAME} among its files, so nothing vouches for it.")
+        raise BundleError(f"The card of {name} has no hash of {MODEL_NAME}. Export the model again.")
     try:
         return open_model((folder / MODEL_NAME).read_bytes(), threads)
     except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
@@ -59,7 +59,7 @@ class Session:
             threads: Processors to use; None leaves it to ONNX Runtime.
 
         Raises:
-            BundleError: the card does not vouch for the model, it is no ONNX model, or its shape is not the card's.
+            BundleError: the card has no hash of the model, it is no ONNX model, or its shape is not the card's.
         """
         self._session = open_bundle_model(folder, card.name, card.files, threads)
         self._feature_layer = card.feature_layer

@@ -70,7 +70,7 @@ def judge_leukocytes(
         elif smudge_threshold is not None and item.smudge >= smudge_threshold:
             status, reason = CellStatus.SMUDGE, "looks burst: stain without a whole cell around it"
         elif prediction.label not in (*LEUKOCYTE_CLASSES, "erythroblast"):
-            status, reason = CellStatus.REVIEW, f"found as a leukocyte, but named a {prediction.label}"
+            status, reason = CellStatus.REVIEW, f"found as a leukocyte, but classified as a {prediction.label}"
         box = replace(item.box, label=prediction.label)
         cells.append(FieldCell(box, item.score, prediction.probability, row, status, reason))
     return cells

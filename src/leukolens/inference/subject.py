@@ -68,14 +68,14 @@ def choose_subject(found: DetectedView, frame_um: float, platelets: bool = True)
     if central and (not leukocytes or (aside and distance(central[0]) < _AT_THE_MIDDLE)):
         if detected.pixel_size_um is None:
             # Without red cells around it, a small dark thing may be anything: text and cats have such.
-            return Subject(None, "no leukocyte and hardly a red cell found: the whole picture is named")
-        reason = "a platelet lies in the middle, a leukocyte aside: the platelet is named" if leukocytes else ""
+            return Subject(None, "no leukocyte and hardly a red cell found: the whole picture is classified")
+        reason = "a platelet lies in the middle, a leukocyte aside: the platelet is classified" if leukocytes else ""
         return Subject(found.place(central[0]), reason)
     if not leukocytes:
-        return Subject(None, "no leukocyte found: the whole picture is named")
+        return Subject(None, "no leukocyte found: the whole picture is classified")
     first, *others = sorted(leukocytes, key=lambda box: (is_cut(box, height, width), distance(box)))
     like = [box for box in others if not is_cut(box, height, width) and box.area >= _LIKE * first.area]
-    reason = f"{1 + len(like)} leukocytes: the one nearest the middle is named" if like else ""
+    reason = f"{1 + len(like)} leukocytes: the one nearest the middle is classified" if like else ""
     if detected.pixel_size_um is None:
         share = max(first.width, first.height) / min(height, width)
         is_crop = distance(first) < _CENTRAL and _LIKELY_SHARE[0] <= share <= _LIKELY_SHARE[1]

@@ -1,7 +1,6 @@
-"""Cuts a field into overlapping tiles, each with a core that is its own; says where, moves no pixels.
+"""Where the overlapping tiles of a field lie. Each has a core, and the cores cover each pixel once.
 
-The cores cover each pixel once, so that what lies in a tile's core is that tile's to find. Called by
-`leukolens.inference.detector`.
+A detection counts only in the tile whose core holds its centre.
 """
 
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ class Span:
 
     Attributes:
         start: Where the tile begins.
-        stop: Where it ends; beyond the field in the last one, where the field's length is no multiple.
-        core_start: Where its own part begins.
-        core_stop: Where that ends; the last core ends with the field.
+        stop: Where the tile ends. The last tile may end beyond the field, whose length need not be a multiple.
+        core_start: Where the core begins.
+        core_stop: Where the core ends; the last core ends with the field.
     """
 
     start: int
@@ -41,8 +40,8 @@ def lay_tiles(size: tuple[int, int], side: int, margin: int, multiple: int) -> t
     Args:
         size: Height and width of the field.
         side: Length of a tile; a multiple of `multiple`.
-        margin: Least distance from a core's border inside the field to its tile's; cells no larger than twice this
-            are whole in the tile whose core holds their centre.
+        margin: Least distance from the border of a core to the border of its tile, inside the field. Cells up to twice as
+            wide are whole in the tile whose core holds their centre.
         multiple: Tiles begin at multiples of this and their sides are multiples of it.
 
     Raises:
@@ -65,6 +64,6 @@ def _lay_spans(length: int, side: int, margin: int, multiple: int) -> list[Span]
     step = (side - 2 * margin) // multiple
     count = -(-free // step) + 1
     starts = [free * index // (count - 1) * multiple for index in range(count)]
-    # Neighbours meet in the middle of what they share.
+    # The cores of neighbours meet in the middle of their overlap.
     borders = [0, *((left + side + right) // 2 for left, right in pairwise(starts)), length]
     return [Span(start, start + side, borders[index], borders[index + 1]) for index, start in enumerate(starts)]

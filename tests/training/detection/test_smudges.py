@@ -20,7 +20,7 @@ from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic import draw_field
 from leukolens.images.decoding import read_image
 from leukolens.inference.bundles import load_bundle
-from leukolens.inference.detector import CENTRES_NAME, REMNANTS_NAME, Detector
+from leukolens.inference.detector import CENTRES_NAME, SMUDGE_NAME, Detector
 from leukolens.inference.session import INPUT_NAME, open_model
 from leukolens.training.detection import smudges as room
 from leukolens.training.detection.smudges import (
@@ -96,7 +96,7 @@ def test_the_map_is_the_weighed_sum_of_the_maps_that_it_taps(untaught: Path) -> 
         model.graph.output.append(shown)
     add_remnants(model, taps, judge)
     picture = random.normal(size=(1, 3, 96, 160)).astype(np.float32)
-    names = [CENTRES_NAME, REMNANTS_NAME, *(name for name, _, _ in taps)]
+    names = [CENTRES_NAME, SMUDGE_NAME, *(name for name, _, _ in taps)]
     centres, remnants, *maps = open_model(model.SerializeToString()).run(names, {INPUT_NAME: picture})
     before = open_model((untaught / "model.onnx").read_bytes()).run([CENTRES_NAME], {INPUT_NAME: picture})[0]
     np.testing.assert_array_equal(centres, before)

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField, match_kind
-from leukolens.inference.decoding import decode_maps, drop_repeats
+from leukolens.inference.decoding import decode_maps, suppress_non_maxima
 from leukolens.models.detector import MEAN, STD, STRIDE_PX, CellDetector
 from leukolens.training.augment import augment_batch
 from leukolens.training.detection.fields import Crop, TrainingField, cut_whole, draw_crop, turn_crop
@@ -142,7 +142,7 @@ def find_cells(answer: tuple[Tensor, Tensor]) -> tuple[Detection, ...]:
     """Finds in one picture, surest first, in pixels of the network's input, turned into boxes as the runtime does."""
     centres, sides = (part[0].detach().float().cpu().numpy() for part in answer)
     finds = decode_maps(centres, sides, STRIDE_PX, np.full(len(DETECTED_KINDS), LEAST_SCORE))
-    finds = drop_repeats(finds, NMS_IOU, DETECTED_KINDS)
+    finds = suppress_non_maxima(finds, NMS_IOU, DETECTED_KINDS)
     boxes = list_boxes(finds.boxes, finds.kinds)
     return tuple(Detection(box, score) for box, score in zip(boxes, finds.scores.tolist(), strict=True))
 

@@ -35,7 +35,7 @@ from leukolens.images.decoding import read_image
 from leukolens.inference.borders import is_cut
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.inference.decoding import average_in_boxes
-from leukolens.inference.detector import REMNANTS_NAME, Detector
+from leukolens.inference.detector import SMUDGE_NAME, Detector
 from leukolens.inference.scale import RED_CELL_UM
 from leukolens.inference.session import INPUT_NAME, open_model
 from leukolens.inference.view import detect_cells
@@ -196,8 +196,8 @@ def add_remnants(model: onnx.ModelProto, taps: Sequence[tuple[str, int, int]], j
             graph.node.append(helper.make_node("Resize", [weighed, "", scales], [f"{weighed}_wide"], **wide))
             weighed += "_wide"
         parts.append(weighed)
-    graph.node.append(helper.make_node("Sum", parts, [REMNANTS_NAME]))
-    graph.output.append(helper.make_tensor_value_info(REMNANTS_NAME, TensorProto.FLOAT, ["n", 1, "gh", "gw"]))
+    graph.node.append(helper.make_node("Sum", parts, [SMUDGE_NAME]))
+    graph.output.append(helper.make_tensor_value_info(SMUDGE_NAME, TensorProto.FLOAT, ["n", 1, "gh", "gw"]))
     onnx.checker.check_model(model)
 
 
