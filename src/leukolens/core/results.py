@@ -91,7 +91,8 @@ class Prediction:
         reason: Why it is not accepted, in plain words; empty otherwise.
         warnings: What was odd about the input though it could be read.
         box: The cell as the detector found it, in pixels of the photograph; None where the photograph was taken whole.
-        crop_box: The square that the classifier was shown, likewise; it may reach beyond the border, where pixels are mirrored.
+        crop_box: The square that the classifier was shown, likewise. It may reach beyond the border; pixels are mirrored
+            there.
     """
 
     image: str

@@ -7,8 +7,9 @@ from leukolens.core.overlaps import stack_corners
 from leukolens.core.results import Box
 
 _LEAST_BORDER_PX, _BORDER_SHARE = 2.0, 0.045
-"""Measured on 56 drawn leukocytes of about 100 px that a border cuts: the detector's box ends at most 2 px before the border
-for 45 of them, at most 4.6 px for 54. Of whole leukocytes within 10 px of the border, one in nine ends so near."""
+"""Measured on 56 drawn leukocytes of about 100 px that a border cuts: the detector's box ends at most 2 px before the
+border for 45 of them, at most 4.6 px for 54. Of whole leukocytes within 10 px of the border, one in nine ends so
+near."""
 
 
 def borders_px(corners: NDArray[np.float64]) -> NDArray[np.float64]:

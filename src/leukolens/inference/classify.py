@@ -122,8 +122,8 @@ def predict_records(
 ) -> tuple[Predictions, tuple[Refusal, ...]]:
     """Predictions on records of a dataset with ground truth and groups, and the records that could not be read.
 
-    The crop of a record that has a cell lies around that cell. In other records the cell is detected, where a detector is
-    given. The detector gives the scale of both.
+    The crop of a record that has a cell lies around that cell. In other records the cell is detected, where a detector
+    is given. The detector gives the scale of both.
     """
     classifier = open_classifier(bundle, threads=1)
     pictures = (_Picture(record.id, partial(read_image, record.image), record.cell) for record in records)
@@ -192,7 +192,8 @@ def _judge(batch: list[_Seen | Refusal], classifier: Classifier) -> list[Predict
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
-    """The images that paths on a command line mean: files, folders with all below them, `@list` files of one path a line.
+    """The images that paths on a command line mean: files, folders with all below them, `@list` files of one path a
+    line.
 
     Each image is listed once. Of a folder, files with the suffix of an image are taken; a file that is named itself is
     taken whatever its suffix.

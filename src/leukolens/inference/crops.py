@@ -24,8 +24,8 @@ _LEAST_CONTRAST = 2.0
 def place_crop(cell: Box, pixel_size_um: float | None, preparation: Preparation) -> Box:
     """The crop box around a cell: a square with whole-number corners that may reach beyond the photograph.
 
-    Where the scale is known, the square is `frame_um` wide whatever the cell's size: size tells classes apart, so it must
-    stay visible. Without a scale it is `cell_context` times as wide as the cell's longer side.
+    Where the scale is known, the square is `frame_um` wide whatever the cell's size: size tells classes apart, so it
+    must stay visible. Without a scale it is `cell_context` times as wide as the cell's longer side.
     """
     if pixel_size_um is None:
         return square_box(cell, max(cell.width, cell.height) * preparation.cell_context)
@@ -35,8 +35,8 @@ def place_crop(cell: Box, pixel_size_um: float | None, preparation: Preparation)
 def cut_crop(photograph: Pixels, crop_box: Box | None) -> Pixels:
     """The pixels in a crop box, mirrored beyond the photograph's border; all of the photograph where the box is None.
 
-    An eyepiece's black rim is left in: of 86 leukocytes near a drawn rim, crops with it kept all 86 labels, crops that were
-    mirrored at the view's border instead kept 80.
+    An eyepiece's black rim is left in: of 86 leukocytes near a drawn rim, crops with it kept all 86 labels, crops that
+    were mirrored at the view's border instead kept 80.
     """
     return photograph if crop_box is None else crop_cell(photograph, crop_box)
 

@@ -13,8 +13,8 @@ from leukolens.core.overlaps import measure_overlaps
 from leukolens.inference.borders import are_cut
 
 SAME_CELL_OVERLAP = 0.5
-"""Two detections of different kinds that overlap by this are one cell. In the 72 fields of BCCD that we relabelled, no two
-cells of different kinds overlap by more than .17."""
+"""Two detections of different kinds that overlap by this are one cell. In the 72 fields of BCCD that we relabelled, no
+two cells of different kinds overlap by more than .17."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def join_detections(parts: Sequence[RawDetections]) -> RawDetections:
 def lift_cut(
     detections: RawDetections, size: tuple[int, int], gains: NDArray[np.float64], least: NDArray[np.float64]
 ) -> RawDetections:
-    """Detections with raised scores for cells that the border may cut; then those above the thresholds, highest score first.
+    """Detections with raised scores for cells that the border may cut; then those above the thresholds, highest score
+    first.
 
     A model gives a cut cell a lower score than a whole one. The gain makes up for that.
 
@@ -141,9 +142,9 @@ def average_in_boxes(maps: NDArray[np.float32], boxes: NDArray[np.float64], stri
 def suppress_non_maxima(detections: RawDetections, most_overlap: float, kinds: Sequence[str]) -> RawDetections:
     """Each cell once, the highest score first.
 
-    Of two detections of one kind that overlap by `most_overlap` or more, the one with the higher score stays; of two kinds
-    likewise, from `SAME_CELL_OVERLAP`. A platelet inside a leukocyte with a higher score is a piece of that and goes; one on
-    a red cell stays (of the platelets that we relabelled, 25 lie on red cells and none in a leukocyte).
+    Of two detections of one kind that overlap by `most_overlap` or more, the one with the higher score stays; of two
+    kinds likewise, from `SAME_CELL_OVERLAP`. A platelet inside a leukocyte with a higher score is a piece of that and
+    goes; one on a red cell stays (of the platelets that we relabelled, 25 lie on red cells and none in a leukocyte).
 
     Args:
         detections: From all tiles, so one cell may be there several times.
@@ -177,8 +178,8 @@ def _lies_in_ellipse(points: NDArray[np.float64], boxes: NDArray[np.float64]) ->
 def _meeting_pairs(boxes: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Every pair of boxes that may touch, the lower number first, sorted by it.
 
-    Boxes are put into bands as high as the highest box and sorted along x. So a scan of a hundred thousand cells needs no
-    table of all against all.
+    Boxes are put into bands as high as the highest box and sorted along x. So a scan of a hundred thousand cells needs
+    no table of all against all.
     """
     if not len(boxes):
         return np.empty(0, np.intp), np.empty(0, np.intp)

@@ -25,7 +25,8 @@ def find_in_records(
 ) -> tuple[dict[str, Detections], tuple[Refusal, ...]]:
     """The detections of each field by its id, down to `LEAST_SCORE`, and the fields that could not be read.
 
-    Boxes are in pixels of the photograph. Only the view inside an eyepiece's disc is searched, as in `classify` and `count`.
+    Boxes are in pixels of the photograph. Only the view inside an eyepiece's disc is searched, as in `classify` and
+    `count`.
     """
     detector = open_detector(bundle)
     found: dict[str, Detections] = {}

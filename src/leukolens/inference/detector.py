@@ -1,7 +1,7 @@
 """A detector: a field in, boxes of leukocytes, red cells and platelets out.
 
-Fields may have any size and magnification. They are resized to the scale that the model was trained on, by the given pixel
-size or by their red cells, and cut into tiles. `leukolens.inference.view` is the only caller.
+Fields may have any size and magnification. They are resized to the scale that the model was trained on, by the given
+pixel size or by their red cells, and cut into tiles. `leukolens.inference.view` is the only caller.
 """
 
 import math

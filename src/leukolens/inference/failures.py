@@ -1,7 +1,7 @@
 """Measures the pictures that a model got wrong and draws its heat maps on them, for the evaluation report.
 
-The maps come from `inference.heatmap` for bundles and from `training` for runs. They are drawn only for the errors that the
-report shows.
+The maps come from `inference.heatmap` for bundles and from `training` for runs. They are drawn only for the errors
+that the report shows.
 """
 
 import dataclasses
@@ -53,8 +53,8 @@ class Mapper:
 def find_reasons(predictions: Predictions, records: Mapping[str, Record], mapper: Mapper | None) -> Findings:
     """What was unusual about each picture, and heat maps of the model on it.
 
-    Usual is what pictures look like that the model got right: of the same class where enough groups have some, else of all
-    classes. A picture is never compared with its own group. Looked at is the crop that the model was shown.
+    Usual is what pictures look like that the model got right: of the same class where enough groups have some, else of
+    all classes. A picture is never compared with its own group. The crop that the model was shown is measured.
 
     Args:
         predictions: With ground truth.

@@ -1,7 +1,8 @@
 """Heat maps: which parts of an image spoke for a class. The feature map, weighted by the head (Zhou et al. 2016).
 
-No gradients are needed, so the light install has this too. The weights stand in `head.npy`, which export writes for heads
-that are one linear layer after the mean over the map. For a bundle without it, the map is the mean activity of all features.
+No gradients are needed, so the light install has this too. The weights stand in `head.npy`, which export writes for
+heads that are one linear layer after the mean over the map. For a bundle without it, the map is the mean activity of
+all features.
 """
 
 import numpy as np

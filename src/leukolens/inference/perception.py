@@ -1,7 +1,7 @@
 """From a photograph to judged cells: the one path that `classify`, `count`, training, evaluation and `explore` take.
 
-The stages are view and detection (`view`), choice (`subject`), crop box and crop (`crops`), the classifier's run, then status
-and reason (`status`). Each path here has two halves: `see_...` ends with prepared crops, `judge_...` begins with
+The stages are view and detection (`view`), choice (`subject`), crop box and crop (`crops`), the classifier's run, then
+status and reason (`status`). Each path here has two halves: `see_...` ends with prepared crops, `judge_...` begins with
 probabilities. Whoever has crops of many fields can so classify them in one batch.
 """
 
@@ -92,7 +92,10 @@ def perceive(
 def see_field(
     photograph: Pixels, detector: Detector, preparation: Preparation, pixel_size_um: float | None = None
 ) -> SeenField:
-    """The cells of a field and the crops of its leukocytes, with the arguments of `perceive` and the classifier's preparation."""
+    """The cells of a field and the crops of its leukocytes.
+
+    The arguments are those of `perceive`, with the classifier's preparation in place of the classifier.
+    """
     found = detect_cells(photograph, detector, pixel_size_um)
     leukocytes = _list_leukocytes(found)
     scale = found.in_view.pixel_size_um

@@ -38,9 +38,9 @@ def measure_red_cells(detections: RawDetections, window: Window, card: DetectorC
 def guess_diameter(size: tuple[int, int], detect: Detect, card: DetectorCard) -> float:
     """A first guess of the diameter of a field's red cells, in pixels.
 
-    Diameters are assumed one after another, the largest first since it is the fastest. The first is taken with which the
-    detector measures about that diameter. If there is none, it is the one with which red cells cover most of the window,
-    and without red cells the one with the highest mean score.
+    Diameters are assumed one after another, the largest first since it is the fastest. The first is taken with which
+    the detector measures about that diameter. If there is none, it is the one with which red cells cover most of the
+    window, and without red cells the one with the highest mean score.
 
     Args:
         size: Height and width of the field.
@@ -78,7 +78,7 @@ def _list_diameters(shorter_side: int) -> list[float]:
 
 
 def _place_window(size: tuple[int, int], spot: tuple[float, float], diameter: float) -> Window:
-    """A window a few cells wide around a spot, which is given in shares of the field; the whole side of a small field."""
+    """A window a few cells wide around a spot, which is given in shares of the field; a small field is taken whole."""
     side = round(_WINDOW_CELLS * diameter)
     (y0, y1), (x0, x1) = (_place_side(length, side, share) for length, share in zip(size, spot, strict=True))
     return x0, y0, x1, y1

@@ -11,8 +11,8 @@ from leukolens.inference.borders import is_cut
 from leukolens.inference.view import DetectedView
 
 WIDEST_PLATELET_UM = 8.5
-"""A cell that was found as a leukocyte and is wider than this is no platelet. Of PBC's validation pictures, platelets that
-were found as leukocytes measure 7.8 at most; all leukocytes but some lymphocytes and erythroblasts exceed 8.5."""
+"""A cell that was found as a leukocyte and is wider than this is no platelet. Of PBC's validation pictures, platelets
+that were found as leukocytes measure 7.8 at most; all leukocytes but some lymphocytes and erythroblasts exceed 8.5."""
 
 _CENTRAL = 0.25
 """In a picture without a leukocyte, a platelet must be this near to the middle, in shares of the picture's sides."""
@@ -21,7 +21,8 @@ _AT_THE_MIDDLE, _ASIDE = 0.1, 0.3
 """A picture is about a platelet as near as the first if every leukocyte is farther away than the second."""
 
 _AS_WIDE, _AS_CENTRAL = 1.25, 0.1
-"""A picture is taken whole if its shorter side is the crop's width within this factor and its cell is as near to the middle."""
+"""A picture is taken whole if its shorter side is the crop's width within this factor and its cell is as near to the
+middle."""
 
 _LIKELY_SHARE = (0.12, 0.6)
 """A picture without a scale is taken whole if its central cell's side has this share of the picture's shorter side."""

@@ -40,8 +40,8 @@ def lay_tiles(size: tuple[int, int], side: int, margin: int, multiple: int) -> t
     Args:
         size: Height and width of the field.
         side: Length of a tile; a multiple of `multiple`.
-        margin: Least distance from the border of a core to the border of its tile, inside the field. Cells up to twice as
-            wide are whole in the tile whose core holds their centre.
+        margin: Least distance from the border of a core to the border of its tile, inside the field. Cells up to twice
+            as wide are whole in the tile whose core holds their centre.
         multiple: Tiles begin at multiples of this and their sides are multiples of it.
 
     Raises:

@@ -1,6 +1,7 @@
 """Detection in a photograph: the view inside an eyepiece's disc is found first, then the detector runs on it.
 
-This module has the only calls of `quality.eyepiece.find_view` and `Detector.find_cells`, so nobody can leave the first out.
+This module has the only calls of `quality.eyepiece.find_view` and `Detector.find_cells`, so nobody can leave the first
+out.
 """
 
 from dataclasses import dataclass, replace
@@ -19,8 +20,8 @@ class DetectedView:
     """The cells that the detector found in the view of a photograph.
 
     Attributes:
-        view: Left, top, right and bottom of the view in pixels of the photograph, the last two exclusive. It is the whole
-            photograph where no eyepiece's disc shows.
+        view: Left, top, right and bottom of the view in pixels of the photograph, the last two exclusive. It is the
+            whole photograph where no eyepiece's disc shows.
         in_view: The detections in pixels of the view, and its scale.
     """
 

@@ -43,8 +43,8 @@ def place_crops(
 
     Args:
         records: Of whole pictures or of cells.
-        detector: Name or folder of the detector, which gives the scale too. Empty for none: then whole pictures are taken
-            as they are, and cells without a scale.
+        detector: Name or folder of the detector, which gives the scale too. Empty for none: then whole pictures are
+            taken as they are, and cells without a scale.
         preparation: The classifier's; says how wide a crop is.
         platelets: Whether a picture may be about a platelet.
         report: Called with pictures done and pictures in all.

@@ -1,7 +1,7 @@
 """Prepared crops kept on disk as one array, and a torch dataset that draws from it.
 
-The array is a memory map, so the operating system keeps in memory what fits. A second run on the same data starts at once.
-Nothing is augmented here.
+The array is a memory map, so the operating system keeps in memory what fits. A second run on the same data starts at
+once. Nothing is augmented here.
 """
 
 import json
@@ -110,7 +110,8 @@ class CellDataset(Dataset[tuple[Tensor, Tensor]]):
 def balance_weights(records: Sequence[Record], balance: str) -> NDArray[np.float64] | None:
     """Chance of each row to be drawn: None for `none`; classes alike for `classes`; groups too for `groups`.
 
-    For `roots` classes weigh as the square roots of their numbers, and within a class groups alike (Mahajan et al. 2018).
+    For `roots` classes weigh as the square roots of their numbers, and within a class groups alike (Mahajan et al.
+    2018).
     """
     if balance == "none":
         return None
