@@ -192,10 +192,9 @@ def _judge(batch: list[_Seen | Refusal], classifier: Classifier) -> list[Predict
 
 
 def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
-    """The images that paths on a command line mean: files, folders with all below them, `@list` files of one path a
-    line.
+    """The images that the paths of a command line mean: files, folders, and `@list` files with one path per line.
 
-    Each image is listed once. Of a folder, files with the suffix of an image are taken; a file that is named itself is
+    Folders are searched down. Each image is listed once. Of a folder, files with the suffix of an image are taken; a file that is named itself is
     taken whatever its suffix.
 
     Returns:

@@ -67,8 +67,7 @@ def join_detections(parts: Sequence[RawDetections]) -> RawDetections:
 def lift_cut(
     detections: RawDetections, size: tuple[int, int], gains: NDArray[np.float64], least: NDArray[np.float64]
 ) -> RawDetections:
-    """Detections with raised scores for cells that the border may cut; then those above the thresholds, highest score
-    first.
+    """Detections above the thresholds, after the scores of cells that the border may cut are raised; highest first.
 
     A model gives a cut cell a lower score than a whole one. The gain makes up for that.
 
