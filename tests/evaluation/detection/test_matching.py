@@ -147,7 +147,7 @@ def test_the_best_threshold_lies_between_the_finds_it_parts() -> None:
 
     assert threshold(find(0, 0.9), find(20, 0.64), find(60, 0.25), find(60, 0.25, 30)) == pytest.approx(0.4)
     assert threshold() == 0.5
-    # A false find of the same score cannot be left out without the hit: F1 is 2/3 with both, 2/3 with one of two.
+    # A false detection of the same score cannot be left out without the hit: F1 is 2/3 with both, 2/3 with one of two.
     assert threshold(find(0, 0.9), find(20, 0.6), find(60, 0.6)) == 0.6
 
 
@@ -159,7 +159,7 @@ def test_no_other_threshold_gives_a_better_f1(seed: int) -> None:
 
 
 def test_the_lowest_threshold_is_within_chance_of_the_best() -> None:
-    # Of 100 cells 90 are found surely; then comes a false find for every right one, three times.
+    # Of 100 cells 90 are found surely; then comes a false detection for every right one, three times.
     truths = tuple(box(30 * place) for place in range(100))
     finds = [find(30 * place, 0.9) for place in range(90)]
     for number in range(6):

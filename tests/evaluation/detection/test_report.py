@@ -64,9 +64,9 @@ def test_both_truths_stand_side_by_side_and_files_say_what_the_page_says(evidenc
     assert len(counted) == anew.counted
     assert sum(row["relabelled"] == "cell" for row in counted) == anew.hits
     assert sum(row["raw"] == "cell" for row in counted) == raw.hits
-    whose = metrics.errors_against_raw["red_cell"]["false find"]
+    whose = metrics.errors_against_raw["red_cell"]["false detection"]
     assert sum(whose.values()) == raw.counted - raw.hits
-    assert whose["the truth's"] > whose["the finder's"] > 0
+    assert whose["ground truth"] > whose["detector"] > 0
     page = report.read_text()
     assert "field &lt;0&gt;" in page and "<0>" not in page
     assert (tmp_path / "agreement-red_cell.svg").is_file()

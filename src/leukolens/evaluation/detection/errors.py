@@ -26,28 +26,18 @@ _SAME_PLACE = 0.3
 
 
 class ErrorSort(StrEnum):
-    """The two sorts of errors, as `metrics.json` spells them."""
+    """The two sorts of errors, as files and readers see them."""
 
-    FALSE = "false find"
+    FALSE = "false detection"
     MISSED = "missed cell"
-
-    @property
-    def words(self) -> str:
-        """As readers see it."""
-        return {ErrorSort.FALSE: "false detection", ErrorSort.MISSED: "missed cell"}[self]
 
 
 class Cause(StrEnum):
-    """What causes an error, as `metrics.json` spells it."""
+    """What causes an error, as files and readers see it."""
 
-    DETECTOR = "the finder's"
-    GROUND_TRUTH = "the truth's"
+    DETECTOR = "detector"
+    GROUND_TRUTH = "ground truth"
     DOUBTFUL = "doubtful"
-
-    @property
-    def words(self) -> str:
-        """As readers see it."""
-        return {Cause.DETECTOR: "detector", Cause.GROUND_TRUTH: "ground truth", Cause.DOUBTFUL: "doubtful"}[self]
 
 
 @dataclass(frozen=True)

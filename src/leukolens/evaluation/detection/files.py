@@ -42,8 +42,8 @@ def write_errors(path: Path, errors: Mapping[str, Sequence[FieldError]]) -> None
     """Writes the errors against each ground truth, with their cause where it is known."""
     rows = [
         (
-            *(truth, error.field, error.sort.words, *_spell(error.box), f"{error.score:.4f}"),
-            *(error.cause.words if error.cause else "", error.reason),
+            *(truth, error.field, error.sort, *_spell(error.box), f"{error.score:.4f}"),
+            *(error.cause or "", error.reason),
         )
         for truth, listed in errors.items()
         for error in listed

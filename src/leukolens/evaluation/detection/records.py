@@ -61,7 +61,7 @@ class TruthMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
     counting: dict[str, CountAgreement] = {}
 
 
-class DetectionMetrics(msgspec.Struct, frozen=True, rename={"detections_left_out": "finds_left_out"}):
+class DetectionMetrics(msgspec.Struct, frozen=True):
     """All figures of a detector on one set of fields.
 
     Attributes:

@@ -197,7 +197,7 @@ def _describe_causes(
     for kind, sorts in metrics.errors_against_raw.items():
         for sort, counts in sorts.items():
             numbers = [counts.get(cause, 0) for cause in causes]
-            rows.append((show_words(kind), f"{ErrorSort(sort).words}s", str(sum(numbers)), *map(str, numbers)))
+            rows.append((show_words(kind), f"{sort}s", str(sum(numbers)), *map(str, numbers)))
     of_truth = [error for error in errors if error.cause == Cause.GROUND_TRUTH]
     text = (
         "The fields were relabelled by eye, without any detections in view. So each error against the dataset's own boxes "
@@ -207,7 +207,7 @@ def _describe_causes(
         "was found.",
         f"Examples of these. {LEGEND}",
     )
-    header = ("kind", "error", "all", *(f"cause: {cause.words}" for cause in causes))
+    header = ("kind", "error", "all", *(f"cause: {cause}" for cause in causes))
     shown = choose_errors(of_truth, MOST_PICTURES // 2)
     pictures = show_errors(shown, evidence.fields[RAW], evidence, image_of)
     return Section("Errors of the dataset's own boxes", text, header=header, rows=tuple(rows), pictures=pictures)
