@@ -34,6 +34,7 @@ _MODULES = {
     "leukolens.exploration.explore": ("Exploration", "explore"),
     "leukolens.inference.bundles": ("Bundle", "list_bundles", "load_bundle"),
     "leukolens.inference.classify": ("classify",),
+    "leukolens.inference.models": ("ClassifierModel", "DetectorModel", "load"),
     "leukolens.smear.cells": ("SmearCells",),
     "leukolens.smear.count": ("count",),
     "leukolens.smear.ranges": ("read_ranges",),

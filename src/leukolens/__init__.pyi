@@ -28,6 +28,9 @@ from leukolens.inference.bundles import Bundle as Bundle
 from leukolens.inference.bundles import list_bundles as list_bundles
 from leukolens.inference.bundles import load_bundle as load_bundle
 from leukolens.inference.classify import classify as classify
+from leukolens.inference.models import ClassifierModel as ClassifierModel
+from leukolens.inference.models import DetectorModel as DetectorModel
+from leukolens.inference.models import load as load
 from leukolens.smear.cells import SmearCells as SmearCells
 from leukolens.smear.count import count as count
 from leukolens.smear.ranges import read_ranges as read_ranges

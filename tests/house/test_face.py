@@ -1,6 +1,8 @@
 """The public face: the names, their types as mypy reads them, and the example of the README."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -36,6 +38,13 @@ parts = ll.make_split(ll.open_dataset("synth"), "grouped", seed=1).parts
 train: tuple[str, ...] = parts["train"]
 added: ll.Manifest = ll.add_dataset("mine", Path("folder"), force=True)
 version: str = ll.__version__
+model: ll.ClassifierModel = ll.load()
+names: tuple[str, ...] = ll.load("pbc", threads=2).classes
+by_task: NDArray[np.float64] = ll.load("mine", task="classification").predict_proba(np.zeros((2, 40, 40, 3), np.uint8))
+found: ll.Detections = ll.load("cells").detect("field.png", pixel_size_um=0.1)
+corners: NDArray[np.float64] = found[found.kind == "leukocyte"].xyxy
+opened: ll.Predictions = ll.classify("photographs", model, detector=ll.load(task="detection"))
+either: ll.ClassifierModel | ll.DetectorModel = ll.load(Path("somewhere"))
 try:
     ll.classify("x.png")
 except ll.LeukolensError as error:
@@ -50,6 +59,14 @@ BAD = (
     ("ll.classify('x.png')[0].lable", "attr-defined"),
     ("ll.classify('x.png').to_dict()['refusd']", "typeddict-item"),
     ("ll.count('x', pixel_size=0.1)", "call-arg"),
+    ("ll.load(thread=2)", "call-overload"),
+    ("ll.load('cells').predict([])", "attr-defined"),
+    ("ll.load('pbc').detect('x')", "attr-defined"),
+    ("ll.load('mine').predict([])", "union-attr"),
+    ("ll.load('mine', task='segmentation')", "call-overload"),
+    ("ll.load('cells').detect(['a', 'b'])", "arg-type"),
+    ("ll.classify('x', ll.load('cells'))", "arg-type"),
+    ("ll.load('cells').detect('x').label", "attr-defined"),
     ("ll.count('x').sells", "attr-defined"),
     ("ll.open_dataset('synth').recrods", "attr-defined"),
     ("ll.make_split(ll.open_dataset('synth'), kind='grouped', sed=1)", "call-arg"),
@@ -111,3 +128,29 @@ def test_mypy_knows_the_face(tmp_path: Path) -> None:
     assert len(errors) == len(expected), said
     for line, (start, end) in zip(errors, expected, strict=True):
         assert line.startswith(start) and line.endswith(end)
+
+
+EXAMPLE = ROOT / "docs" / "examples" / "scientist.py"
+
+
+def test_the_example_runs(tmp_path: Path) -> None:
+    here = os.environ | {"PYTHONPATH": str(ROOT / "src"), "MPLBACKEND": "agg"}
+    done = subprocess.run(
+        [sys.executable, EXAMPLE], cwd=tmp_path, env=here, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "45 detections: 2 leukocytes, 37 red cells, 6 platelets" in done.stdout
+    assert done.stdout.count("accepted") == 8, done.stdout
+    assert (tmp_path / "cells.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_example_type_checks_and_is_short(tmp_path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert check_types(tmp_path, scientist=text) == []
+    assert sum(bool(line.strip()) for line in text.splitlines()) <= 21, "20 lines and the docstring"
+
+
+def test_the_readme_shows_the_example() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- scientist\.py -->\n```python\n(.*?)```\n", readme, re.DOTALL)
+    assert shown is not None and shown[1] == EXAMPLE.read_text(encoding="utf-8")

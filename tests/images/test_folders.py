@@ -6,7 +6,7 @@ import pytest
 
 from leukolens.datasets.tree import open_tree
 from leukolens.images.folders import list_files
-from leukolens.inference.classify import find_images
+from leukolens.inference.sources import find_images
 
 
 @pytest.fixture

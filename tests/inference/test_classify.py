@@ -12,7 +12,8 @@ from leukolens.core.results import Advice, Box, Prediction
 from leukolens.datasets.manifest import Record
 from leukolens.inference import perception, view
 from leukolens.inference.bundles import load_bundle
-from leukolens.inference.classify import BATCH_SIZE, classify, classify_images, find_images, predict_records
+from leukolens.inference.classify import BATCH_SIZE, classify, classify_images, predict_records
+from leukolens.inference.sources import find_images
 
 COLOURS = {"eosinophil": 0, "lymphocyte": 1, "basophil": 2}
 

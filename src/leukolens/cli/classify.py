@@ -62,7 +62,8 @@ def command(
     from leukolens.core.files import require_absent, write_rows
     from leukolens.core.results import Refusal
     from leukolens.inference.bundles import load_bundle
-    from leukolens.inference.classify import classify_images, find_images
+    from leukolens.inference.classify import classify_images
+    from leukolens.inference.sources import find_images
 
     if out is not None:
         require_absent(out, force)

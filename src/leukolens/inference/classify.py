@@ -15,23 +15,19 @@ from pathlib import Path
 import numpy as np
 
 from leukolens.core.card import ClassifierCard, DetectorCard
-from leukolens.core.errors import InputRefused, UsageError
-from leukolens.core.files import show_name
-from leukolens.core.pixels import Pixels
+from leukolens.core.errors import InputRefused, NothingRead
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import Box, Prediction, Refusal
 from leukolens.datasets.manifest import Record
-from leukolens.images.decoding import IMAGE_SUFFIXES, DecodedImage, read_image
-from leukolens.images.folders import list_files
+from leukolens.images.decoding import DecodedImage, read_image
 from leukolens.inference.bundles import Bundle
 from leukolens.inference.classifier import Classifier, open_classifier
 from leukolens.inference.detector import Detector, open_detector
 from leukolens.inference.perception import SeenCell, judge_cell, see_cell
+from leukolens.inference.sources import Source, gather_sources, name_source, read_source, say_nothing_read
 
 BATCH_SIZE = 4
 _BATCHES_AHEAD = 3
-
-Source = str | Path | Pixels
 
 
 @dataclass(frozen=True)
@@ -54,46 +50,38 @@ class _Seen:
 
 def classify(
     images: Source | Iterable[Source],
-    bundle: str | Path | Bundle[ClassifierCard] | Classifier | None = None,
+    classifier: str | Path | Bundle[ClassifierCard] | Classifier | None = None,
     detector: str | Path | Bundle[DetectorCard] | Detector | None = None,
     whole: bool = False,
 ) -> Predictions:
-    """Detects and classifies the cell that each image is about.
+    """Finds the cell that each photograph is about, and classifies it, as the command `leukolens classify` does.
+
+    For images that are crops of one cell already, `load(...).predict(crops)` gives exactly what the model says of them.
 
     Args:
-        images: Paths of files or folders, or arrays `(h, w, 3)` uint8 RGB; one or many.
-        bundle: The classifier: name, folder, bundle or opened; the default one where nothing is named.
-        detector: The detector, likewise.
-        whole: Classify each image as it is, without detecting the cell first.
+        images: One or many: paths of files or folders (searched down), arrays `(h, w, 3)` uint8 RGB, or one array
+            `(n, h, w, 3)`.
+        classifier: Name, folder, bundle or opened model; None for the default one.
+        detector: Likewise.
+        whole: Classify each image as it is, without a detector.
 
     Returns:
         One prediction per readable image, in order; `refused` names the others.
 
     Raises:
-        BundleError: the files of a bundle do not agree with its card.
-        UsageError: a detector was given as the classifier, or the other way round.
+        NothingRead: none of the images could be read. A `UsageError`.
+        UsageError: an argument is of a wrong kind.
+        BundleError: there is no such bundle, it is for another task, or its card and files do not agree.
     """
-    classifier = open_classifier(bundle, threads=1)
-    opened = None if whole else open_detector(detector, threads=1)
+    model = open_classifier(classifier, threads=1)
+    finder = None if whole else open_detector(detector, threads=1)
     sources, refused = gather_sources(images)
-    results = list(classify_images(sources, classifier, opened))
+    results = list(classify_images(sources, model, finder))
     items = tuple(result for result in results if isinstance(result, Prediction))
     refused += [result for result in results if isinstance(result, Refusal)]
-    return Predictions(classifier.card.classes, items, refused=tuple(refused), bundle=classifier.card.name)
-
-
-def gather_sources(given: Source | Iterable[Source]) -> tuple[list[Source], list[Refusal]]:
-    """One or many paths, folders and arrays as a list of pictures, and the paths that could not be found."""
-    sources: list[Source] = []
-    refused: list[Refusal] = []
-    for item in [given] if isinstance(given, str | Path | np.ndarray) else given:
-        if isinstance(item, np.ndarray):
-            sources.append(item)
-        else:
-            found, missing = find_images([str(item)])
-            sources += found
-            refused += missing
-    return sources, refused
+    if refused and not items:
+        raise NothingRead(say_nothing_read(refused))
+    return Predictions(model.card.classes, items, refused=tuple(refused), bundle=model.card.name)
 
 
 def classify_images(
@@ -105,13 +93,8 @@ def classify_images(
 
     Without a detector the images are classified as they are. One that is not open yet is opened on one thread.
     """
-
-    def describe(index: int, source: Source) -> _Picture:
-        if isinstance(source, np.ndarray):
-            return _Picture(f"array {index}", lambda: DecodedImage(check_array(source)))
-        return _Picture(str(source), lambda: read_image(source))
-
-    return _run((describe(index, source) for index, source in enumerate(sources)), bundle, detector)
+    pictures = (_Picture(name_source(number, item), partial(read_source, item)) for number, item in enumerate(sources))
+    return _run(pictures, bundle, detector)
 
 
 def predict_records(
@@ -189,47 +172,3 @@ def _judge(batch: list[_Seen | Refusal], classifier: Classifier) -> list[Predict
             row = None if item.cell.crop is None else next(rows)
             results.append(judge_cell(item.name, item.cell, row, classifier.card, item.warnings))
     return results
-
-
-def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
-    """The images that the paths of a command line mean: files, folders, and `@list` files with one path per line.
-
-    Folders are searched down. Each image is listed once. Of a folder, files with the suffix of an image are taken; a file that is named itself is
-    taken whatever its suffix.
-
-    Returns:
-        Paths in order, a folder's files sorted; and the paths that could not be found or opened.
-    """
-    found: dict[str, None] = {}
-    refused: list[Refusal] = []
-    for word in paths:
-        if word.startswith("@") and not Path(word).exists():
-            listed, missing = find_images(_read_list(Path(word[1:])))
-            found |= dict.fromkeys(listed)
-            refused += missing
-        elif Path(word).is_dir():
-            files, unlisted = list_files(word)
-            found |= dict.fromkeys(file for file in files if Path(file).suffix.lower() in IMAGE_SUFFIXES)
-            refused += unlisted
-        else:
-            found[word] = None
-    return list(found), refused
-
-
-def _read_list(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise UsageError(f"The list {show_name(str(path))} cannot be read: {error.strerror}.") from error
-    return [line for line in text.splitlines() if line.strip() and not line.startswith("@")]
-
-
-def check_array(image: Pixels) -> Pixels:
-    """The same array.
-
-    Raises:
-        InputRefused: it is not `(h, w, 3)` uint8.
-    """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise InputRefused(f"is an array {image.shape} of {image.dtype}; expected (h, w, 3) of uint8, RGB.")
-    return image

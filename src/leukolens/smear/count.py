@@ -8,19 +8,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from leukolens.core.card import ClassifierCard, DetectorCard
 from leukolens.core.errors import InputRefused, NothingRead, UsageError
-from leukolens.core.files import show_name
 from leukolens.core.results import CellStatus, Refusal
 from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
-from leukolens.images.decoding import DecodedImage, read_image
+from leukolens.images.decoding import DecodedImage
 from leukolens.inference.bundles import Bundle
 from leukolens.inference.classifier import Classifier, open_classifier
-from leukolens.inference.classify import Source, check_array, gather_sources
 from leukolens.inference.detector import Detector, open_detector
 from leukolens.inference.perception import perceive
+from leukolens.inference.sources import Source, gather_sources, name_source, read_source, say_nothing_read
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.files import Progress
@@ -28,9 +25,6 @@ from leukolens.smear.overlap import Sight, pair_cells, remember_field
 from leukolens.smear.ranges import ReferenceRanges
 from leukolens.smear.records import FieldResult
 from leukolens.smear.results import SmearResult
-
-_MOST_NAMED = 5
-"""Refused inputs that an error message names."""
 
 
 def count(
@@ -49,7 +43,7 @@ def count(
 
     Args:
         fields: The fields of the smear, one or many: paths of image files, folders that hold some (searched down), or
-            arrays `(h, w, 3)` uint8 RGB.
+            arrays `(h, w, 3)` uint8 RGB; or one array `(n, h, w, 3)`.
         name: What the smear is called in its files.
         pixel_size_um: Micrometres per pixel; None to measure the scale on the red cells.
         leukocytes_per_liter: From a counter or a chamber, such as 7.2e9; None where unknown.
@@ -73,7 +67,7 @@ def count(
     counted, unread = _count_fields(sources, opened_detector, opened_classifier, pixel_size_um, progress)
     refused += unread
     if not counted:
-        raise NothingRead(_say_nothing_read(refused))
+        raise NothingRead(say_nothing_read(refused))
     usable = [item for item in counted if item.usable]
     cells = [cell for item in usable for cell in item.cells]
     card = opened_classifier.card
@@ -119,9 +113,9 @@ def _count_fields(
     sights: list[Sight] = []
     refused: list[Refusal] = []
     for number, source in enumerate(sources):
-        name = f"array {number}" if isinstance(source, np.ndarray) else str(source)
+        name = name_source(number, source)
         try:
-            decoded = DecodedImage(check_array(source)) if isinstance(source, np.ndarray) else read_image(source)
+            decoded = read_source(source)
         except InputRefused as error:
             refused.append(Refusal(name, str(error)))
         else:
@@ -130,15 +124,6 @@ def _count_fields(
         if progress is not None:
             progress(number + 1, len(sources))
     return _set_repeats_apart(fields, sights), refused
-
-
-def _say_nothing_read(refused: Sequence[Refusal]) -> str:
-    if not refused:
-        return "No images were found. Give image files, or folders with .jpg, .png, .webp, .tif or .bmp files."
-    shown = [f"{show_name(refusal.image)} {refusal.why.rstrip('.')}" for refusal in refused[:_MOST_NAMED]]
-    more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
-    none = "The input could not be read" if len(refused) == 1 else f"None of the {len(refused)} inputs could be read"
-    return f"{none}: {'; '.join(shown)}{more}."
 
 
 def count_field(
