@@ -120,8 +120,8 @@ class Detection:
 
     Attributes:
         box: Where, and of which kind.
-        score: How sure the finder is, 0..1.
-        smudge: How much it looks like a burst leukocyte's remnant, 0..1; 0 where the finder does not tell.
+        score: How sure the detector is, 0..1.
+        smudge: How much it looks like a smudge cell, 0..1; 0 where the detector has no smudge head.
     """
 
     box: Box
@@ -135,7 +135,7 @@ class FieldCell:
 
     Attributes:
         box: Where, of which kind, and its class in `box.label` where it was named.
-        score: How sure the finder is that a cell of this kind is there, 0..1.
+        score: How sure the detector is that a cell of this kind is there, 0..1.
         probability: Calibrated probability of the class; the score where cells of this kind are not named.
         probabilities: One per class of the classifier, `(k,)` float64; empty where it was not asked.
         status: Counted, for review, or why it is set apart.

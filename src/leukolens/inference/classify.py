@@ -74,9 +74,9 @@ def classify(
         BundleError: there is no such bundle, it is for another task, or its card and files do not agree.
     """
     model = open_classifier(classifier, threads=1)
-    finder = None if whole else open_detector(detector, threads=1)
+    opened = None if whole else open_detector(detector, threads=1)
     sources, refused = gather_sources(images)
-    results = list(classify_images(sources, model, finder))
+    results = list(classify_images(sources, model, opened))
     items = tuple(result for result in results if isinstance(result, Prediction))
     refused += [result for result in results if isinstance(result, Refusal)]
     if refused and not items:

@@ -4,6 +4,7 @@ No figure is typed by hand: ours come from the records, those of the texts from 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from leukolens.core.files import write_text
@@ -31,13 +32,16 @@ _INTRODUCTION = "What this is"
 def write_table(folder: Path) -> Path:
     """Writes `<folder>.md` beside the folder of the ladder, whose `runs` holds the records; returns its path."""
     path = folder.parent / f"{folder.name}.md"
-    write_text(path, _format_markdown(_make_sections(folder, lambda record: f"{folder.name}/{_folder_of(record)}")))
+    write_text(path, _format_markdown(_make_sections(folder, lambda record: f"{folder.name}/{_address_of(record)}")))
     return path
 
 
 def write_pages(folder: Path, out: Path) -> list[Path]:
     """Writes the same table with charts as `ladder.html`, and a page for each run under `runs`; returns the paths."""
-    sections = _make_sections(folder, lambda record: f"runs/{record.rung}/{record.variant}.html")
+    sections = [
+        _strip_code_marks(section)
+        for section in _make_sections(folder, lambda record: f"runs/{record.rung}/{record.variant}.html")
+    ]
     written = [out / "ladder.html"]
     page = render_page(
         "The ladder", "The models of five texts, trained again under the same rules", sections, dated=False
@@ -51,7 +55,13 @@ def write_pages(folder: Path, out: Path) -> list[Path]:
     return written
 
 
-def _folder_of(record: RunRecord) -> str:
+def _strip_code_marks(section: Section) -> Section:
+    """The section without Markdown's marks of code, which an HTML page would show as they are."""
+    rows = tuple(tuple(cell.replace("`", "") for cell in row) for row in section.rows)
+    return replace(section, text=tuple(paragraph.replace("`", "") for paragraph in section.text), rows=rows)
+
+
+def _address_of(record: RunRecord) -> str:
     return f"runs/{record.rung}/{record.variant}/metrics.json"
 
 
