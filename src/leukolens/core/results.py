@@ -1,4 +1,4 @@
-"""The frozen results that rooms hand to one another: boxes, calls on cells, fields, smears, and what became of an input."""
+"""The records that packages hand to one another: boxes, statuses, predictions, detections, cells of a field, refused inputs."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,9 +11,15 @@ from leukolens.core.taxonomy import CellKind
 
 @dataclass(frozen=True)
 class Box:
-    """Where a cell lies in its field, in pixels of the field as decoded; `x1` and `y1` are exclusive.
+    """Where a cell lies in its image.
 
-    `label` is a class of the taxonomy where one is known.
+    Attributes:
+        x0: Left, in pixels of the image as decoded.
+        y0: Top, likewise.
+        x1: Right, exclusive.
+        y1: Bottom, exclusive.
+        kind: Kind of cell.
+        label: Class of the taxonomy; None where unknown.
     """
 
     x0: float
@@ -45,54 +51,53 @@ class Box:
 
     @property
     def xyxy(self) -> NDArray[np.float64]:
-        """`(4,)`: x0, y0, x1, y1."""
+        """`(4,)` float64: x0, y0, x1, y1."""
         return np.array([self.x0, self.y0, self.x1, self.y1], np.float64)
 
     def shift(self, x: float, y: float) -> "Box":
-        """The same box, moved right and down by so many pixels."""
+        """The same box, moved right by `x` and down by `y` pixels."""
         return replace(self, x0=self.x0 + x, y0=self.y0 + y, x1=self.x1 + x, y1=self.y1 + y)
 
     def widen(self, factor: float) -> "Box":
-        """The same cell's, its width and height times the factor, about its middle."""
+        """A box with the same centre, and the factor times the width and height."""
         x, y = self.centre
         across, down = factor * self.width / 2, factor * self.height / 2
         return replace(self, x0=x - across, y0=y - down, x1=x + across, y1=y + down)
 
 
 class CellStatus(StrEnum):
-    """What becomes of a cell or an image; only `accepted` cells are counted."""
+    """Whether a cell is counted, and if not, why. Only `accepted` cells are."""
 
     ACCEPTED = "accepted"
-    """The calibrated probability reaches the card's threshold, and nothing else speaks against it."""
+    """The calibrated probability reaches the card's threshold, and no check failed."""
     REVIEW = "review"
-    """A person has to look: the reason says why."""
+    """A person must look; the reason says why."""
     REJECTED = "rejected"
-    """An image that shows no cell or cannot be used; never a cell of a field."""
+    """An image of one cell that cannot show a cell: too small, or of one colour. A cell of a field is never rejected."""
     CUT = "cut"
-    """A cell of a field that lies on the field's border."""
+    """A cell that the field's border crosses."""
     CLUMPED = "clumped"
     """A leukocyte that overlaps another one."""
     SMUDGE = "smudge"
-    """A leukocyte that looks burst."""
+    """A leukocyte that looks like a smudge cell."""
     REPEATED = "repeated"
-    """A cell that was counted in another field, which shows the same place."""
+    """A cell that was counted in another field already, which shows the same place."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
-    """What LeukoLens says of one cell.
+    """Class, probability and status of one cell.
 
     Attributes:
-        image: Name of the input that the cell stands in.
-        label: The most probable class, empty when rejected before it was named.
-        probability: Calibrated probability of `label`, 0..1.
-        probabilities: One per class of the bundle, `(k,)` float64 summing to 1; empty when never named.
+        image: Name of the input.
+        label: The most probable class; empty for a rejected image.
+        probability: Calibrated probability of `label`, 0..1; 0 for a rejected image.
+        probabilities: `(k,)` float64, one per class of the bundle, summing to 1; empty for a rejected image.
         status: `ACCEPTED`, `REVIEW` or `REJECTED`.
-        reason: Why it is not accepted, in plain words; empty otherwise.
-        warnings: What was odd about the input though it could be read.
+        reason: Why it is not accepted; empty otherwise.
+        warnings: What was odd about the input, though it could be read.
         box: The cell as the detector found it, in pixels of the photograph; None where the photograph was taken whole.
-        crop_box: The square that the classifier was shown, likewise. It may reach beyond the border; pixels are mirrored
-            there.
+        crop_box: The square that the classifier was shown, likewise. Beyond the photograph's border, pixels are mirrored.
     """
 
     image: str
@@ -108,7 +113,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An input that could not be used, and why."""
+    """An input that could not be used.
+
+    Attributes:
+        image: Its name.
+        why: Why not.
+    """
 
     image: str
     why: str
@@ -129,17 +139,17 @@ class Detection:
     smudge: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FieldCell:
     """One cell of a field.
 
     Attributes:
-        box: Where, of which kind, and its class in `box.label` where it was named.
+        box: Where, of which kind, and of which class (`box.label`) if it was classified.
         score: How sure the detector is that a cell of this kind is there, 0..1.
-        probability: Calibrated probability of the class; the score where cells of this kind are not named.
-        probabilities: One per class of the classifier, `(k,)` float64; empty where it was not asked.
-        status: Counted, for review, or why it is set apart.
-        reason: Why it is not accepted, in plain words; empty otherwise.
+        probability: Calibrated probability of the class; the score for a kind that is not classified.
+        probabilities: `(k,)` float64, one per class of the classifier; empty for a cell that was not classified.
+        status: Counted, for review, or why it is not counted.
+        reason: Why it is not accepted; empty otherwise.
         crop_box: The square that the classifier was shown, in pixels of the photograph; None for cells that were not
             classified.
     """
@@ -155,9 +165,12 @@ class FieldCell:
 
 @dataclass(frozen=True)
 class Advice:
-    """What is wrong with a picture, and what to do about it at the microscope.
+    """What is wrong with a field, and what to do about it.
 
-    `stops` says that nothing counted on it may be used.
+    Attributes:
+        fault: What is wrong.
+        action: What to do at the microscope.
+        stops: Whether no cell of the field may be counted.
     """
 
     fault: str
