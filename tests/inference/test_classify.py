@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukolens.core.errors import UsageError
+from leukolens.core.errors import LeukolensError, UsageError
 from leukolens.core.pixels import crop_cell
 from leukolens.core.results import Advice, Box, Prediction
 from leukolens.datasets.manifest import Record
-from leukolens.inference import perception, view
+from leukolens.inference import perception, session, view
 from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classifier import open_classifier
 from leukolens.inference.classify import BATCH_SIZE, classify, classify_images, predict_records
+from leukolens.inference.detector import open_detector
+from leukolens.inference.session import open_model
 from leukolens.inference.sources import find_images
 
 COLOURS = {"eosinophil": 0, "lymphocyte": 1, "basophil": 2}
@@ -163,3 +166,26 @@ def test_words_of_a_command_line_become_images(tmp_path: Path) -> None:
     assert find_images([f"@{listed}"])[0] == [str(plain / "y.png")]
     with pytest.raises(UsageError, match="cannot be read"):
         find_images(["@nothing-here.txt"])
+
+
+def test_opened_models_are_not_opened_again(
+    toy_bundle: Path, toy_detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr(session, "open_model", lambda *given: opened.append(1) or open_model(*given))  # type: ignore[func-returns-value]
+    pictures = [draw("basophil", 64)] * 9
+    first = classify(pictures, toy_bundle, toy_detector)
+    assert len(opened) == 2  # the classifier and the detector, once each, whatever the number of pictures
+    classifier, detector = open_classifier(toy_bundle), open_detector(toy_detector)
+    opened.clear()
+    again = classify(pictures, classifier, detector)
+    assert opened == [] and again.label.tolist() == first.label.tolist()
+
+
+def test_one_model_in_place_of_the_other_is_refused_in_words(toy_bundle: Path, toy_detector: Path) -> None:
+    classifier, detector = open_classifier(toy_bundle), open_detector(toy_detector)
+    with pytest.raises(LeukolensError, match="a detector is needed"):
+        classify(draw("basophil"), toy_bundle, classifier.bundle)
+    for wrong in (detector, 7):
+        with pytest.raises(UsageError, match="A bundle, its name or its folder is expected"):
+            classify(draw("basophil"), wrong, whole=True)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from leukolens.core.pixels import Preparation
+from leukolens.core.pixels import Preparation, prepare_image
 from leukolens.core.predictions import Predictions
-from leukolens.core.results import Prediction
+from leukolens.core.results import Box, Prediction
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic import write_cells
 from leukolens.datasets.tree import open_tree
@@ -78,3 +78,24 @@ def test_with_too_few_right_ones_nothing_is_called_unusual(cells: list[Path], tm
     (tmp_path / "i0.png").unlink()
     assert find_reasons(predictions, {}, None).faults == {}
     assert "i0" not in find_reasons(predictions, records, None).faults
+
+
+def test_the_crop_that_the_model_was_shown_is_measured_and_mapped(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (100, 120, 3), np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    own = Box(50, 40, 60, 50, "leukocyte")
+    crop_box = Box(20, 30, 52, 62, "leukocyte")
+    record = Record("a", str(tmp_path / "a.png"), "lymphocyte", "", "t", "a", cell=own)
+    mapper = Mapper(Preparation(32, 32), lambda batch, classes: np.ones(batch.shape[:3], np.float32), "ones")
+
+    def show(crop: Box | None) -> np.ndarray:
+        item = Prediction("a", "neutrophil", 0.9, np.array([0.9, 0.1]), "accepted", box=own, crop_box=crop)
+        heat_of = find_reasons(Predictions(CLASSES, (item,), ("lymphocyte",)), {"a": record}, mapper).heat_of
+        assert heat_of is not None
+        shown = heat_of("a")
+        assert shown is not None
+        return shown[0]
+
+    np.testing.assert_array_equal(show(crop_box), image[30:62, 20:52])
+    # Predictions of a file have no crop box: then the record's own cell is cut, 2.55 times its size.
+    np.testing.assert_array_equal(show(None), prepare_image(image[32:58, 42:68], mapper.preparation))
