@@ -1,5 +1,6 @@
 """The files of a dataset, in a folder or a zip. Nothing is unpacked."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,8 +9,8 @@ from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import show_name
 from leukolens.core.results import Refusal
 from leukolens.images.archives import open_archive, why_outside
-from leukolens.images.decoding import IMAGE_SUFFIXES, join_reference, read_bytes
-from leukolens.images.folders import is_hidden, list_files
+from leukolens.images.decoding import join_reference, read_bytes
+from leukolens.images.folders import is_image_name, is_left_out, list_files, list_unread
 
 _LARGEST_TEXT_BYTES = 1 << 26
 
@@ -21,7 +22,8 @@ class Tree:
     Attributes:
         root: The folder or zip.
         files: Reference of each file for reading, by its path in the dataset.
-        refused: Folders that cannot be listed, and members of a zip that point outside it.
+        refused: Folders that cannot be listed, members of a zip that point outside it, and pictures in formats that are
+            not read.
     """
 
     root: Path
@@ -30,7 +32,7 @@ class Tree:
 
     def images(self) -> list[PurePosixPath]:
         """Paths of images, sorted."""
-        return self.with_suffixes(IMAGE_SUFFIXES)
+        return sorted(filter(is_image_name, self.files))
 
     def with_suffixes(self, suffixes: tuple[str, ...]) -> list[PurePosixPath]:
         """Paths of files with one of the given suffixes (lower case), sorted."""
@@ -62,22 +64,31 @@ def open_tree(root: Path) -> Tree:
         files, refused = _list_archive(root)
     else:
         raise DataError(f"{where} is neither a folder nor a file that ends in .zip. Unpack other archives first.")
-    visible = {path: reference for path, reference in files.items() if not is_hidden(path)}
-    if not visible:
+    if not files:
         raise DataError(f"{where} holds no files that can be read. Is it the folder that was meant?")
-    return Tree(root, visible, tuple(refused))
+    return Tree(root, files, (*refused, *list_unread(files.values())))
 
 
 def _list_archive(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
     files: dict[PurePosixPath, str] = {}
     refused: list[Refusal] = []
+    beside: dict[PurePosixPath, set[str]] = defaultdict(set)
     for entry in open_archive(root).infolist():
         outside = why_outside(entry.filename)
+        path = PurePosixPath(entry.filename)
         if outside:
             refused.append(Refusal(entry.filename, outside))
         elif not entry.is_dir():
-            files[PurePosixPath(entry.filename)] = join_reference(root, entry.filename)
-    return files, refused
+            files[path] = join_reference(root, entry.filename)
+            beside[path.parent].add(path.name)
+    folders = {folder for path in files for folder in path.parents}
+    left_out = {folder for folder in folders if is_left_out(folder, beside[folder.parent])}
+    kept = {
+        path: reference
+        for path, reference in files.items()
+        if not (is_left_out(path) or left_out.intersection(path.parents))
+    }
+    return kept, refused
 
 
 def _list_folder(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:

@@ -20,7 +20,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.pixels import Pixels
-from leukolens.images.archives import read_member
+from leukolens.images.archives import open_archive, read_member
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp", ".heic", ".heif")
 LARGEST_PIXELS = 200_000_000
@@ -78,6 +78,17 @@ def split_reference(reference: str | Path) -> tuple[Path, str | None]:
 def join_reference(archive: Path, member: str) -> str:
     """The reference of a member of a zip."""
     return f"{archive}::{member}"
+
+
+def is_picture(reference: str | Path) -> bool:
+    """True if the first bytes behind a reference are those of a picture that can be read."""
+    path, member = split_reference(reference)
+    try:
+        with path.open("rb") if member is None else open_archive(path).open(member) as stream:
+            start = stream.read(32)
+    except Exception:  # zipfile raises many kinds of errors on hostile bytes
+        return False
+    return any(pattern.match(start) for pattern, _ in _READERS)
 
 
 def read_image(reference: str | Path) -> DecodedImage:

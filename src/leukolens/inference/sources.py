@@ -9,8 +9,8 @@ from leukolens.core.errors import InputRefused, NothingRead, UsageError
 from leukolens.core.files import show_name
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Refusal
-from leukolens.images.decoding import IMAGE_SUFFIXES, DecodedImage, read_image
-from leukolens.images.folders import list_files
+from leukolens.images.decoding import DecodedImage, read_image
+from leukolens.images.folders import list_images
 
 Source = str | Path | Pixels
 """One picture, or a folder of them: a path, or an array `(h, w, 3)` uint8 RGB."""
@@ -59,7 +59,7 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
     that is named itself is taken whatever its suffix.
 
     Returns:
-        Paths in order, a folder's files sorted; and the paths that could not be found or opened.
+        Paths in order, a folder's files sorted; and what could not be found, opened or read.
     """
     found: dict[str, None] = {}
     refused: list[Refusal] = []
@@ -69,9 +69,9 @@ def find_images(paths: Iterable[str]) -> tuple[list[str], list[Refusal]]:
             found |= dict.fromkeys(listed)
             refused += missing
         elif Path(word).is_dir():
-            files, unlisted = list_files(word)
-            found |= dict.fromkeys(file for file in files if Path(file).suffix.lower() in IMAGE_SUFFIXES)
-            refused += unlisted
+            images, unread = list_images(word)
+            found |= dict.fromkeys(images)
+            refused += unread
         else:
             found[word] = None
     return list(found), refused
