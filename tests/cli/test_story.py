@@ -24,7 +24,7 @@ def test_from_drawn_cells_to_calls(
     assert leukolens("data", "add", "there", tmp_path / "there") == 0
     assert leukolens("data", "split", "drawn", "--kind", "grouped", "--fractions", "50/25/25", "--out", split) == 0
     assert leukolens("data", "audit", "drawn", "--split", split) == 0
-    words = ["--set", 'data.laboratories=[{data="there",share=0.3}]']
+    words = ["--set", 'data.sites=[{data="there",share=0.3}]']
     words += [word for change in SMALL for word in ("--set", change)]
     assert leukolens("train", RECIPE, "--data", "drawn", "--split", split, "--out", run, *words) == 0
     with pytest.raises(UsageError, match="--force"):

@@ -16,7 +16,7 @@ from leukolens.ladder.records import read_run_records
 from leukolens.ladder.rungs import RUNGS
 from leukolens.ladder.runs import Ladder, PlannedRun, plan_runs, recipes_folder, run_all
 from leukolens.ladder.table import write_pages, write_table
-from leukolens.training.recipe import read_recipe
+from leukolens.training.run import load_recipe
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def ignore(what: str, done: int, total: int) -> None:
 
 def test_every_rung_has_a_recipe_that_reads() -> None:
     for name in RUNGS:
-        assert read_recipe(recipes_folder() / f"{name}.toml").name == name
+        assert load_recipe(recipes_folder() / f"{name}.toml").name == name
 
 
 def test_plans() -> None:
@@ -69,7 +69,7 @@ def test_a_killed_run_goes_on_and_a_recorded_one_is_left(
 
     told: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr("leukolens.training.classification.fit.finish_run", die)  # killed after its last epoch
+        patch.setattr("leukolens.training.classification.training.finish_run", die)  # killed after its last epoch
         with pytest.raises(KeyboardInterrupt):
             run_all(Ladder(runs, 0, ignore), planned, lambda run, words: told.append(words))
     ladder = Ladder(runs, 0, ignore)

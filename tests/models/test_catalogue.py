@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from leukolens.core.errors import TrainingError, UsageError
+from leukolens.core.tasks import Task
 from leukolens.models.catalogue import CATALOGUE, find_model, trained_modules
 from leukolens.models.pretrained import load_weights
 from leukolens.models.shape import NetworkShape
@@ -12,8 +13,8 @@ from leukolens.models.shape import NetworkShape
 SHAPE = NetworkShape(5, 0.1, 96, 96)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_every_model_keeps_the_contract(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, spec in CATALOGUE.items() if spec.task is Task.CLASSIFICATION])
+def test_every_classifier_keeps_the_contract(name: str) -> None:
     spec = find_model(name)
     torch.manual_seed(0)
     network = spec.build(SHAPE)
@@ -47,6 +48,19 @@ def test_every_model_keeps_the_contract(name: str) -> None:
 def test_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match="mobilenetv2_100"):
         find_model("transformer")
+    with pytest.raises(UsageError, match="No classifier is called 'tf_efficientnet_lite0_detector'"):
+        find_model("tf_efficientnet_lite0_detector")
+    with pytest.raises(UsageError, match=r"No detector .* has: tf_efficientnet_lite0_detector"):
+        find_model("resnet18", Task.DETECTION)
+
+
+@pytest.mark.parametrize("name", [name for name, spec in CATALOGUE.items() if spec.task is Task.DETECTION])
+def test_every_detector_keeps_the_contract(name: str) -> None:
+    spec = find_model(name, Task.DETECTION)
+    with torch.no_grad():
+        centres, sides = spec.build(NetworkShape(3, 0.0, 64, 96)).eval()(torch.rand(2, 3, 64, 96))
+    grid = (64 // spec.stride_px, 96 // spec.stride_px)
+    assert centres.shape == (2, 3, *grid) and sides.shape == (2, 4, *grid)
 
 
 def test_random_weights_are_never_silent(monkeypatch: pytest.MonkeyPatch) -> None:

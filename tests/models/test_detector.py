@@ -7,7 +7,10 @@ import timm
 import torch
 
 from leukolens.core.errors import TrainingError
-from leukolens.models.detector import _TAPS, STRIDE_PX, CellDetector, load_detector_weights
+from leukolens.models.detector import _TAPS, STRIDE_PX, CellDetector
+from leukolens.models.pretrained import load_weights
+
+ARCHITECTURE = "tf_efficientnet_lite0_detector"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def test_the_halving_convolutions_are_timms(network: CellDetector) -> None:
     twin.load_state_dict(network.trunk.state_dict())
     picture = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
-        ours = network._look(picture)
+        ours = network._run_trunk(picture)
         seen = twin.bn1(twin.conv_stem(picture))
         for index, stage in enumerate(twin.blocks):
             seen = stage(seen)
@@ -55,12 +58,12 @@ def test_it_fits_into_the_bundles_limit(network: CellDetector) -> None:
 
 
 def test_weights_are_random_by_name_or_come_from_a_run_or_are_refused(network: CellDetector, tmp_path: Path) -> None:
-    assert "random" in load_detector_weights(network, "none")
+    assert "random" in load_weights(network, ARCHITECTURE, "none")
     with pytest.raises(TrainingError, match="no finished run"):
-        load_detector_weights(network, str(tmp_path))
+        load_weights(network, ARCHITECTURE, str(tmp_path))
 
 
 @pytest.mark.real
 def test_imagenet_weights_fill_the_trunk(real_weights: Path) -> None:
-    origin = load_detector_weights(CellDetector(), "imagenet")
-    assert "100% of the numbers loaded" in origin and "heads random" in origin
+    origin = load_weights(CellDetector(), ARCHITECTURE, "imagenet")
+    assert "100% of the numbers loaded" in origin and "the rest random" in origin

@@ -8,14 +8,8 @@ from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.splits import Split, make_split
 from leukolens.datasets.synthetic import write_cells
-from leukolens.training.recipe import (
-    AugmentConfig,
-    ModelConfig,
-    OptimiserConfig,
-    PreparationConfig,
-    RoundConfig,
-    TrainConfig,
-)
+from leukolens.training.classification.recipe import ClassificationRecipe, ModelConfig, PreparationConfig
+from leukolens.training.recipe import AugmentConfig, OptimiserConfig, RoundConfig
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +27,8 @@ def split(cells: Manifest) -> Split:
 
 
 @pytest.fixture
-def config() -> TrainConfig:
-    return TrainConfig(
+def config() -> ClassificationRecipe:
+    return ClassificationRecipe(
         name="toy",
         model=ModelConfig("conv-batchnorm", weights="none", dropout=0.1),
         preparation=PreparationConfig(32, 32, crop_fraction=0.75),

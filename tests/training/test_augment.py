@@ -1,7 +1,6 @@
-import dataclasses
-
 import pytest
 import torch
+from msgspec import structs
 
 from leukolens.training.augment import augment_batch
 from leukolens.training.recipe import AugmentConfig
@@ -31,20 +30,20 @@ def test_everything_on_stays_in_range_and_repeats_for_one_seed(images: torch.Ten
     assert not torch.allclose(first, other)
 
 
-@pytest.mark.parametrize("part", [f.name for f in dataclasses.fields(AugmentConfig) if f.name not in ("share",)])
+@pytest.mark.parametrize("part", [f.name for f in structs.fields(AugmentConfig) if f.name not in ("share",)])
 def test_each_part_alone_changes_pictures(images: torch.Tensor, part: str) -> None:
-    config = dataclasses.replace(NONE, **{part: getattr(ALL, part)})
+    config = structs.replace(NONE, **{part: getattr(ALL, part)})
     assert any((draw(images, config, seed) - images).abs().max() > 1e-3 for seed in range(4))
 
 
 def test_share_zero_keeps_all_colours(images: torch.Tensor) -> None:
-    config = dataclasses.replace(NONE, stain=0.4, colour=0.8, hue_degrees=30, share=0.0)
+    config = structs.replace(NONE, stain=0.4, colour=0.8, hue_degrees=30, share=0.0)
     torch.testing.assert_close(draw(images, config), images, atol=1e-3, rtol=0)
 
 
 def test_a_grey_image_keeps_its_grey_when_hue_and_saturation_turn() -> None:
     grey = torch.full((2, 3, 8, 8), 0.5)
-    turned = draw(grey, dataclasses.replace(NONE, hue_degrees=60))
+    turned = draw(grey, structs.replace(NONE, hue_degrees=60))
     torch.testing.assert_close(turned, grey, atol=1e-5, rtol=0)
 
 
@@ -59,7 +58,7 @@ def test_rotation_by_a_right_angle_keeps_shapes_of_a_wide_image() -> None:
     # A square of 8 x 8 pixels in a 16 x 32 image must stay 8 x 8 pixels however it is turned.
     wide = torch.zeros(64, 3, 16, 32)
     wide[:, :, 4:12, 12:20] = 1
-    turned = draw(wide, dataclasses.replace(NONE, rotation_degrees=180))
+    turned = draw(wide, structs.replace(NONE, rotation_degrees=180))
     # Only the middle counts: beyond it the border is mirrored.
     areas = turned[:, 0, :, 9:23].sum((1, 2))
     assert (areas - 64).abs().max() < 4

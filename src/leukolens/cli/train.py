@@ -1,4 +1,4 @@
-"""`leukolens train`: a recipe and a dataset to a run folder."""
+"""`leukolens train`: from a recipe and a dataset to a run folder."""
 
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import click
     "--split",
     "split_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Split file; without it the provided split, or a grouped 64/16/20 where there is none.",
+    help="A split FILE, as `leukolens data split` writes it. Default: the split that the dataset came with, else a grouped one of 64/16/20. For classifiers; a detector's split is drawn from its recipe's datasets.",
+    metavar="FILE",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder.")
 @click.option(
@@ -32,7 +33,7 @@ import click
     "trials",
     type=click.IntRange(1),
     metavar="N",
-    help="First try N recipes around this one on validation (Optuna); then train the best. Killed, it goes on.",
+    help="First try N recipes around this one on validation (Optuna), then train the best. A killed search goes on. For classifiers.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
@@ -46,62 +47,20 @@ def command(
     resume: bool,
     force: bool,
 ) -> None:
-    """Train a model by a recipe: checkpoints, history, curves and predictions in one run folder."""
+    """Train a classifier or a detector by a recipe. Writes checkpoints, history, curves and predictions into one run folder."""
     from leukolens.core.files import require_absent
-    from leukolens.datasets.registry import open_dataset
-    from leukolens.datasets.splits import make_split, read_split
-    from leukolens.training.classification.fit import train
-    from leukolens.training.detection.recipe import is_detector_recipe
-    from leukolens.training.recipe import read_recipe
+    from leukolens.training.run import load_recipe, train
+    from leukolens.training.task import Reporter
 
     if not resume and not (trials and (out / "search.db").is_file()):
         require_absent(out, force)
-    if is_detector_recipe(recipe):
-        if split_path is not None or trials:
-            raise click.UsageError("--split and --search are for classifiers: a detector's recipe draws its own split.")
-        _train_detector(recipe, overrides, data_name, out, resume)
-        return
-    config = read_recipe(recipe, overrides)
-    manifest = open_dataset(data_name).cells().labelled()
-    if split_path is not None:
-        split = read_split(split_path)
-    else:
-        provided = any(record.part for record in manifest.records)
-        kind, shares = ("provided", (0.8, 0.2, 0.0)) if provided else ("grouped", (0.64, 0.16, 0.20))
-        split = make_split(manifest, kind, shares, config.seed)
-    if split.leaky:
-        click.secho(f"This split leaks: {split.why_leaky}", fg="red", err=True)
-
-    if trials:
-        from leukolens.training.search import search_recipe
-
-        config = search_recipe(config, manifest, split, out, trials, _report)
-        click.echo(f"{out / 'search.csv'}: {trials} recipes tried; the best is trained now.", err=True)
-    run = train(config, manifest, split, out, resume, _report)
-    click.echo(
-        f"{run.path}: weights, predictions and curves are written. Next: leukolens evaluate {run.path} --data {data_name} --out report",
-        err=True,
-    )
+    chosen = load_recipe(recipe, overrides)
+    reporter = Reporter(show_progress, lambda line: click.echo(line, err=True))
+    run = train(chosen, data_name, out=out, split=split_path, resume=resume, search=trials or 0, reporter=reporter)
+    click.echo(f"{run.path}: the run is finished. Next: leukolens export {run.path} --out {out.name}-bundle", err=True)
 
 
-def _train_detector(recipe: Path, overrides: tuple[str, ...], data_name: str, out: Path, resume: bool) -> None:
-    from leukolens.datasets.registry import open_dataset
-    from leukolens.training.detection.fit import train_detector
-    from leukolens.training.detection.recipe import read_detector_recipe
-
-    config = read_detector_recipe(recipe, overrides)
-    names = [part.data for part in config.data.fields]
-    if data_name != names[0]:
-        raise click.UsageError(
-            f"This recipe trains on {', '.join(names)}: --data takes the first of them, received {data_name!r}."
-        )
-    run = train_detector(config, [open_dataset(name) for name in names], out, resume, _report)
-    click.echo(
-        f"{run.path}: weights, thresholds and curves are written. Next: leukolens export {run.path} --out {out.name}-bundle",
-        err=True,
-    )
-
-
-def _report(what: str, done: int, total: int) -> None:
+def show_progress(what: str, done: int, total: int) -> None:
+    """Says on stderr how far a preparation is, each 500 images and at its end."""
     if done == total or done % 500 == 0:
         click.echo(f"\r{what}: {done} of {total} images", nl=done == total, err=True)

@@ -180,6 +180,11 @@ class _CommonFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     intended_use: str = "Research use. Not a medical device: do not diagnose with it."
     training: TrainingFacts | None = None
 
+    @property
+    def task(self) -> Task:
+        """What the model is for."""
+        return Task(str(type(self).__struct_config__.tag))
+
 
 class ClassifierCard(
     _CommonFields, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=str(Task.CLASSIFICATION)
@@ -208,11 +213,6 @@ class ClassifierCard(
         table = self.validation.confusion if self.validation else None
         if table is not None and table.labels != self.classes:
             raise ValueError(f"confusion of {table.labels}, expected that of {self.classes}")
-
-    @property
-    def task(self) -> Task:
-        """`Task.CLASSIFICATION`."""
-        return Task.CLASSIFICATION
 
     @property
     def confusion(self) -> Confusion | None:
@@ -263,11 +263,6 @@ class DetectorCard(_CommonFields, frozen=True, kw_only=True, forbid_unknown_fiel
         for name, values in (("box_scales", self.box_scales), ("cut_gains", self.cut_gains)):
             if not set(values) <= set(self.kinds):
                 raise ValueError(f"{name} for {_spell(values)}, expected some of {_spell(self.kinds)}")
-
-    @property
-    def task(self) -> Task:
-        """`Task.DETECTION`."""
-        return Task.DETECTION
 
 
 Card = ClassifierCard | DetectorCard

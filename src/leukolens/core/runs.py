@@ -1,21 +1,25 @@
-"""The layout of a run folder: what training leaves behind and every later step finds there."""
+"""A run: the folder that training writes, and the record of it that every later step reads."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from leukolens.core.errors import DataError
-from leukolens.core.files import show_name
+import msgspec
+
+from leukolens.core.card import TrainingFacts
+from leukolens.core.errors import DataError, TrainingError
+from leukolens.core.files import show_name, write_text
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names of the files of one training run."""
+    """Names of the files of one run."""
 
     path: Path
 
     @property
     def recipe(self) -> Path:
-        """The resolved recipe."""
+        """The recipe with every value written out."""
         return self.path / "recipe.toml"
 
     @property
@@ -35,17 +39,17 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """Seed, data hash, versions, commit, device, where the weights came from."""
+        """The record of a finished run, see `RunRecord`."""
         return self.path / "environment.json"
 
     @property
     def split(self) -> Path:
-        """A copy of the split the run was trained on."""
+        """A copy of the split that the run was trained on."""
         return self.path / "split.json"
 
-    def laboratory_split(self, dataset: str) -> Path:
-        """The split of another laboratory that the run learned from too."""
-        return self.path / name_laboratory_split(dataset)
+    def site_split(self, dataset: str) -> Path:
+        """The split of another site that the run was trained on too."""
+        return self.path / name_site_split(dataset)
 
     @property
     def weights(self) -> Path:
@@ -62,8 +66,68 @@ class RunFolder:
         return self.path / f"predictions-{part}.csv"
 
 
-def name_laboratory_split(dataset: str) -> str:
-    """What the split of another laboratory is called, in a run and in a bundle."""
+class RunRecord(TrainingFacts, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """What `environment.json` says of a finished run, whatever its task; each task adds its own fields.
+
+    Attributes:
+        architecture: Name in the catalogue of models.
+        parameters: Numbers of the network.
+        weights_origin: Where the weights started from, in words.
+        refused: Images that could not be read, and why.
+        epochs_done: Epochs that were trained, fewer than `epochs` where a limit ended the training.
+        resumed: Whether the training was interrupted and went on.
+        precision: Of the calculation.
+        python: Version of Python.
+    """
+
+    architecture: str
+    parameters: int
+    weights_origin: str
+    refused: tuple[str, ...] = ()
+    epochs_done: int
+    resumed: bool
+    precision: str
+    python: str
+
+    def training_facts(self) -> TrainingFacts:
+        """What the card tells of the training."""
+        return TrainingFacts(**{name: getattr(self, name) for name in TrainingFacts.__struct_fields__})
+
+
+AnyRecord = TypeVar("AnyRecord", bound=RunRecord)
+
+
+def write_environment(run: RunFolder, record: RunRecord) -> None:
+    """Writes the record of a finished run; it comes last, so that a run with it is whole."""
+    text = msgspec.json.format(msgspec.json.encode(record), indent=1)
+    write_text(run.environment, text.decode("utf-8") + "\n")
+
+
+def read_environment(run: RunFolder, kind: type[AnyRecord]) -> AnyRecord:
+    """The record of a finished run.
+
+    Args:
+        run: The run.
+        kind: The task's class of records, or `RunRecord` for what all tasks share.
+
+    Raises:
+        TrainingError: the run is not finished, or was made by another version.
+    """
+    if not (run.weights.is_file() and run.environment.is_file()):
+        raise TrainingError(
+            f"{show_name(str(run.path))} is not a finished run: go on with `leukolens train ... --resume` first."
+        )
+    try:
+        return msgspec.json.decode(run.environment.read_bytes(), type=kind)
+    except (OSError, ValueError, RecursionError) as error:
+        raise TrainingError(
+            f"{show_name(str(run.environment))} is not the record of such a run: {error}. It was trained by another "
+            "version of LeukoLens or for another task. Train it again."
+        ) from error
+
+
+def name_site_split(dataset: str) -> str:
+    """The file name of another site's split, in a run and in a bundle."""
     return f"split-{dataset}.json"
 
 

@@ -22,7 +22,8 @@ from leukolens.evaluation.classification.failures import FaultRow, Findings, tab
 from leukolens.evaluation.classification.metrics import compute_metrics
 from leukolens.evaluation.classification.records import Metrics, PartMetrics
 from leukolens.evaluation.records import Provenance, read_record, write_record
-from leukolens.training.recipe import TrainConfig, format_recipe
+from leukolens.training.classification.recipe import ClassificationRecipe
+from leukolens.training.recipe import format_recipe
 
 MOST_ERRORS = 200
 """Number of errors that a record lists, those with the highest probability first."""
@@ -128,7 +129,7 @@ def measure_run(parts: Mapping[str, Predictions], rung: str, split: Split) -> Ru
     )
 
 
-def write_run_record(folder: Path, run: RunFolder, config: TrainConfig, evaluated: Evaluated) -> None:
+def write_run_record(folder: Path, run: RunFolder, config: ClassificationRecipe, evaluated: Evaluated) -> None:
     """Writes a run's small files; `metrics.json` comes last, so a record with it is complete.
 
     Args:

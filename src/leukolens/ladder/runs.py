@@ -3,11 +3,12 @@
 A run that was killed resumes after its last finished epoch. A run with a record is not trained again.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 import leukolens
 from leukolens.core.errors import LeukolensError, UsageError
@@ -23,11 +24,12 @@ from leukolens.inference.failures import Mapper, find_reasons
 from leukolens.ladder.protocols import PROTOCOLS, split_freely
 from leukolens.ladder.records import Evaluated, RunMetrics, is_recorded, measure_run, write_run_record
 from leukolens.ladder.rungs import RUNGS
-from leukolens.training.classification.export import load_network
-from leukolens.training.classification.fit import train
+from leukolens.training.classification.export import load_run
 from leukolens.training.classification.gradcam import METHOD, map_batch
-from leukolens.training.recipe import TrainConfig, read_recipe
-from leukolens.training.trainer import Report
+from leukolens.training.classification.recipe import ClassificationRecipe
+from leukolens.training.recipe import read_recipe
+from leukolens.training.run import train
+from leukolens.training.task import Progress, Reporter
 
 _FROM_RUNG = "rung:"
 """Prefix of a recipe's `weights` that names another rung: training starts from that rung's first honest run."""
@@ -102,7 +104,7 @@ def _spread(name: str, protocol: str) -> Iterator[PlannedRun]:
 class Ladder:
     """Trains planned runs; opens each dataset once."""
 
-    def __init__(self, records: Path, budget_seconds: int, report: Report) -> None:
+    def __init__(self, records: Path, budget_seconds: int, report: Progress) -> None:
         """Takes the folder of records, the most seconds of training for each run (0: as the recipe says), and progress."""
         self._records = records
         self._budget_seconds = budget_seconds
@@ -141,11 +143,11 @@ class Ladder:
         config = self._configure(planned)
         start = _find_start(config)
         if start is not None:
-            model = dataclasses.replace(config.model, weights=str(self.run_folder(start)))
-            config = dataclasses.replace(config, model=model)
+            model = structs.replace(config.model, weights=str(self.run_folder(start)))
+            config = structs.replace(config, model=model)
         folder = self.run_folder(planned)
         started = (folder / "checkpoints" / "last.ckpt").is_file()
-        return train(config, manifest, split, folder, started, self._report)
+        return train(config, manifest, split=split, out=folder, resume=started, reporter=Reporter(self._report))
 
     def run(self, planned: PlannedRun) -> RunMetrics:
         """Trains or resumes one run, evaluates it and writes its record.
@@ -157,7 +159,8 @@ class Ladder:
         records = self._open(planned).records
         predictions = {part: read_predictions(run.predictions(part)) for part in PARTS}
         metrics, tested = measure_run(predictions, planned.rung, read_split(run.split)), predictions["test"]
-        network, _, preparation = load_network(run)
+        trained = load_run(run)
+        network, preparation = trained.network, trained.preparation
         mapper = Mapper(preparation, functools.partial(map_batch, network, preparation), METHOD)
         findings = find_reasons(tested, {record.id: record for record in records}, mapper)
         write_evaluation(run.path / "report", tested, metrics.test, find_crops(records), findings)
@@ -172,11 +175,11 @@ class Ladder:
             self._manifests[name] = open_dataset(name).cells().labelled()
         return self._manifests[name]
 
-    def _configure(self, planned: PlannedRun) -> TrainConfig:
-        config = read_recipe(recipes_folder() / f"{planned.rung}.toml")
+    def _configure(self, planned: PlannedRun) -> ClassificationRecipe:
+        config = read_recipe(recipes_folder() / f"{planned.rung}.toml", ClassificationRecipe)
         if self._budget_seconds:
-            config = dataclasses.replace(config, budget_seconds=self._budget_seconds)
-        return dataclasses.replace(config, seed=config.seed + planned.seed)
+            config = structs.replace(config, budget_seconds=self._budget_seconds)
+        return structs.replace(config, seed=config.seed + planned.seed)
 
 
 def _divide(planned: PlannedRun, manifest: Manifest) -> Split:
@@ -184,7 +187,7 @@ def _divide(planned: PlannedRun, manifest: Manifest) -> Split:
     return (protocol.make(manifest) if protocol else split_freely(manifest))[planned.fold]
 
 
-def _find_start(config: TrainConfig) -> PlannedRun | None:
+def _find_start(config: ClassificationRecipe) -> PlannedRun | None:
     """The run whose weights a recipe starts from; None where it names no other rung."""
     if not config.model.weights.startswith(_FROM_RUNG):
         return None

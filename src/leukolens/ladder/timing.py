@@ -28,8 +28,9 @@ from leukolens.ladder.runs import recipes_folder
 from leukolens.ladder.speed import Timing, read_timings
 from leukolens.models.catalogue import find_model
 from leukolens.training.classification.export import write_model
-from leukolens.training.classification.fit import describe_shape
 from leukolens.training.classification.int8 import quantise_model
+from leukolens.training.classification.recipe import ClassificationRecipe
+from leukolens.training.classification.training import describe_shape
 from leukolens.training.recipe import read_recipe
 
 _LEAST_SECONDS = 1.0  # of repeats behind each figure
@@ -74,7 +75,7 @@ def time_everything(out: Path, tell: Callable[[str], None]) -> Path:
 
 def _list_networks() -> Iterator[_Timed]:
     for name in RUNGS:
-        config = read_recipe(recipes_folder() / f"{name}.toml")
+        config = read_recipe(recipes_folder() / f"{name}.toml", ClassificationRecipe)
         shape = describe_shape(config, 8 if "pbc" in RUNGS[name].honest else 4)
         architecture = config.model.architecture
         build = functools.partial(find_model(architecture).build, shape)

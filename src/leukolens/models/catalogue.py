@@ -1,7 +1,8 @@
-"""Every network LeukoLens can train, in one dict written by hand.
+"""Every network that LeukoLens can train, for every task, in one table.
 
-Each network gives `forward(images)` -> logits, `forward_features(images)` -> last feature map and
-`forward_head(features)` -> logits, as timm's do; `trained_modules` says what a round with frozen layers still moves.
+A classifier gives `forward(images)` -> logits, `forward_features(images)` -> last feature map and
+`forward_head(features)` -> logits, as timm's networks do. A detector gives `forward(images)` -> logits of centres and
+sides of boxes. To add a network, write its module and add a row here.
 """
 
 from collections.abc import Callable
@@ -12,19 +13,12 @@ import timm
 from torch import nn
 
 from leukolens.core.errors import UsageError
+from leukolens.core.tasks import Task
 from leukolens.models import ladder
+from leukolens.models.colours import HALF, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, UNIT_MEAN, UNIT_STD
+from leukolens.models.detector import STRIDE_PX, TRUNK, CellDetector
 from leukolens.models.light import Balanced
 from leukolens.models.shape import NetworkShape
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-# EfficientNet-Lite was trained on (x - 127) / 128, in 0..1: 127/255 and 128/255.
-LITE_MEAN = (127 / 255,) * 3
-LITE_STD = (128 / 255,) * 3
-UNIT_MEAN = (0.0,) * 3
-UNIT_STD = (1.0,) * 3
-# Pixels to -1..1, as Xception and Inception were trained.
-HALF = (0.5,) * 3
 
 
 @dataclass(frozen=True)
@@ -32,20 +26,24 @@ class ModelSpec:
     """A row of the catalogue.
 
     Attributes:
-        build: Makes the network.
+        build: Makes the network with random weights.
         mean: Per channel, in 0..1, that its weights expect.
         std: Likewise.
-        head: Name of the submodule that answers for the classes.
-        last_block: Names of the submodules that a `last_block` round trains besides the head.
+        head: Of a classifier, name of the submodule that answers for the classes.
+        last_block: Of a classifier, names of the submodules that a `last_block` round trains besides the head.
         stride_px: How many input pixels one place of the feature map stands for; least sensible input.
+        task: What the network is for.
+        trunk: Submodule that ImageNet's weights fill, and its name in timm; None where they fill the whole network.
     """
 
     build: Callable[[NetworkShape], nn.Module]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    head: str
+    head: str = ""
     last_block: tuple[str, ...] = ()
     stride_px: int = 32
+    task: Task = Task.CLASSIFICATION
+    trunk: tuple[str, str] | None = None
 
 
 def _timm(name: str) -> Callable[[NetworkShape], nn.Module]:
@@ -110,22 +108,31 @@ CATALOGUE: dict[str, ModelSpec] = {
     "tf_efficientnet_lite2": ModelSpec(
         _timm("tf_efficientnet_lite2"), LITE_MEAN, LITE_STD, "classifier", ("blocks.6", "conv_head", "bn2")
     ),
+    "tf_efficientnet_lite0_detector": ModelSpec(
+        lambda shape: CellDetector(),
+        LITE_MEAN,
+        LITE_STD,
+        stride_px=STRIDE_PX,
+        task=Task.DETECTION,
+        trunk=("trunk", TRUNK),
+    ),
 }
 
 
-def find_model(name: str) -> ModelSpec:
-    """The catalogue's row of that name.
+def find_model(name: str, task: Task = Task.CLASSIFICATION) -> ModelSpec:
+    """The catalogue's row of a network for a task.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such network for the task.
     """
-    if name not in CATALOGUE:
-        raise UsageError(f"No model is called {name!r}. The catalogue has: {', '.join(CATALOGUE)}.")
-    return CATALOGUE[name]
+    known = {name: spec for name, spec in CATALOGUE.items() if spec.task is task}
+    if name not in known:
+        raise UsageError(f"No {task.model} is called {name!r}. The catalogue has: {', '.join(known)}.")
+    return known[name]
 
 
 def trained_modules(model: nn.Module, spec: ModelSpec, trainable: str) -> list[nn.Module]:
-    """The parts of a network that a round moves; the rest stands still, batch-norm statistics too.
+    """The parts of a classifier that a round trains; the rest stays as it is, batch-norm statistics too.
 
     Args:
         model: A network of the catalogue.

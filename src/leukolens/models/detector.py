@@ -1,8 +1,8 @@
-"""The finder of cells in field photographs: one network, one stage, no anchors.
+"""The detector of cells in field photographs: one network, one stage, no anchors.
 
 For each cell of a grid of 4 px it says whether a leukocyte, a red cell or a platelet has its centre there, and how far
-the sides of that cell's box are away: objects as points (Zhou et al. 2019). Its losses are `training.detector_loss`,
-its answers are turned into boxes by `leukolens.inference.detector`. Training, export and tests build it.
+the sides of that cell's box are away: objects as points (Zhou et al. 2019). Its losses stand in
+`leukolens.training.detection.loss`; `leukolens.inference.detector` turns its output into boxes.
 """
 
 import math
@@ -14,37 +14,32 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.models.catalogue import LITE_MEAN, LITE_STD
-from leukolens.models.pretrained import load_weights
-
-ARCHITECTURE = "tf_efficientnet_lite0_detector"
-"""What runs and cards call this network."""
-
-MEAN, STD = LITE_MEAN, LITE_STD
 
 STRIDE_PX: Final = 4
 """A platelet is some 20 px wide where red cells are 52 px: five cells of the grid, enough to tell two that touch."""
 
-_TRUNK = "tf_efficientnet_lite0"
+TRUNK = "tf_efficientnet_lite0"
+"""The trunk's name in timm."""
+
 _TAPS = {1: 24, 2: 40, 4: 112, 5: 192}
-"""Stages of the trunk that are looked at, and their channels: strides 4, 8, 16 and 32."""
+"""Stages of the trunk whose maps are used, and their channels: strides 4, 8, 16 and 32."""
 _WIDTH = 64
 """Channels of the top-down path."""
 _SIDE_UNIT_PX = 16.0
-"""Sides are answered in this unit, so that the last layer's numbers stay near 1."""
+"""Sides are given in this unit, so that the numbers of the last layer stay near 1."""
 _PRIOR = 0.01
-"""Chance of a centre in a fresh network: else all the background's loss would shake the trunk (Lin et al. 2017)."""
+"""Probability of a centre in an untrained network. Else the loss of all the background would harm the trunk's weights (Lin et al. 2017)."""
 
 
 class CellDetector(nn.Module):
-    """A trunk that looks, a top-down path that brings meaning back to fine detail, and two heads that answer."""
+    """A trunk, a top-down path that joins its coarse maps to its fine ones, and two heads."""
 
     def __init__(self) -> None:
-        """Builds it with random weights; `load_detector_weights` gives it better ones."""
+        """Builds it with random weights."""
         super().__init__()
         # Any, since timm's networks have more than nn.Module promises.
-        trunk: Any = timm.create_model(_TRUNK, pretrained=False, features_only=True)
-        del trunk.blocks[max(_TAPS) + 1 :]  # a fifth of its numbers, for 1,000 kinds of things, that add no reach here
+        trunk: Any = timm.create_model(TRUNK, pretrained=False, features_only=True)
+        del trunk.blocks[max(_TAPS) + 1 :]  # a fifth of its numbers, for 1,000 classes; it adds nothing here
         self.trunk: Any = _pad_evenly(trunk)
         self.laterals = nn.ModuleList(nn.Conv2d(channels, _WIDTH, 1) for channels in _TAPS.values())
         self.merges = nn.ModuleList(_separable(_WIDTH) for _ in list(_TAPS)[1:])
@@ -63,13 +58,13 @@ class CellDetector(nn.Module):
             `(n, 3, h / 4, w / 4)` logits, a channel a kind; `(n, 4, h / 4, w / 4)`, not below 0: from the middle of the
             grid cell to the left, top, right and bottom of the box, in input pixels.
         """
-        maps = [lateral(found) for lateral, found in zip(self.laterals, self._look(image), strict=True)]
+        maps = [lateral(found) for lateral, found in zip(self.laterals, self._run_trunk(image), strict=True)]
         path: Tensor = maps[-1]
         for finer, merge in zip(reversed(maps[:-1]), self.merges, strict=True):
             path = merge(finer + functional.interpolate(path, scale_factor=2.0, mode="nearest"))
         return self.centre_head(path), functional.softplus(self.side_head(path)) * _SIDE_UNIT_PX
 
-    def _look(self, image: Tensor) -> list[Tensor]:
+    def _run_trunk(self, image: Tensor) -> list[Tensor]:
         seen = self.trunk.bn1(self.trunk.conv_stem(image))
         found = []
         for index, stage in enumerate(self.trunk.blocks):
@@ -77,24 +72,6 @@ class CellDetector(nn.Module):
             if index in _TAPS:
                 found.append(seen)
         return found
-
-
-def load_detector_weights(network: CellDetector, weights: str) -> str:
-    """Fills a fresh detector with its first weights.
-
-    Args:
-        network: The detector.
-        weights: `imagenet` or `imagenet-or-random` for the trunk, `none`, or the folder of an earlier detector's run.
-
-    Returns:
-        Where they came from, in words for the card.
-
-    Raises:
-        TrainingError: the weights are not to be had, or do not fit.
-    """
-    if weights in ("imagenet", "imagenet-or-random"):
-        return f"trunk {_TRUNK}: {load_weights(network.trunk, _TRUNK, weights)}; path and heads random"
-    return load_weights(network, ARCHITECTURE, weights)
 
 
 class _HalvingConvolution(nn.Conv2d):

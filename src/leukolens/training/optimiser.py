@@ -1,4 +1,4 @@
-"""How weights move, for every task: the optimiser of a recipe, its learning rate step by step, and what stays in float32."""
+"""The optimiser of a recipe for every task, its learning rate step by step, and the layers that stay in float32."""
 
 import functools
 import math
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from leukolens.training.recipe import Plan
+from leukolens.training.recipe import Recipe
 
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -17,16 +17,16 @@ _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
-def build_optimiser(network: nn.Module, plan: Plan, steps_per_epoch: int) -> Any:
-    """What Lightning asks of `configure_optimizers`: the recipe's optimiser and its rate, step by step."""
+def build_optimiser(network: nn.Module, recipe: Recipe, steps_per_epoch: int) -> Any:
+    """The value of Lightning's `configure_optimizers`: the recipe's optimiser and its rate, step by step."""
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [
-        {"params": decayed, "weight_decay": plan.optimiser.weight_decay},
+        {"params": decayed, "weight_decay": recipe.optimiser.weight_decay},
         {"params": free, "weight_decay": 0.0},
     ]
-    optimiser = _OPTIMISERS[plan.optimiser.method](groups, lr=1.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(plan, step, steps_per_epoch))
+    optimiser = _OPTIMISERS[recipe.optimiser.method](groups, lr=1.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: learning_rate(recipe, step, steps_per_epoch))
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
@@ -39,7 +39,7 @@ def keep_depthwise_in_float32(network: nn.Module) -> None:
         if not isinstance(layer, nn.Conv2d) or not layer.groups == layer.in_channels > 1:
             continue
         if layer.kernel_size[0] > 3 or layer.stride[0] > 1:
-            # One instance changes its ways; a subclass would lose the pretrained layer.
+            # The method of this one instance is replaced; a subclass would lose the pretrained layer.
             layer.forward = functools.partial(_without_autocast, layer.forward)  # type: ignore[method-assign]
 
 
@@ -50,10 +50,10 @@ def _without_autocast(forward: Callable[[Tensor], Tensor], images: Tensor) -> Te
         return forward(images.float())
 
 
-def learning_rate(plan: Plan, step: int, steps_per_epoch: int) -> float:
+def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """The rate at a step: each round warms up, then falls by a cosine or stays."""
     start = 0
-    for part in plan.rounds:
+    for part in recipe.rounds:
         length = part.epochs * steps_per_epoch
         if step < start + length:
             break

@@ -1,6 +1,6 @@
-"""How any network is fitted, by Lightning: checkpoints, history, budget, averaged weights, and the machine it ran on.
+"""Fits the network of any task with Lightning: checkpoints, history, time budget, averaged weights.
 
-What is trained, on which batches and by which loss is the modules' matter; `fit` and `detector_fit` call this.
+The network, its loss and its batches come from the task.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -29,10 +29,7 @@ from torch.utils.data import DataLoader
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import read_rows, write_atomically, write_rows
 from leukolens.core.runs import RunFolder
-from leukolens.training.recipe import Plan
-
-Report = Callable[[str, int, int], None]
-"""Told what is being prepared, how many are done and how many there are."""
+from leukolens.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -40,15 +37,15 @@ class Fit:
     """What a fit needs beside the module and its batches.
 
     Attributes:
-        plan: The recipe.
+        recipe: The recipe.
         run: Where checkpoints and history go.
         columns: Of `history.csv`: the epoch, what the module logs, the rate and the seconds.
-        chosen_by: What the module logs of which the highest makes the best epoch.
+        chosen_by: The logged value whose highest makes the best epoch.
         checkpoint: To go on from; None to start.
         watching: More callbacks.
     """
 
-    plan: Plan
+    recipe: Recipe
     run: RunFolder
     columns: Sequence[str]
     chosen_by: str
@@ -57,7 +54,7 @@ class Fit:
 
 
 def hold_memory() -> None:
-    """Tells glibc to keep freed memory for the next batch: giving it back and faulting it in anew cost a third of an epoch."""
+    """Makes glibc keep freed memory for the next batch: to give it back and fetch it again took a third of an epoch."""
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is not None and hasattr(library, "mallopt"):
         library.mallopt(-4, 0)  # M_MMAP_MAX: no block of its own mapping
@@ -65,14 +62,14 @@ def hold_memory() -> None:
 
 
 def fit_module(
-    module: lightning.LightningModule, learned: DataLoader[Any], chosen_on: DataLoader[Any], how: Fit
+    module: lightning.LightningModule, training: DataLoader[Any], validation: DataLoader[Any], how: Fit
 ) -> None:
     """Trains a module and brings it back to the processor; the best epoch's weights are in `checkpoints/best.ckpt`.
 
     Raises:
         TrainingError: another process trains in the same run folder.
     """
-    plan = how.plan
+    recipe = how.recipe
     checkpoints = ModelCheckpoint(
         how.run.checkpoints,
         "best",
@@ -82,19 +79,19 @@ def fit_module(
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [checkpoints, _History(how.run.history, how.columns), *how.watching]
-    if plan.budget_seconds:
-        callbacks.append(_Budget(how.run.history, plan.budget_seconds))
+    if recipe.budget_seconds:
+        callbacks.append(_Budget(how.run.history, recipe.budget_seconds))
     if sys.stderr.isatty():
         callbacks.append(TQDMProgressBar(refresh_rate=5))
-    if plan.optimiser.average_decay:
-        callbacks.append(EMAWeightAveraging(decay=plan.optimiser.average_decay))
-    if plan.optimiser.early_stopping_patience:
-        callbacks.append(EarlyStopping("validation_loss", patience=plan.optimiser.early_stopping_patience))
-    # Lightning announces devices, tips and ends; the progress is told by us.
+    if recipe.optimiser.average_decay:
+        callbacks.append(EMAWeightAveraging(decay=recipe.optimiser.average_decay))
+    if recipe.optimiser.early_stopping_patience:
+        callbacks.append(EarlyStopping("validation_loss", patience=recipe.optimiser.early_stopping_patience))
+    # Lightning announces devices, tips and ends; progress is reported by LeukoLens.
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     accelerated = torch.cuda.is_available()
     trainer = lightning.Trainer(
-        max_epochs=plan.epochs,
+        max_epochs=recipe.epochs,
         accelerator="gpu" if accelerated else "cpu",
         devices=1,
         precision="bf16-mixed",
@@ -112,14 +109,14 @@ def fit_module(
         warnings.filterwarnings("ignore", ".*Checkpoint directory.*")
         warnings.filterwarnings("ignore", ".*treespec.*")
         trainer.fit(
-            module, learned, chosen_on, ckpt_path=how.checkpoint, weights_only=False if how.checkpoint else None
+            module, training, validation, ckpt_path=how.checkpoint, weights_only=False if how.checkpoint else None
         )
     module.to("cpu")
 
 
 @contextmanager
 def _claim(folder: Path) -> Iterator[None]:
-    """Keeps other processes from training in the same run folder; a killed one's claim ends with it."""
+    """Keeps other processes from training in the same run folder; the lock ends with the process."""
     lock = FileLock(folder / ".training")
     try:
         lock.acquire(timeout=0)
@@ -146,7 +143,7 @@ def find_checkpoint(run: RunFolder, resume: bool) -> Path | None:
 
 
 def keep_best(module: lightning.LightningModule, network: nn.Module, run: RunFolder) -> int:
-    """Gives the module its best epoch's weights, writes the network's as the run's; which epoch that was."""
+    """Loads the weights of the best epoch and writes them as the run's; gives the number of that epoch."""
     best = torch.load(run.checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(best["state_dict"], strict=False)
     with write_atomically(run.weights) as temporary:
@@ -155,7 +152,7 @@ def keep_best(module: lightning.LightningModule, network: nn.Module, run: RunFol
 
 
 class _History(Callback):
-    """Writes `history.csv` anew after each epoch, so that a killed run keeps what it had and a resumed one goes on."""
+    """Writes `history.csv` after each epoch, so that a killed run keeps its rows and a resumed one goes on."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._path = path
@@ -179,27 +176,46 @@ class _History(Callback):
 
 
 class _Budget(Callback):
-    """Ends training after the epoch that used up its seconds; a resumed run counts those of before."""
+    """Ends training after the epoch that used up its seconds; a resumed run counts the earlier ones too."""
 
     def __init__(self, history: Path, seconds: int) -> None:
         self._history = history
         self._seconds = seconds
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Looks at the clock."""
+        """Adds up the seconds."""
         spent = sum(float(row["seconds"]) for row in read_rows(self._history))
         trainer.should_stop = trainer.should_stop or spent >= self._seconds
 
 
-def describe_machine() -> dict[str, Any]:
-    """What a run was made with and on: device, precision, versions, commit."""
+@dataclass(frozen=True)
+class Machine:
+    """What a run was made with and on.
+
+    Attributes:
+        device: Processor or accelerator.
+        precision: Of the calculation.
+        versions: Of LeukoLens and the libraries.
+        python: Version of Python.
+        commit: Of the source code.
+    """
+
+    device: str
+    precision: str
+    versions: dict[str, str]
+    python: str
+    commit: str
+
+
+def describe_machine() -> Machine:
+    """This machine and its software."""
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     threads = torch.get_num_threads()
     processor = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-    return {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else processor,
-        "precision": "bfloat16 autocast",
-        "versions": {name: version(name) for name in ("leukolens", "torch", "timm", "lightning", "numpy", "pillow")},
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip() if commit.returncode == 0 else "not in a git checkout",
-    }
+    return Machine(
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else processor,
+        precision="bfloat16 autocast",
+        versions={name: version(name) for name in ("leukolens", "torch", "timm", "lightning", "numpy", "pillow")},
+        python=platform.python_version(),
+        commit=commit.stdout.strip() if commit.returncode == 0 else "not in a git checkout",
+    )

@@ -15,11 +15,13 @@ from leukolens.datasets.synthetic import write_cells
 from leukolens.images.decoding import read_image
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.classifier import Classifier
-from leukolens.training.classification.export import export_bundle, load_network
-from leukolens.training.classification.fit import train
+from leukolens.training.classification.export import export_run, load_run, write_bundle
 from leukolens.training.classification.int8 import quantise_bundle
 from leukolens.training.classification.parity import compare_bundle
-from leukolens.training.recipe import ModelConfig, OptimiserConfig, PreparationConfig, RoundConfig, TrainConfig
+from leukolens.training.classification.recipe import ClassificationRecipe, ModelConfig, PreparationConfig
+from leukolens.training.recipe import OptimiserConfig, RoundConfig
+from leukolens.training.run import train
+from leukolens.training.task import Reporter
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +31,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
         patch.setenv("LEUKOLENS_HOME", str(folder / "home"))
         write_cells(folder / "cells", 24, seed=5)
         manifest = Manifest("toy", read_class_folders(folder / "cells").records)
-        config = TrainConfig(
-            "toy",
-            ModelConfig("conv-batchnorm", "none", 0.1),
-            PreparationConfig(32, 48, subtract_background=True),
-            (RoundConfig(1, 1e-3),),
+        config = ClassificationRecipe(
+            name="toy",
+            model=ModelConfig("conv-batchnorm", "none", 0.1),
+            preparation=PreparationConfig(32, 48, subtract_background=True),
+            rounds=(RoundConfig(1, 1e-3),),
             optimiser=OptimiserConfig(batch_size=8),
         )
         split = make_split(manifest, "random", (0.4, 0.3, 0.3))
@@ -41,16 +43,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return train(config, manifest, split, folder / "out", False, lambda what, done, total: None)
+            return train(config, manifest, split=split, out=folder / "out")
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_bundle_says_what_the_run_says(run: RunFolder, tmp_path: Path) -> None:
-    card = export_bundle(run, tmp_path / "toy", "toy")
+    card = write_bundle(load_run(run), run, tmp_path / "toy").card
     assert read_card(tmp_path / "toy").training == card.training
     assert set(card.files) == {"model.onnx", "split.json", "background.png"}
     assert card.confusion is not None and card.confusion.counts.sum() == card.validation.n
-    network, _, _ = load_network(run)
+    network = load_run(run).network
     bundle = load_bundle(tmp_path / "toy")
     assert bundle.card.preparation.background is not None
     images = np.random.default_rng(0).integers(0, 256, (70, 32, 48, 3), np.uint8)
@@ -68,20 +70,20 @@ def test_the_bundle_says_what_the_run_says(run: RunFolder, tmp_path: Path) -> No
 
 
 def test_an_unfinished_run_is_not_exported(run: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="not finished"):
-        export_bundle(RunFolder(tmp_path), tmp_path / "b", "b")
+    with pytest.raises(TrainingError, match="not a finished run"):
+        export_run(RunFolder(tmp_path), tmp_path / "b", 8, False, Reporter())
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_exported_file_carries_no_path_of_this_machine(run: RunFolder, tmp_path: Path) -> None:
-    export_bundle(run, tmp_path / "toy", "toy")
+    write_bundle(load_run(run), run, tmp_path / "toy")
     raw = (tmp_path / "toy" / "model.onnx").read_bytes()
     assert str(Path.home()).encode() not in raw and b"site-packages" not in raw and b".py" not in raw
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_eight_bits_are_smaller_and_judged_anew(run: RunFolder, tmp_path: Path) -> None:
-    before = export_bundle(run, tmp_path / "toy", "toy")
+    before = write_bundle(load_run(run), run, tmp_path / "toy").card
     large = (tmp_path / "toy" / "model.onnx").stat().st_size
     parts = {part: load_images(run, part, before.preparation) for part in ("train", "validation")}
     images, truths = parts["validation"]

@@ -1,39 +1,39 @@
 """Training a detector on a handful of small synthetic fields: it learns, it resumes, it says what it did."""
 
-import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 from safetensors.numpy import load_file
 
 from leukolens.core.errors import DataError, TrainingError, UsageError
 from leukolens.core.results import Box, Detection
-from leukolens.core.runs import RunFolder
+from leukolens.core.runs import RunFolder, read_environment
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.splits import Split
 from leukolens.datasets.synthetic import draw_field
 from leukolens.evaluation.detection.matching import JudgedField, match_kind
-from leukolens.models.detector import CellDetector, load_detector_weights
+from leukolens.models.detector import CellDetector
+from leukolens.models.pretrained import load_weights
 from leukolens.training.detection.fields import Crop, draw_in, label_boxes
 from leukolens.training.detection.finish import choose_cut_gain, choose_scale, keep_cut, widen_boxes
-from leukolens.training.detection.fit import load_part, train_detector
+from leukolens.training.detection.gather import load_part
 from leukolens.training.detection.module import DetectorModule
 from leukolens.training.detection.recipe import (
-    DetectorConfig,
-    DetectorDataConfig,
-    DetectorModelConfig,
+    DataConfig,
+    DetectionRecipe,
     FieldsConfig,
     InputConfig,
-    NothingConfig,
-    is_detector_recipe,
-    read_detector_recipe,
+    ModelConfig,
+    NegativeWeight,
 )
-from leukolens.training.recipe import AugmentConfig, OptimiserConfig, RoundConfig
+from leukolens.training.detection.record import DetectionRun
+from leukolens.training.recipe import AugmentConfig, OptimiserConfig, RoundConfig, read_recipe
+from leukolens.training.run import evaluate, train
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "detector.toml"
+ARCHITECTURE = "tf_efficientnet_lite0_detector"
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -54,14 +54,13 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 
 @pytest.fixture
-def config() -> DetectorConfig:
-    return DetectorConfig(
-        task="detector",
+def config() -> DetectionRecipe:
+    return DetectionRecipe(
         name="toy",
         input=InputConfig(25.0, 64),
-        data=DetectorDataConfig((FieldsConfig("toy", 25.0, 1.0, NothingConfig(red_cell=0.5)),), 8),
+        data=DataConfig((FieldsConfig("toy", 25.0, 1.0, NegativeWeight(red_cell=0.5)),), 8),
         rounds=(RoundConfig(3, 3e-3),),
-        model=DetectorModelConfig("none"),
+        model=ModelConfig(ARCHITECTURE, "none"),
         optimiser=OptimiserConfig(batch_size=4, average_decay=0.5),
         augment=AugmentConfig(flip=True, scale=1.3, stain=0.1, colour=0.2, noise=0.02),
     )
@@ -73,18 +72,20 @@ def rows_of(run: RunFolder) -> list[list[str]]:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weights(
-    fields: Manifest, config: DetectorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fields: Manifest, config: DetectionRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = train_detector(config, [fields], tmp_path / "whole", False, quiet)
+    whole = train(config, fields, out=tmp_path / "whole")
     for path in (whole.recipe, whole.history, whole.curves, whole.environment, whole.split, whole.weights):
         assert path.stat().st_size > 0, path
-    assert read_detector_recipe(whole.recipe) == config
+    assert read_recipe(whole.recipe, DetectionRecipe) == config
     assert len(rows_of(whole)) == 1 + 3
-    facts = json.loads(whole.environment.read_text())
-    assert facts["task"] == "detector" and set(facts["score_thresholds"]) == {"leukocyte", "red_cell", "platelet"}
-    assert facts["images"] == {"train": 6, "validation": 1}
+    record = read_environment(whole, DetectionRun)
+    assert set(record.score_thresholds) == {"leukocyte", "red_cell", "platelet"}
+    assert record.images == {"train": 6, "validation": 1}
+    with pytest.raises(UsageError, match=r"leaves no predictions\. Export it"):
+        evaluate(whole.path, fields, out=tmp_path / "report")
 
-    origin = load_detector_weights(CellDetector(), str(whole.path))  # a second round may start there
+    origin = load_weights(CellDetector(), ARCHITECTURE, str(whole.path))  # a second round may start there
     assert "the run whole" in origin and "100% of the numbers loaded" in origin
 
     draw = DetectorModule.training_step
@@ -96,92 +97,67 @@ def test_a_run_leaves_all_it_promises_and_a_killed_one_resumes_to_the_same_weigh
 
     monkeypatch.setattr(DetectorModule, "training_step", killed)
     with pytest.raises(RuntimeError, match="killed"):
-        train_detector(config, [fields], tmp_path / "cut", False, quiet)
+        train(config, fields, out=tmp_path / "cut")
     monkeypatch.setattr(DetectorModule, "training_step", draw)
-    resumed = train_detector(config, [fields], tmp_path / "cut", True, quiet)
+    resumed = train(config, fields, out=tmp_path / "cut", resume=True)
     assert [row[:-1] for row in rows_of(resumed)] == [row[:-1] for row in rows_of(whole)]  # all but the seconds
     ours, theirs = load_file(resumed.weights), load_file(whole.weights)
     assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_few_fields_are_learned_by_heart(fields: Manifest, config: DetectorConfig, tmp_path: Path) -> None:
-    still = dataclasses.replace(
+def test_a_few_fields_are_learned_by_heart(fields: Manifest, config: DetectionRecipe, tmp_path: Path) -> None:
+    still = structs.replace(
         config,
-        data=dataclasses.replace(config.data, crops_per_epoch=40),
+        data=structs.replace(config.data, crops_per_epoch=40),
         rounds=(RoundConfig(6, 3e-3),),
         optimiser=OptimiserConfig(batch_size=4),
         augment=AugmentConfig(),
     )
     few = Manifest("toy", fields.records[:4])
-    run = train_detector(still, [few], tmp_path / "run", False, quiet)
+    run = train(still, few, out=tmp_path / "run")
     losses = [float(row[1]) for row in rows_of(run)[1:]]
     assert losses[-1] < losses[0] / 2
 
 
-def test_what_cannot_be_trained_is_refused(fields: Manifest, config: DetectorConfig, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_is_refused(fields: Manifest, config: DetectionRecipe, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no checkpoints"):
-        train_detector(config, [fields], tmp_path / "none", True, quiet)
+        train(config, fields, out=tmp_path / "none", resume=True)
     with pytest.raises(DataError, match="No field is left for validation"):
-        train_detector(config, [Manifest("toy", fields.records[:1])], tmp_path / "one", False, quiet)
+        train(config, Manifest("toy", fields.records[:1]), out=tmp_path / "one")
 
 
-def test_the_shipped_recipe_is_a_detectors_and_reads() -> None:
-    assert is_detector_recipe(RECIPE) and not is_detector_recipe(RECIPE.with_name("pbc.toml"))
-    config = read_detector_recipe(RECIPE, ["data.fields.0.nothing.red_cell=0.3"])
-    assert [part.data for part in config.data.fields] == ["bccd", "txl", "chula"]
-    assert config.data.fields[0].nothing.red_cell == 0.3
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("input.crop_px=100", "multiple of 32"),
-        ("data.fields.0.nothing.red_cell=2.0", "from 0 to 1"),
-        ("augment.rotation_degrees=90.0", "quarters"),
-        ("rounds.0.trainable=head", "trained whole"),
-        ("data.fields.0.share=-1.0", "shares"),
-        ("data.crops_per_epoch=2", "one batch"),
-        ("data.fields.0.red_cell_px=0.0", "above 0"),
-        ("data.fields.0.margin_px=-1.0", "margin_px"),
-        ("model.dropout=0.5", "unknown keys"),
-        ("task=classifier", "task"),
-    ],
-)
-def test_a_recipe_that_means_nothing_is_refused(override: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        read_detector_recipe(RECIPE, [override])
-
-
-def test_fields_boxed_anew_are_taught_by_these_boxes_and_by_all_of_their_ground(
-    fields: Manifest, config: DetectorConfig, monkeypatch: pytest.MonkeyPatch
+def test_relabelled_fields_teach_by_their_new_boxes_and_by_all_of_their_ground(
+    fields: Manifest, config: DetectionRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell, doubtful = Box(10, 10, 40, 40, "red_cell"), Box(50, 50, 60, 60, "platelet")
     monkeypatch.setattr(
-        "leukolens.training.detection.fit.list_relabelled_training", lambda: {"0": ((cell,), (doubtful,))}
+        "leukolens.training.detection.gather.list_relabelled_training", lambda: {"0": ((cell,), (doubtful,))}
     )
     split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
-    told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0, margin_px=3.0)
+    told = structs.replace(config.data.fields[0], relabelled_share=1.0, margin_px=3.0)
     anew, own = load_part(fields, told, split, "train", quiet)[0]
-    assert (anew.data, anew.nothing) == (told.redrawn, (1, 1, 1))
+    assert (anew.data, anew.negative_weight) == (told.relabelled, (1, 1, 1))
     assert anew.labels.boxes.tolist() == [[10, 10, 40, 40], [50, 50, 60, 60]]
     assert anew.labels.sure.tolist() == [True, False]
-    assert (own.data, own.nothing) == ("toy", (1, 0.5, 1)) and own.labels.sure.all()
+    assert (own.data, own.negative_weight) == ("toy", (1, 0.5, 1)) and own.labels.sure.all()
     kept = load_part(fields, config.data.fields[0], split, "train", quiet)[0]
     assert [field.data for field in kept] == ["toy", "toy"]
     assert (own.labels.boxes[:, 2] < kept[1].labels.boxes[:, 2]).any()
 
 
-def test_platelets_boxed_anew_take_the_place_of_the_public_ones_alone(
-    fields: Manifest, config: DetectorConfig, monkeypatch: pytest.MonkeyPatch
+def test_relabelled_platelets_take_the_place_of_the_public_ones_alone(
+    fields: Manifest, config: DetectionRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platelet = Box(70, 70, 78, 80, "platelet")
     split = Split("toy", "", "grouped", 0, {"train": ("0", "1")})
-    told = dataclasses.replace(config.data.fields[0], redrawn_share=1.0)
+    told = structs.replace(config.data.fields[0], relabelled_share=1.0)
     before = load_part(fields, told, split, "train", quiet)[0]
-    monkeypatch.setattr("leukolens.training.detection.fit.list_training_platelets", lambda: {"0": (platelet,), "1": ()})
+    monkeypatch.setattr(
+        "leukolens.training.detection.gather.list_training_platelets", lambda: {"0": (platelet,), "1": ()}
+    )
     one, none = load_part(fields, told, split, "train", quiet)[0]
-    assert (one.data, one.nothing) == ("toy", (1, 0.5, 1.0))
+    assert (one.data, one.negative_weight) == ("toy", (1, 0.5, 1.0))
     assert one.labels.boxes[one.labels.kinds == 2].tolist() == [[70, 70, 78, 80]]
     assert not (none.labels.kinds == 2).any()
     for after, was in zip((one, none), before, strict=True):

@@ -11,8 +11,8 @@ from leukolens.training.detection.fields import Crop, Labels, label_boxes
 from leukolens.training.detection.loss import centre_loss, draw_targets, side_loss
 
 
-def crop_of(boxes: list[Box], nothing: tuple[float, float, float] = (1, 1, 1), side: int = 64) -> Crop:
-    return Crop(np.zeros((side, side, 3), np.uint8), np.ones((side, side), bool), label_boxes(boxes), nothing)
+def crop_of(boxes: list[Box], negative_weight: tuple[float, float, float] = (1, 1, 1), side: int = 64) -> Crop:
+    return Crop(np.zeros((side, side, 3), np.uint8), np.ones((side, side), bool), label_boxes(boxes), negative_weight)
 
 
 def test_the_focal_loss_is_the_papers() -> None:
@@ -74,8 +74,8 @@ def test_the_targets_say_where_centres_are_and_how_far_the_sides() -> None:
 def test_what_a_dataset_leaves_out_teaches_little_and_what_is_unsure_nothing() -> None:
     labels = label_boxes([Box(0, 0, 16, 16, "red_cell"), Box(32, 32, 48, 48, "red_cell")])
     labels = Labels(labels.boxes, labels.kinds, np.array([True, False]))
-    crop = crop_of([], nothing=(1.0, 0.1, 0.0))
-    crop = Crop(crop.pixels, crop.inside, labels, crop.nothing)
+    crop = crop_of([], negative_weight=(1.0, 0.1, 0.0))
+    crop = Crop(crop.pixels, crop.inside, labels, crop.negative_weight)
     weights = draw_targets([crop]).weights[0]
     assert weights[0].unique().tolist() == [1.0] and weights[2].unique().tolist() == [0.0]
     assert weights[1, 1, 1] == 1.0  # at a known cell

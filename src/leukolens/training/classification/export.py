@@ -1,39 +1,60 @@
-"""A run's network as ONNX, with its card: the bundle that the light install runs.
+"""A classifier's run as a bundle: its network as ONNX, its card, and proof that both agree.
 
 The last feature map is the model's second output, for activation maps and for refitting the head without torch.
 """
 
-import json
+import dataclasses
 import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from msgspec import convert
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from leukolens.core.card import ClassifierCard, ClassifierValidation, TrainingFacts, write_card
-from leukolens.core.confusion import count_confusion
+from leukolens.core.card import ClassifierCard, write_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Preparation
-from leukolens.core.predictions import read_predictions
-from leukolens.core.results import CellStatus
-from leukolens.core.runs import RunFolder
+from leukolens.core.runs import RunFolder, read_environment
+from leukolens.datasets.manifest import Record
+from leukolens.datasets.registry import open_dataset
+from leukolens.datasets.splits import read_split
+from leukolens.inference.bundles import Bundle
 from leukolens.inference.heatmap import HEAD_NAME
 from leukolens.models.catalogue import find_model
-from leukolens.models.shape import NetworkShape
+from leukolens.training.classification.found import place_crops
+from leukolens.training.classification.parity import compare_bundle
+from leukolens.training.classification.record import ClassificationRun
+from leukolens.training.classification.tensors import CellArray, load_cells
 from leukolens.training.onnx_file import strip_metadata
+from leukolens.training.task import Export, Reporter
 
-LICENCE = (
+_LICENCE = (
     "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; PBC is CC BY 4.0, Acevedo et al. "
     "2020, Data in Brief 30:105474; Chula's WBC_Samples and BCCD, whose fields Kaggle's are, are MIT."
 )
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """What a finished run holds.
+
+    Attributes:
+        network: In float32, in evaluation mode.
+        record: Of the run.
+        preparation: How an image becomes the network's input, with the background image where there is one.
+    """
+
+    network: nn.Module
+    record: ClassificationRun
+    preparation: Preparation
 
 
 class _TwoOutputs(nn.Module):
@@ -49,97 +70,99 @@ class _TwoOutputs(nn.Module):
         return network.forward_head(features), features
 
 
-def load_network(run: RunFolder) -> tuple[nn.Module, dict[str, Any], Preparation]:
-    """The trained network of a run in float32, its facts and its preparation.
+def load_run(run: RunFolder) -> TrainedClassifier:
+    """The trained network of a finished run, its record and its preparation.
 
     Raises:
-        TrainingError: the run has not been finished, or its network was built otherwise then.
+        TrainingError: the run is not finished, or its network was built otherwise then.
     """
-    if not (run.weights.is_file() and run.environment.is_file()):
-        raise TrainingError(f"{run.path} is not finished: go on with `leukolens train ... --resume` first.")
-    facts = json.loads(run.environment.read_text(encoding="utf-8"))
+    record = read_environment(run, ClassificationRun)
+    network = find_model(record.architecture).build(record.shape)
     try:
-        network = find_model(facts["architecture"]).build(NetworkShape(**facts["shape"]))
         network.load_state_dict(load_file(run.weights))
-    except (KeyError, RuntimeError) as error:
+    except RuntimeError as error:
         raise TrainingError(
-            f"The weights of {run.path} do not fit today's {facts['architecture']}: trained by another version of "
+            f"The weights of {run.path} do not fit today's {record.architecture}: trained by another version of "
             "LeukoLens. Train it again, or use that version."
         ) from error
-    network.eval()
-    fields = facts["preparation"]
-    told: dict[str, Any] = {"mean": tuple(fields["mean"]), "std": tuple(fields["std"])}
+    preparation = record.preparation
     if run.background.is_file():
         with Image.open(run.background) as image:
-            told["background"] = np.asarray(image)
-    preparation = Preparation(**fields | told)
-    return network, facts, preparation
+            preparation = dataclasses.replace(preparation, background=np.asarray(image))
+    return TrainedClassifier(network.eval(), record, preparation)
 
 
-def export_bundle(run: RunFolder, out: Path, name: str) -> ClassifierCard:
-    """Writes `model.onnx`, `card.json`, `split.json` and, where there are such, other laboratories' splits, `background.png` and `head.npy`.
+def export_run(run: RunFolder, out: Path, images: int, int8: bool, reporter: Reporter) -> Export:
+    """Writes the bundle, and compares it with the run on validation cells.
 
     Raises:
-        TrainingError: the run has not been finished.
+        TrainingError: the run is not finished, or the bundle does not agree with it.
     """
-    network, facts, preparation = load_network(run)
+    trained = load_run(run)
+    record = trained.record
+    bundle = write_bundle(trained, run, out)
+    records = {item.id: item for item in open_dataset(record.data).cells().records}
+    parts = read_split(run.split).parts
+    validation = _load_some(parts["validation"], records, trained, None if int8 else images, reporter)
+    shown = validation.images[: len(validation.records)]
+    parity = compare_bundle(trained.network, bundle, shown[:images])
+    words = f"Parity with the run on {record.data} validation: {parity}."
+    card = bundle.card
+    if int8:
+        from leukolens.training.classification.int8 import CALIBRATION_IMAGES, quantise_bundle
+
+        train = _load_some(parts["train"], records, trained, CALIBRATION_IMAGES, reporter)
+        truths = np.array([card.classes.index(item.label or "") for item in validation.records])
+        card, agreement = quantise_bundle(bundle, train.images[: len(train.records)], shown, truths)
+        words += f" In 8-bit integers: {agreement}."
+    return Export(out, card, words)
+
+
+def _load_some(
+    names: Sequence[str],
+    records: Mapping[str, Record],
+    trained: TrainedClassifier,
+    most: int | None,
+    reporter: Reporter,
+) -> CellArray:
+    """Prepared cells of a part of the split, spread over the part where not all are wanted."""
+    step = max(1, len(names) // most) if most else 1
+    chosen = [records[name] for name in names[::step][:most]]
+    platelets = any(record.label == "platelet" for record in records.values())
+
+    def report(done: int, total: int) -> None:
+        reporter.progress("comparison", done, total)
+
+    crops = place_crops(chosen, trained.record.detector, trained.preparation, platelets, report)
+    return load_cells(crops, trained.preparation, report)
+
+
+def write_bundle(trained: TrainedClassifier, run: RunFolder, out: Path) -> Bundle[ClassifierCard]:
+    """Writes `model.onnx`, `card.json`, `split.json`, and where there are such, splits of sites, background and `head.npy`."""
+    record, preparation = trained.record, trained.preparation
     out.mkdir(parents=True, exist_ok=True)
-    example = write_model(network, preparation.height_px, preparation.width_px, out / "model.onnx")
-    laboratories = facts.get("sites", {})  # a run of an earlier LeukoLens knows of none
-    splits = [run.split, *(run.laboratory_split(name) for name in laboratories)]
+    example = write_model(trained.network, preparation.height_px, preparation.width_px, out / "model.onnx")
+    splits = [run.split, *(run.site_split(name) for name in record.sites)]
     files = [out / "model.onnx", *(Path(shutil.copyfile(path, out / path.name)) for path in splits)]
     if run.background.is_file():
         files.append(Path(shutil.copyfile(run.background, out / "background.png")))
-    if _write_head(out / HEAD_NAME, network, example):
+    if _write_head(out / HEAD_NAME, trained.network, example):
         files.append(out / HEAD_NAME)
-    kept = (
-        "data",
-        "detector",
-        "data_hash",
-        "split_hash",
-        "split",
-        "leaky",
-        "why_leaky",
-        "recipe",
-        "seed",
-        "images",
-        "sites",
-        "synthetic_images",
-        "epochs",
-        "training_seconds",
-        "device",
-        "versions",
-        "commit",
-    )
     card = ClassifierCard(
-        name=name,
-        architecture=facts["architecture"],
-        classes=tuple(facts["classes"]),
+        name=out.name,
+        architecture=record.architecture,
+        classes=record.classes,
         preparation=preparation,
-        temperature=facts["temperature"],
-        accept_threshold=facts["accept_threshold"],
+        temperature=record.temperature,
+        accept_threshold=record.accept_threshold,
         files={path.name: hash_file(path) for path in files},
-        weights_origin=facts["weights_origin"],
-        # A run of an earlier LeukoLens lacks what was not yet noted.
-        training=convert({key: facts[key] for key in kept if key in facts}, TrainingFacts),
-        validation=describe_validation(run, facts),
-        licence=LICENCE.format(data=", ".join((facts["data"], *laboratories))),
+        weights_origin=record.weights_origin,
+        training=record.training_facts(),
+        validation=record.validation,
+        licence=_LICENCE.format(data=", ".join((record.data, *record.sites))),
     )
     write_card(out, card)
-    return card
-
-
-def describe_validation(run: RunFolder, facts: dict[str, Any]) -> ClassifierValidation:
-    """What the card says of validation: the run's figures, and the confusion of its predictions there."""
-    predictions = read_predictions(run.predictions("validation"))
-    calls = predictions.items
-    confusion = count_confusion(
-        facts["classes"],
-        predictions.truths,
-        [call.label for call in calls],
-        [call.status == CellStatus.ACCEPTED for call in calls],
-    )
-    return ClassifierValidation(**facts["validation"], confusion=confusion.to_table())
+    return Bundle(out, card)
 
 
 def write_model(network: nn.Module, height_px: int, width_px: int, path: Path) -> Tensor:
@@ -156,8 +179,8 @@ def write_model(network: nn.Module, height_px: int, width_px: int, path: Path) -
             dynamo=True,
             verbose=False,
         )
-        # One file: the runtime refuses models that point at data outside themselves.
-        assert program is not None  # with dynamo=True it is always given back
+        # One file: inference refuses models that point at data outside themselves.
+        assert program is not None  # with dynamo=True it always is
         onnx.save(strip_metadata(program.model_proto), temporary)
     return example
 
@@ -175,14 +198,14 @@ def _write_head(path: Path, network: nn.Module, example: Tensor) -> bool:
 def find_linear_head(network: nn.Module, example: Tensor) -> NDArray[np.float32] | None:
     """Weights and bias `(k, c + 1)` of a head that is one linear layer on the mean over the feature map, else None.
 
-    That it is one is tried out on random feature maps, not read off its layers' names.
+    This is tested on random feature maps, since the names of layers do not tell.
     """
-    seen: Any = network
+    model: Any = network  # forward_features and forward_head are the catalogue's contract
     layers = [module for module in network.modules() if isinstance(module, nn.Linear) and module.bias is not None]
     with torch.inference_mode():
-        shape = seen.forward_features(example).shape
+        shape = model.forward_features(example).shape
         maps = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-        logits = seen.forward_head(maps)
+        logits = model.forward_head(maps)
         for layer in layers:
             fits = len(shape) == 4 and (layer.in_features, layer.out_features) == (shape[1], logits.shape[1])
             if fits and torch.allclose(layer(maps.mean((2, 3))), logits, atol=1e-4):

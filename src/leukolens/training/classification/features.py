@@ -1,6 +1,4 @@
-"""Features of a network that stands still, computed once for a set of cells and kept under the home folder."""
-
-from collections.abc import Callable
+"""Features of a network whose weights do not change, computed once for a set of cells and kept in the cache."""
 
 import numpy as np
 import torch
@@ -10,17 +8,16 @@ from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.pixels import Preparation, normalise_batch
 from leukolens.training.cache import keep_path
 from leukolens.training.classification.tensors import CellArray
+from leukolens.training.task import Progress
 
 _BATCH = 64
 
 
-def keep_features(
-    network: nn.Module, cells: CellArray, preparation: Preparation, report: Callable[[str, int, int], None]
-) -> CellArray:
+def keep_features(network: nn.Module, cells: CellArray, preparation: Preparation, report: Progress) -> CellArray:
     """The last feature maps of prepared cells, as a cell array of `(n, c, h', w')` float16.
 
     Args:
-        network: A network of the catalogue with the weights that will stand still.
+        network: A network of the catalogue with the weights that will not change.
         cells: Prepared images.
         preparation: How they are normalised.
         report: Progress.
@@ -45,18 +42,18 @@ def _compute(
     cells: CellArray,
     preparation: Preparation,
     place: str,
-    report: Callable[[str, int, int], None],
+    report: Progress,
 ) -> None:
-    seeing: nn.Module = network.eval()
+    network.eval()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    seeing.to(device)
+    network.to(device)
     array = None
     count = len(cells.records)
     for start in range(0, count, _BATCH):
         stop = min(start + _BATCH, count)
         inputs = torch.from_numpy(normalise_batch(cells.images[start:stop], preparation)).to(device)
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16):
-            found = seeing.forward_features(inputs.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
+            found = network.forward_features(inputs.contiguous(memory_format=torch.channels_last))  # type: ignore[operator]
         # Half precision, as the maps are large; clipped, since float16 ends at 65,504.
         maps = found.float().clamp(-6e4, 6e4).cpu().numpy().astype(np.float16)
         if array is None:
@@ -65,4 +62,4 @@ def _compute(
         report("features", stop, count)
     if array is not None:
         array.flush()
-    seeing.to("cpu")
+    network.to("cpu")

@@ -1,7 +1,7 @@
 """Grad-CAM (Selvaraju et al. 2017) for every network of the catalogue: which places spoke for a class.
 
-It shows where, not why, and no finer than the last feature map; for a network without convolutions, whose feature map
-is the picture itself, it is hardly more than brightness. Bundles, which have no gradients, use `runtime.heatmap`.
+It shows where, not why, and no finer than the last feature map. For a network without convolutions, whose feature map
+is the picture itself, it shows little more than brightness. Bundles have no gradients and use `inference.heatmap`.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""A bundle in 8-bit integers: a quarter of the size, faster on old processors, and judged anew.
+"""A classifier's bundle in 8-bit integers: a quarter of the size, faster on old processors.
 
 Quantised after training with scales from training images (static, weights per channel; Jacob et al. 2018). Temperature
-and threshold are fitted again on validation, since rounding moves the logits.
+and threshold are fitted again on validation, since rounding changes the logits.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ _BATCH = 20
 
 @dataclass(frozen=True)
 class Agreement:
-    """What rounding cost on validation."""
+    """What rounding changes on validation."""
 
     images: int
     same_labels: int
@@ -64,7 +64,7 @@ def quantise_model(model: Path, out: Path, images: Pixels, preparation: Preparat
     """Writes `out`, the model in 8-bit integers.
 
     Args:
-        model: An ONNX model in float32, as `export_bundle` writes it.
+        model: An ONNX model in float32, as export writes it.
         out: The file to write.
         images: `(n, h, w, 3)` uint8 training images, prepared.
         preparation: How they are normalised.
@@ -84,40 +84,40 @@ def quantise_model(model: Path, out: Path, images: Pixels, preparation: Preparat
 
 
 def quantise_bundle(
-    bundle: Bundle[ClassifierCard], learned: Pixels, chosen_on: Pixels, truths: NDArray[np.integer]
+    bundle: Bundle[ClassifierCard], train: Pixels, validation: Pixels, truths: NDArray[np.integer]
 ) -> tuple[ClassifierCard, Agreement]:
     """Turns a float32 bundle into one of 8-bit integers, in its own folder.
 
     Args:
-        bundle: What `export_bundle` wrote.
-        learned: `(n, h, w, 3)` uint8 prepared training images, for the ranges.
-        chosen_on: `(m, h, w, 3)` uint8 prepared validation images, for temperature and threshold.
+        bundle: In float32.
+        train: `(n, h, w, 3)` uint8 prepared training images, for the ranges.
+        validation: `(m, h, w, 3)` uint8 prepared validation images, for temperature and threshold.
         truths: `(m,)` their class numbers.
     """
-    before = _logits(bundle, chosen_on)
-    quantise_model(bundle.folder / "model.onnx", bundle.folder / "model.onnx", learned, bundle.card.preparation)
+    before = _logits(bundle, validation)
+    quantise_model(bundle.folder / "model.onnx", bundle.folder / "model.onnx", train, bundle.card.preparation)
     files = bundle.card.files | {"model.onnx": hash_file(bundle.folder / "model.onnx")}
     card = structs.replace(bundle.card, files=files)
-    after = _logits(Bundle(bundle.folder, card), chosen_on)
-    called = after.argmax(axis=1)
+    after = _logits(Bundle(bundle.folder, card), validation)
+    predicted = after.argmax(axis=1)
     agreement = Agreement(
         len(truths),
-        int((called == before.argmax(axis=1)).sum()),
+        int((predicted == before.argmax(axis=1)).sum()),
         float((before.argmax(axis=1) == truths).mean()),
-        float((called == truths).mean()),
+        float((predicted == truths).mean()),
     )
     found = calibrate(after, truths)
     accepted = are_accepted(softmax(after, found.temperature), found.threshold)
     names = bundle.card.classes
     confusion = count_confusion(
-        names, [names[truth] for truth in truths], [names[label] for label in called], list(accepted)
+        names, [names[truth] for truth in truths], [names[label] for label in predicted], list(accepted)
     )
-    validation = ClassifierValidation(
+    figures = ClassifierValidation(
         **dataclasses.asdict(found.validation),
         precision="8-bit integers, quantised after training",
         confusion=confusion.to_table(),
     )
-    card = structs.replace(card, temperature=found.temperature, accept_threshold=found.threshold, validation=validation)
+    card = structs.replace(card, temperature=found.temperature, accept_threshold=found.threshold, validation=figures)
     write_card(bundle.folder, card)
     return card, agreement
 

@@ -1,4 +1,4 @@
-"""The Lightning module: one network, its loss, its learning-rate schedule over rounds, its augmentation."""
+"""The Lightning module of a classifier: network, loss, learning rate over rounds, augmentation."""
 
 from typing import Any
 
@@ -11,27 +11,28 @@ from torchmetrics.classification import MulticlassAccuracy
 from leukolens.core.pixels import Preparation
 from leukolens.models.catalogue import ModelSpec, trained_modules
 from leukolens.training.augment import augment_batch
+from leukolens.training.classification.recipe import ClassificationRecipe
 from leukolens.training.optimiser import build_optimiser, keep_depthwise_in_float32
-from leukolens.training.recipe import RoundConfig, TrainConfig
+from leukolens.training.recipe import RoundConfig
 
 
 class CellModule(lightning.LightningModule):
     """Trains a network of the catalogue by a recipe.
 
-    Training batches hold wider frames than the network sees, so that turning and shrinking a cell shows its real
-    surroundings; validation batches hold exactly what the runtime will see.
+    Training batches hold wider crops than the network sees, so that turning and shrinking a cell shows its real
+    surroundings. Validation batches hold exactly what the network sees in inference.
     """
 
     def __init__(
-        self, network: nn.Module, spec: ModelSpec, config: TrainConfig, preparation: Preparation, zoom: float
+        self, network: nn.Module, spec: ModelSpec, recipe: ClassificationRecipe, preparation: Preparation, zoom: float
     ) -> None:
-        """Takes the share of a training frame's side that the network sees unscaled as `zoom`."""
+        """Takes as `zoom` the share of a training crop's side that the network sees unscaled."""
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         if not torch.cuda.is_available():
             keep_depthwise_in_float32(self.network)
         self._spec = spec
-        self._config = config
+        self._recipe = recipe
         self._size = (preparation.height_px, preparation.width_px)
         self._zoom = zoom
         background = preparation.background
@@ -67,33 +68,33 @@ class CellModule(lightning.LightningModule):
     def current_round(self) -> RoundConfig:
         """The round that the current epoch belongs to."""
         start = 0
-        for part in self._config.rounds:
+        for part in self._recipe.rounds:
             start += part.epochs
             if self.current_epoch < start:
                 return part
-        return self._config.rounds[-1]
+        return self._recipe.rounds[-1]
 
     def on_train_epoch_start(self) -> None:
         """Freezes what the round freezes, and seeds dropout by epoch so that a resumed run repeats it."""
-        torch.manual_seed(self._config.seed * 100_003 + self.current_epoch)
+        torch.manual_seed(self._recipe.seed * 100_003 + self.current_epoch)
         self.network.eval()
         self.network.requires_grad_(False)
         for part in trained_modules(self.network, self._spec, self.current_round().trainable):
             part.train()
             part.requires_grad_(True)
 
-    def look_anew(self, images: Tensor) -> Tensor:
-        """Logits of training frames `(n, h, w, 3)` uint8, augmented."""
+    def predict_augmented(self, images: Tensor) -> Tensor:
+        """Logits of training crops `(n, h, w, 3)` uint8, augmented."""
         scale = self.current_round().scale
         side = (round(self._size[0] * scale), round(self._size[1] * scale))
-        random = torch.Generator().manual_seed(self._config.seed * 1_000_003 + self.global_step)
-        frames = images.permute(0, 3, 1, 2).float().div_(255)
-        with torch.autocast(frames.device.type, enabled=False):
-            frames = augment_batch(frames, side, self._zoom, self._config.augment, random)
-        logits: Tensor = self(frames).float()
+        random = torch.Generator().manual_seed(self._recipe.seed * 1_000_003 + self.global_step)
+        crops = images.permute(0, 3, 1, 2).float().div_(255)
+        with torch.autocast(crops.device.type, enabled=False):
+            crops = augment_batch(crops, side, self._zoom, self._recipe.augment, random)
+        logits: Tensor = self(crops).float()
         return logits
 
-    def look(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Tensor:
         """Logits of prepared images `(n, h, w, 3)` uint8."""
         logits: Tensor = self(images.permute(0, 3, 1, 2).float().div_(255)).float()
         return logits
@@ -101,8 +102,8 @@ class CellModule(lightning.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Loss of one augmented batch."""
         images, targets = batch
-        logits = self.look_anew(images)
-        loss = functional.cross_entropy(logits, targets, label_smoothing=self._config.optimiser.label_smoothing)
+        logits = self.predict_augmented(images)
+        loss = functional.cross_entropy(logits, targets, label_smoothing=self._recipe.optimiser.label_smoothing)
         self.training_accuracy(logits, targets)
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(targets))
         self.log(
@@ -118,7 +119,7 @@ class CellModule(lightning.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Loss and accuracy of one prepared batch."""
         images, targets = batch
-        logits = self.look(images)
+        logits = self.predict(images)
         self.validation_accuracy(logits, targets)
         self.validation_balanced(logits, targets)
         values: dict[str, Any] = {
@@ -130,18 +131,18 @@ class CellModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Adam or its kin without decay on biases and norms; the rate follows the rounds."""
-        steps = int(self.trainer.estimated_stepping_batches) // max(1, self._config.epochs)
-        return build_optimiser(self.network, self._config, steps)
+        steps = int(self.trainer.estimated_stepping_batches) // max(1, self._recipe.epochs)
+        return build_optimiser(self.network, self._recipe, steps)
 
 
 class FrozenModule(CellModule):
-    """Trains the head alone, on features that were computed once: its batches hold feature maps, not pictures."""
+    """Trains the head alone, on features that were computed once: batches hold feature maps, not pictures."""
 
-    def look_anew(self, images: Tensor) -> Tensor:
+    def predict_augmented(self, images: Tensor) -> Tensor:
         """Logits of feature maps `(n, c, h', w')` float16."""
-        return self.look(images)
+        return self.predict(images)
 
-    def look(self, images: Tensor) -> Tensor:
+    def predict(self, images: Tensor) -> Tensor:
         """Logits of feature maps `(n, c, h', w')` float16."""
         network: Any = self.network  # forward_head is the catalogue's contract, not nn.Module's
         logits: Tensor = network.forward_head(images.float()).float()

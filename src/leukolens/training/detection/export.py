@@ -1,53 +1,59 @@
-"""A detector's run as a bundle: its network as ONNX for fields of any size, its card, and proof that both say the same."""
+"""A detector's run as a bundle: its network as ONNX for fields of any size, its card, and proof that both agree."""
 
-import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from msgspec import convert
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, DetectorValidation, TrainingFacts, write_card
+from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, write_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
-from leukolens.core.runs import RunFolder
+from leukolens.core.runs import RunFolder, read_environment
+from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import DETECTED_KINDS
+from leukolens.datasets.manifest import Record
+from leukolens.datasets.registry import open_dataset
+from leukolens.datasets.splits import read_split
 from leukolens.inference.detector import CENTRES_NAME, SIDES_NAME
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
-from leukolens.models.detector import ARCHITECTURE, STRIDE_PX, CellDetector
+from leukolens.models.catalogue import find_model
+from leukolens.models.detector import STRIDE_PX
+from leukolens.models.shape import NetworkShape
+from leukolens.training.detection.fields import cut_whole
+from leukolens.training.detection.finish import prepare_crop
+from leukolens.training.detection.gather import load_part
+from leukolens.training.detection.recipe import DetectionRecipe
+from leukolens.training.detection.record import DetectionRun
+from leukolens.training.detection.smudges import teach_smudges
 from leukolens.training.onnx_file import strip_metadata
+from leukolens.training.recipe import read_recipe
+from leukolens.training.task import Export, Reporter
 
-DETECTOR_LICENCE = (
+_LICENCE = (
     "Apache-2.0 for the weights. Trained on: {data}. Photographs keep their own licences; BCCD and Chula's WBC_Samples "
     "are MIT, TXL-PBC's boxes are MIT on pictures of PBC, CC BY 4.0, Acevedo et al. 2020, Data in Brief 30:105474."
 )
 
 LARGEST_DIFFERENCE = 1e-3
-"""Of a chance of a centre, and of a side in shares of a red cell, between both: what float32 leaves after 60 layers."""
+"""Allowed between run and bundle, of a centre's probability and of a side in red cells: float32 leaves so much after 60 layers."""
 
 _LARGEST_SIDE_PX = 4096
 
-_STORY = (
-    *("data", "data_hash", "split_hash", "split", "leaky", "why_leaky", "recipe", "seed", "images"),
-    *("synthetic_images", "epochs", "best_epoch", "training_seconds", "device", "versions", "commit"),
-)
-"""What the card tells of the training, of all that a run knows of it."""
-
 
 @dataclass(frozen=True)
-class DetectorParity:
+class MapParity:
     """How far the exported detector is from the run's.
 
     Attributes:
-        pictures: Compared.
-        centres: Largest difference of a chance, 0..1.
+        pictures: That were compared.
+        centres: Largest difference of a centre's probability, 0..1.
         sides: Largest difference of a side, in red cells.
     """
 
@@ -58,66 +64,78 @@ class DetectorParity:
     def __str__(self) -> str:
         """One line for people."""
         return (
-            f"on {self.pictures} pictures the chances of a centre differ by at most {self.centres:.1e}, "
+            f"on {self.pictures} pictures the probabilities of a centre differ by at most {self.centres:.1e}, "
             f"the sides by {self.sides:.1e} red cells"
         )
 
 
-def is_detector_run(run: RunFolder) -> bool:
-    """Whether a run's environment says that it trained a detector."""
-    return (
-        run.environment.is_file() and json.loads(run.environment.read_text(encoding="utf-8")).get("task") == "detector"
-    )
-
-
-def load_detector_network(run: RunFolder) -> tuple[CellDetector, dict[str, Any]]:
-    """The trained network of a finished run in float32, and its facts.
+def load_run(run: RunFolder) -> tuple[nn.Module, DetectionRun]:
+    """The trained network of a finished run in float32, and its record.
 
     Raises:
-        TrainingError: the run has not been finished, or its network was built otherwise then.
+        TrainingError: the run is not finished, or its network was built otherwise then.
     """
-    if not (run.weights.is_file() and run.environment.is_file()):
-        raise TrainingError(f"{run.path} is not finished: go on with `leukolens train ... --resume` first.")
-    network = CellDetector()
+    record = read_environment(run, DetectionRun)
+    shape = NetworkShape(len(DETECTED_KINDS), 0.0, record.crop_px, record.crop_px)
+    network = find_model(record.architecture, Task.DETECTION).build(shape)
     try:
         network.load_state_dict(load_file(run.weights))
     except RuntimeError as error:
         raise TrainingError(
-            f"The weights of {run.path} do not fit today's {ARCHITECTURE}: trained by another version of LeukoLens. "
+            f"The weights of {run.path} do not fit today's {record.architecture}: trained by another version of LeukoLens. "
             "Train it again, or use that version."
         ) from error
-    network.eval()
-    return network, json.loads(run.environment.read_text(encoding="utf-8"))
+    return network.eval(), record
 
 
-def export_detector(run: RunFolder, out: Path, name: str) -> DetectorCard:
-    """Writes `model.onnx`, `card.json` and `split.json`.
+def export_run(run: RunFolder, out: Path, images: int, reporter: Reporter) -> Export:
+    """Writes the bundle, trains its smudge head, and compares it with the run on validation fields.
 
     Raises:
-        TrainingError: the run has not been finished.
+        TrainingError: the run is not finished, or the bundle does not agree with it.
     """
-    network, facts = load_detector_network(run)
+    network, record = load_run(run)
+    write_bundle(network, record, run, out)
+    recipe = read_recipe(run.recipe, DetectionRecipe)
+    spec = find_model(record.architecture, Task.DETECTION)
+    split = read_split(run.split)
+    inputs = []
+    records: dict[str, Record] = {}
+    for config in recipe.data.fields:
+        manifest = open_dataset(config.data)
+        records |= {item.id: item for item in manifest.records}
+        fields, _ = load_part(manifest, config, split, "validation", reporter.progress)
+        inputs += [prepare_crop(cut_whole(field, record.red_cell_px), spec).numpy() for field in fields]
+    reporter.tell("Smudge cells: drawing some into the training fields, about a second per field.")
+    known = {part: [records[name] for name in split.parts[part] if name in records] for part in ("train", "validation")}
+    card = teach_smudges(out, known["train"], known["validation"], lambda line: reporter.tell(f"Smudge cells: {line}."))
+    step = max(1, len(inputs) // images)
+    parity = compare_maps(network, out, card, inputs[::step][:images])
+    return Export(out, card, f"Parity with the run on {record.data} validation: {parity}.")
+
+
+def write_bundle(network: nn.Module, record: DetectionRun, run: RunFolder, out: Path) -> DetectorCard:
+    """Writes `model.onnx`, `card.json` and `split.json`; gives the card."""
     out.mkdir(parents=True, exist_ok=True)
     write_detector_model(network, out / "model.onnx")
     shutil.copyfile(run.split, out / "split.json")
     card = DetectorCard(
-        name=name,
-        architecture=facts["architecture"],
+        name=out.name,
+        architecture=record.architecture,
         kinds=DETECTED_KINDS,
         stride=STRIDE_PX,
-        red_cell_px=facts["red_cell_px"],
-        mean=tuple(facts["mean"]),
-        std=tuple(facts["std"]),
-        score_thresholds=facts["score_thresholds"],
-        nms_iou=facts["nms_iou"],
-        # A run of an earlier LeukoLens has none of these.
-        box_scales=facts.get("box_scales", {}),
-        cut_gains=facts.get("cut_gains", {}),
+        red_cell_px=record.red_cell_px,
+        mean=record.mean,
+        std=record.std,
+        score_thresholds=record.score_thresholds,
+        nms_iou=record.nms_iou,
+        box_scales=record.box_scales,
+        cut_gains=record.cut_gains,
         files={path.name: hash_file(path) for path in (out / "model.onnx", out / "split.json")},
-        weights_origin=facts["weights_origin"],
-        training=convert({key: facts[key] for key in _STORY}, TrainingFacts),
-        validation=convert(facts["validation"], DetectorValidation),
-        licence=DETECTOR_LICENCE.format(data=facts["data"]),
+        weights_origin=record.weights_origin,
+        training=record.training_facts(),
+        validation=record.validation,
+        licence=_LICENCE.format(data=record.data),
     )
     write_card(out, card)
     return card
@@ -144,10 +162,10 @@ def write_detector_model(network: nn.Module, path: Path) -> None:
         onnx.save(strip_metadata(program.model_proto), temporary)
 
 
-def compare_detector(
-    network: nn.Module, folder: Path, card: DetectorCard, inputs: list[NDArray[np.float32]]
-) -> DetectorParity:
-    """Runs both on the same prepared pictures and measures how far they differ.
+def compare_maps(
+    network: nn.Module, folder: Path, card: DetectorCard, inputs: Sequence[NDArray[np.float32]]
+) -> MapParity:
+    """Runs the run's network and the bundle on the same prepared pictures, and measures how far they differ.
 
     Args:
         network: The run's network.
@@ -156,7 +174,7 @@ def compare_detector(
         inputs: `(1, 3, h, w)` each.
 
     Raises:
-        TrainingError: a chance or a side differs by more than `LARGEST_DIFFERENCE`.
+        TrainingError: a probability or a side differs by more than `LARGEST_DIFFERENCE`.
     """
     session = open_bundle_model(folder, card.name, card.files)
     centres = sides = 0.0
@@ -166,7 +184,7 @@ def compare_detector(
         theirs = [torch.from_numpy(part) for part in session.run([CENTRES_NAME, SIDES_NAME], {INPUT_NAME: picture})]
         centres = max(centres, float((torch.sigmoid(ours[0]) - torch.sigmoid(theirs[0])).abs().max()))
         sides = max(sides, float((ours[1] - theirs[1]).abs().max()) / card.red_cell_px)
-    parity = DetectorParity(len(inputs), centres, sides)
+    parity = MapParity(len(inputs), centres, sides)
     if max(centres, sides) > LARGEST_DIFFERENCE:
         raise TrainingError(f"The exported detector differs from the run: {parity}. Expected {LARGEST_DIFFERENCE}.")
     return parity

@@ -26,6 +26,9 @@ from leukolens.images.decoding import read_image
 from leukolens.inference.scale import RED_CELL_UM
 from leukolens.training.cache import keep_path
 
+SYNTHETIC = "synthetic"
+"""The name of the dataset of drawn fields."""
+
 SYNTHETIC_RED_CELL_PX = 64.0
 """Of synthetic fields: a little above what the network sees, so that a crop that enlarges is still sharp."""
 
@@ -72,8 +75,8 @@ class TrainingField:
         pixels: `(h, w, 3)` uint8, usually a read-only view of a file.
         labels: In its own pixels.
         red_cell_px: Usual diameter of its red cells, in its own pixels.
-        nothing: `(3,)` how far its unboxed places teach that no cell of a kind is there, 0..1.
-        own: The boxes that it came with, as they stand, where all of `labels` were drawn anew.
+        negative_weight: Per kind, how strongly its unlabelled places teach that there is no such cell, 0..1.
+        own_labels: The boxes that it came with, where all of `labels` are relabelled; else None.
     """
 
     id: str
@@ -81,8 +84,8 @@ class TrainingField:
     pixels: Pixels
     labels: Labels
     red_cell_px: float
-    nothing: tuple[float, float, float]
-    own: Labels | None = None
+    negative_weight: tuple[float, float, float]
+    own_labels: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -93,13 +96,13 @@ class Crop:
         pixels: `(h, w, 3)` uint8; 0 beyond the field.
         inside: `(h, w)` bool: what is of the field.
         labels: In pixels of the crop; cells that hardly show are not sure.
-        nothing: As its field's.
+        negative_weight: Of its field.
     """
 
     pixels: Pixels
     inside: NDArray[np.bool_]
     labels: Labels
-    nothing: tuple[float, float, float]
+    negative_weight: tuple[float, float, float]
 
 
 def label_boxes(boxes: Sequence[Box]) -> Labels:
@@ -108,7 +111,7 @@ def label_boxes(boxes: Sequence[Box]) -> Labels:
     return Labels(stack_corners(boxes), kinds, np.ones(len(boxes), bool))
 
 
-def label_redrawn(cells: Sequence[Box], doubtful: Sequence[Box]) -> Labels:
+def label_relabelled(cells: Sequence[Box], doubtful: Sequence[Box]) -> Labels:
     """Boxes as arrays, the doubtful ones not sure."""
     labels = label_boxes([*cells, *doubtful])
     return replace(labels, sure=np.arange(len(labels.kinds)) < len(cells))
@@ -175,7 +178,7 @@ def draw_synthetic_fields(count: int, seed: int, report: Callable[[int, int], No
         assert pixels is not None  # none of ours is ever refused
         labels = label_boxes([Box(*cell) for cell in cells])
         fields.append(
-            TrainingField(f"synthetic-{number}", "synthetic", pixels, labels, SYNTHETIC_RED_CELL_PX, (1.0, 1.0, 1.0))
+            TrainingField(f"synthetic-{number}", SYNTHETIC, pixels, labels, SYNTHETIC_RED_CELL_PX, (1.0, 1.0, 1.0))
         )
     return fields
 
@@ -287,7 +290,7 @@ def _cut(field: TrainingField, corner: tuple[float, float], scale: float, size: 
         & (shown >= _LEAST_SHOWN[field.labels.kinds])
     )
     labels = Labels(boxes, field.labels.kinds, sure).pick((sides > 0).all(axis=1))
-    return Crop(pixels, inside, labels, field.nothing)
+    return Crop(pixels, inside, labels, field.negative_weight)
 
 
 def turn_crop(crop: Crop, quarters: int, mirrored: bool) -> Crop:

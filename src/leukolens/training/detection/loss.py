@@ -1,7 +1,7 @@
-"""What boxes teach a detector: maps to be answered, and how wrong an answer is.
+"""The losses of a detector, and the maps that its output is compared with.
 
-Centres are taught as small hills, their foot the larger the cell (Zhou et al. 2019), sides around the middle of the
-hill as well, which takes fewer epochs than at its top alone (Liu et al. 2020, TTFNet).
+A centre is a small Gaussian hill in the target, wider for a larger cell (Zhou et al. 2019). Sides are trained around the
+top of the hill too, which takes fewer epochs than at the top alone (Liu et al. 2020, TTFNet).
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from leukolens.training.detection.fields import Crop
 _HILL = 0.54 / 6
 """Deviation of a hill, as a share of the box's side (TTFNet's)."""
 _SLOPE = 0.2
-"""Sides are learned where the hill is higher than this."""
+"""Sides are trained where the hill is higher than this."""
 _SIDE_SHARE = 2.0
 """Weight of the sides' loss beside the centres'; both are means over cells."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a batch should be answered.
+    """The maps that the output for a batch is compared with.
 
     Attributes:
         hills: `(n, 3, h, w)`: 1 in the grid cell that holds a centre, less around it.
@@ -58,12 +58,12 @@ def _draw_one(crop: Crop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     x = torch.arange(columns, dtype=torch.float32)
     kinds = len(DETECTED_KINDS)
     hills = torch.zeros(kinds, rows, columns)
-    weights = torch.tensor(crop.nothing)[:, None, None].repeat(1, rows, columns)
+    weights = torch.tensor(crop.negative_weight)[:, None, None].repeat(1, rows, columns)
     sides, shares = torch.zeros(4, rows, columns), torch.zeros(rows, columns)
     smallest = torch.full((rows, columns), torch.inf)
     boxes = torch.from_numpy(crop.labels.boxes.astype(np.float32)) / STRIDE_PX
     middle_x, middle_y = x + 0.5, y + 0.5
-    order = np.argsort(~crop.labels.sure, kind="stable")  # unsure ones last: they take back what others taught
+    order = np.argsort(~crop.labels.sure, kind="stable")  # unsure ones last: they take precedence
     sizes = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     owner = torch.full((rows, columns), -1)
     for number in order.tolist():
@@ -73,14 +73,14 @@ def _draw_one(crop: Crop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if not sure:
             weights[kind][inside] = 0.0
             continue
-        # Around a known cell it is known where no centre is, whatever the dataset leaves out elsewhere.
-        if crop.nothing[kind] > 0:
+        # Around a known cell it is known where no centre is, even if the dataset leaves out cells elsewhere.
+        if crop.negative_weight[kind] > 0:
             weights[kind][inside] = 1.0
         at = (min(rows - 1, int((y0 + y1) / 2)), min(columns - 1, int((x0 + x1) / 2)))
         slope_x, slope_y = (max(_HILL * side, 0.3) for side in (x1 - x0, y1 - y0))
         hill = torch.exp(-((x - at[1]) ** 2 / (2 * slope_x**2)) - (y - at[0]) ** 2 / (2 * slope_y**2))
         torch.maximum(hills[kind], hill, out=hills[kind])
-        # Where two cells meet, the smaller owns the place: a platelet on a red cell has no other.
+        # Where two cells overlap, the place belongs to the smaller: a platelet on a red cell has no other.
         own = (hill > _SLOPE) & (sizes[number] < smallest)
         smallest[own] = sizes[number]
         owner[own] = number

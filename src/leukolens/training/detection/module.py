@@ -1,29 +1,30 @@
-"""The Lightning module of the detector: crops, augmentation and losses in training, found boxes in validation."""
+"""The Lightning module of a detector: crops, augmentation and losses in training, detections in validation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from msgspec import structs
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from leukolens.core.results import Box, Detection
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField, match_kind
 from leukolens.inference.decoding import decode_maps, suppress_non_maxima
-from leukolens.models.detector import MEAN, STD, STRIDE_PX, CellDetector
+from leukolens.models.catalogue import ModelSpec
+from leukolens.models.detector import STRIDE_PX
 from leukolens.training.augment import augment_batch
 from leukolens.training.detection.fields import Crop, TrainingField, cut_whole, draw_crop, turn_crop
 from leukolens.training.detection.loss import detector_losses, draw_targets
-from leukolens.training.detection.recipe import DetectorConfig
+from leukolens.training.detection.recipe import DetectionRecipe
 from leukolens.training.optimiser import build_optimiser, keep_depthwise_in_float32
 
 NMS_IOU = 0.6
-"""Red cells that lie on one another overlap this much; peaks closer than that are one cell."""
+"""Red cells that lie on one another overlap this much; detections that overlap more are one cell."""
 
 
 class RowDataset(Dataset[int]):
@@ -47,65 +48,66 @@ class DetectorModule(lightning.LightningModule):
 
     def __init__(
         self,
-        network: CellDetector,
-        config: DetectorConfig,
-        learned: Sequence[TrainingField],
-        chosen_on: Sequence[TrainingField],
+        network: nn.Module,
+        spec: ModelSpec,
+        recipe: DetectionRecipe,
+        train: Sequence[TrainingField],
+        validation: Sequence[TrainingField],
     ) -> None:
-        """Takes the fields of both parts."""
+        """Takes the network, its row of the catalogue, the recipe, and the fields of both parts."""
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         if not torch.cuda.is_available():
             keep_depthwise_in_float32(self.network)
-        self._config = config
-        self._learned = learned
-        self._chosen_on = chosen_on
-        # What geometry there is, boxes must follow: `draw_crop` and `turn_crop` do it.
-        self._colours = replace(config.augment, flip=False, scale=1.0)
+        self._recipe = recipe
+        self._train = train
+        self._validation = validation
+        # Boxes must follow changes of geometry; `draw_crop` and `turn_crop` make these.
+        self._colours = structs.replace(recipe.augment, flip=False, scale=1.0)
         self._found: list[tuple[TrainingField, JudgedField]] = []
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(spec.mean).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).reshape(1, 3, 1, 1), persistent=False)
 
     def training_step(self, rows: Tensor, index: int) -> Tensor:
-        """Loss of one batch of crops, drawn by the step so that a resumed run sees the same."""
-        seed = self._config.seed * 1_000_003 + self.global_step
-        crops = [self._draw(self._learned[row], np.random.default_rng([seed, place])) for place, row in enumerate(rows)]
+        """Loss of one batch of crops, drawn by the step so that a resumed run draws the same."""
+        seed = self._recipe.seed * 1_000_003 + self.global_step
+        crops = [self._draw(self._train[row], np.random.default_rng([seed, place])) for place, row in enumerate(rows)]
         images, inside = _stack(crops)
-        side = (self._config.input.crop_px, self._config.input.crop_px)
+        side = (self._recipe.input.crop_px, self._recipe.input.crop_px)
         with torch.autocast("cpu", enabled=False):
             images = augment_batch(images, side, 1.0, self._colours, torch.Generator().manual_seed(seed))
-        losses = detector_losses(self._answer(images, inside), draw_targets(crops).to(self.device))
+        losses = detector_losses(self._run(images, inside), draw_targets(crops).to(self.device))
         named = {f"train_{name}": value for name, value in losses.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(crops), prog_bar=True)
         return losses["loss"]
 
     def _draw(self, field: TrainingField, random: np.random.Generator) -> Crop:
-        seen = self._config.input
-        crop = draw_crop(field, seen.crop_px, seen.red_cell_px, self._config.augment.scale, random)
-        if not self._config.augment.flip:
+        seen = self._recipe.input
+        crop = draw_crop(field, seen.crop_px, seen.red_cell_px, self._recipe.augment.scale, random)
+        if not self._recipe.augment.flip:
             return crop
         return turn_crop(crop, int(random.integers(4)), bool(random.integers(2)))
 
-    def _answer(self, images: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's answer to `(n, 3, h, w)` images in 0..1; beyond a field lie zeros, as in the runtime."""
+    def _run(self, images: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's output for `(n, 3, h, w)` images in 0..1; beyond a field lie zeros, as in inference."""
         images, inside = images.to(self.device), inside.to(self.device)
         normalised = (images - self.mean) / self.std * inside
         centres, sides = self.network(normalised.contiguous(memory_format=torch.channels_last))
         return centres, sides
 
     def validation_step(self, rows: Tensor, index: int) -> None:
-        """Loss and finds of one whole field."""
+        """Loss and detections of one whole field."""
         for row in rows.tolist():
-            field = self._chosen_on[row]
-            crop = cut_whole(field, self._config.input.red_cell_px)
-            answer = self._answer(*_stack([crop]))
+            field = self._validation[row]
+            crop = cut_whole(field, self._recipe.input.red_cell_px)
+            answer = self._run(*_stack([crop]))
             losses = detector_losses(answer, draw_targets([crop]).to(self.device))
             named = {f"validation_{name}": value for name, value in losses.items()}
             self.log_dict(named, on_step=False, on_epoch=True, batch_size=1)
             self._found.append((field, judge_field(field, crop, answer)))
 
     def on_validation_epoch_end(self) -> None:
-        """Average precision at an overlap of .5 per kind, and its mean: what the best epoch is chosen by."""
+        """Average precision at an overlap of .5 per kind, and its mean, which decides the best epoch."""
         found, self._found = self._found, []
         precisions = measure_precisions(found)
         for kind, value in precisions.items():
@@ -114,8 +116,8 @@ class DetectorModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser; the rate follows the rounds."""
-        steps = int(self.trainer.estimated_stepping_batches) // max(1, self._config.epochs)
-        return build_optimiser(self.network, self._config, steps)
+        steps = int(self.trainer.estimated_stepping_batches) // max(1, self._recipe.epochs)
+        return build_optimiser(self.network, self._recipe, steps)
 
 
 def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> dict[str, float]:
@@ -125,21 +127,21 @@ def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> di
     """
     precisions: dict[str, float] = {}
     for number, kind in enumerate(DETECTED_KINDS):
-        matches = match_kind([judged for field, judged in found if field.nothing[number] > 0], kind)
+        matches = match_kind([judged for field, judged in found if field.negative_weight[number] > 0], kind)
         if matches.truths.sum():
             precisions[kind] = matches.average_precision()
     return precisions
 
 
 def judge_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor]) -> JudgedField:
-    """What a whole field has and what the network found in it, in pixels of the network's input."""
+    """Ground truth and detections of a whole field, in pixels of the network's input."""
     labels = crop.labels
     sure, doubtful = (list_boxes(labels.boxes[chosen], labels.kinds[chosen]) for chosen in (labels.sure, ~labels.sure))
     return JudgedField(field.id, field.id, sure, find_cells(answer), doubtful)
 
 
 def find_cells(answer: tuple[Tensor, Tensor]) -> tuple[Detection, ...]:
-    """Finds in one picture, surest first, in pixels of the network's input, turned into boxes as the runtime does."""
+    """Detections in one picture, surest first, in pixels of the network's input, made as inference makes them."""
     centres, sides = (part[0].detach().float().cpu().numpy() for part in answer)
     finds = decode_maps(centres, sides, STRIDE_PX, np.full(len(DETECTED_KINDS), LEAST_SCORE))
     finds = suppress_non_maxima(finds, NMS_IOU, DETECTED_KINDS)

@@ -5,24 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from leukolens.core.errors import DataError
 from leukolens.datasets.manifest import Manifest, save_manifest
 from leukolens.datasets.registry import manifest_path
 from leukolens.datasets.splits import Split, read_split
-from leukolens.training.classification.fit import train
-from leukolens.training.classification.laboratories import Laboratory, weigh_draws
+from leukolens.training.classification.recipe import ClassificationRecipe, DataConfig, SiteConfig
+from leukolens.training.classification.sites import SiteCells, weigh_draws
 from leukolens.training.classification.tensors import CellArray
-from leukolens.training.recipe import DataConfig, LaboratoryConfig, TrainConfig
-
-
-def quiet(what: str, done: int, total: int) -> None:
-    pass
+from leukolens.training.run import train
 
 
 @pytest.fixture
 def add(cells: Manifest) -> Callable[[str], None]:
-    """Adds the same cells once more, as another laboratory's, by a part of two of each class for learning."""
+    """Adds the same cells once more, as another site's; two of each class are for training."""
 
     def save(name: str) -> None:
         seen: dict[str | None, int] = {}
@@ -37,16 +34,16 @@ def add(cells: Manifest) -> Callable[[str], None]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_another_laboratory_is_learned_from_and_the_rest_of_it_kept(
-    cells: Manifest, split: Split, config: TrainConfig, add: Callable[[str], None], tmp_path: Path
+def test_another_site_is_trained_on_and_the_rest_of_it_kept(
+    cells: Manifest, split: Split, config: ClassificationRecipe, add: Callable[[str], None], tmp_path: Path
 ) -> None:
     add("there")
     add("elsewhere")
-    both = (LaboratoryConfig("there", 0.3, "provided"), LaboratoryConfig("elsewhere", 0.2))
-    run = train(dataclasses.replace(config, data=DataConfig(laboratories=both)), cells, split, tmp_path, False, quiet)
-    there, elsewhere = (read_split(run.laboratory_split(name)) for name in ("there", "elsewhere"))
+    both = (SiteConfig("there", 0.3, "provided"), SiteConfig("elsewhere", 0.2))
+    run = train(structs.replace(config, data=DataConfig(sites=both)), cells, split=split, out=tmp_path)
+    there, elsewhere = (read_split(run.site_split(name)) for name in ("there", "elsewhere"))
     facts = json.loads(run.environment.read_text())
-    assert facts["laboratories"] == {"there": 6, "elsewhere": len(elsewhere.parts["train"])}
+    assert facts["sites"] == {"there": 6, "elsewhere": len(elsewhere.parts["train"])}
     assert len(there.parts["train"]) == 6 and len(there.parts["test"]) == len(cells.records) - 6
     assert len(elsewhere.parts["test"]) == pytest.approx(len(cells.records) / 5, abs=2)
     assert facts["images"]["train"] == len(
@@ -54,8 +51,8 @@ def test_another_laboratory_is_learned_from_and_the_rest_of_it_kept(
     )  # what stands in the run's own split is its own dataset
 
 
-def test_what_cannot_be_learned_from_is_refused(
-    cells: Manifest, split: Split, config: TrainConfig, add: Callable[[str], None], tmp_path: Path
+def test_a_site_that_cannot_be_trained_on_is_refused(
+    cells: Manifest, split: Split, config: ClassificationRecipe, add: Callable[[str], None], tmp_path: Path
 ) -> None:
     add("there")
     few = tuple(record for record in cells.records if record.label != "platelet")
@@ -64,17 +61,16 @@ def test_what_cannot_be_learned_from_is_refused(
     platelets = tuple(record for record in cells.records if record.label == "platelet")
     save_manifest(manifest_path("small"), Manifest("small", platelets))
 
-    def with_one(name: str, share: float) -> TrainConfig:
-        return dataclasses.replace(config, data=DataConfig(laboratories=(LaboratoryConfig(name, share),)))
+    def with_one(name: str, share: float) -> ClassificationRecipe:
+        return structs.replace(config, data=DataConfig(sites=(SiteConfig(name, share),)))
 
     with pytest.raises(DataError, match="no cell of eosinophil, lymphocyte"):
         without = dataclasses.replace(split, parts=parts)
-        train(with_one("small", 0.2), cells, without, tmp_path / "a", False, quiet)
-    for share in (0.0, 1.0):
-        with pytest.raises(DataError, match="shares"):
-            train(with_one("there", share), cells, split, tmp_path / f"b{share}", False, quiet)
+        train(with_one("small", 0.2), cells, split=without, out=tmp_path / "a")
+    with pytest.raises(ValueError, match="sum to less than 1, received 1"):
+        with_one("there", 1.0)
     with pytest.raises(DataError, match="nowhere"):
-        train(with_one("nowhere", 0.2), cells, split, tmp_path / "c", False, quiet)
+        train(with_one("nowhere", 0.2), cells, split=split, out=tmp_path / "c")
 
 
 def test_draws_keep_the_shares_and_rare_classes_are_drawn_by_their_roots(cells: Manifest, split: Split) -> None:
@@ -84,7 +80,7 @@ def test_draws_keep_the_shares_and_rare_classes_are_drawn_by_their_roots(cells: 
         return CellArray(np.zeros((len(records), 4, 4, 3), np.uint8), tuple(records), ())
 
     home = array_of(lymphocyte=10, platelet=30)
-    other = Laboratory(0.25, split, array_of(lymphocyte=4, eosinophil=36))
+    other = SiteCells(0.25, split, array_of(lymphocyte=4, eosinophil=36))
     assert weigh_draws([home], "none", []) is None
     weights = weigh_draws([home], "none", [other])
     assert weights is not None

@@ -1,24 +1,22 @@
-import dataclasses
 from pathlib import Path
 
 import optuna
 import pytest
+from msgspec import structs
 
 from leukolens.core.files import read_rows
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.splits import Split
-from leukolens.training import search as search_module
-from leukolens.training.recipe import AugmentConfig, ModelConfig, OptimiserConfig, RoundConfig, TrainConfig
-from leukolens.training.search import search_recipe, suggest_recipe
-
-
-def ignore(what: str, done: int, total: int) -> None:
-    pass
+from leukolens.training.classification import search as search_module
+from leukolens.training.classification.recipe import ClassificationRecipe, ModelConfig
+from leukolens.training.classification.search import search_recipe, suggest_recipe
+from leukolens.training.recipe import AugmentConfig, OptimiserConfig, RoundConfig
+from leukolens.training.task import Reporter, Source
 
 
 @pytest.fixture
-def tiny(config: TrainConfig) -> TrainConfig:
-    return dataclasses.replace(
+def tiny(config: ClassificationRecipe) -> ClassificationRecipe:
+    return structs.replace(
         config,
         model=ModelConfig("conv-tuned", "none", 0.1, filters=8, kernel_px=3),
         rounds=(RoundConfig(2, 1e-3),),
@@ -27,7 +25,7 @@ def tiny(config: TrainConfig) -> TrainConfig:
     )
 
 
-def test_a_recipe_keeps_what_is_not_searched(tiny: TrainConfig) -> None:
+def test_a_recipe_keeps_what_is_not_searched(tiny: ClassificationRecipe) -> None:
     params = {
         "filters": 32, "kernel_px": 5, "dropout": 0.3, "image_size": 0.5, "method": "sgd", "batch_size": 16,
         "weight_decay": 1e-3, "learning_rate": 2e-3, "epochs": 1,
@@ -42,21 +40,22 @@ def test_a_recipe_keeps_what_is_not_searched(tiny: TrainConfig) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_killed_search_goes_on_and_never_sees_the_test_part(
-    tiny: TrainConfig, cells: Manifest, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: ClassificationRecipe, cells: Manifest, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []
+    source = Source((cells,), cells, split)
     rehearse = search_module.rehearse
 
-    def watch(config: TrainConfig, manifest: Manifest, given: Split, *rest: object) -> None:
-        seen.append(set(given.parts))
+    def watch(recipe: ClassificationRecipe, source: Source, *rest: object) -> None:
+        seen.append(set(source.split.parts))
         if len(seen) == 2:
             raise KeyboardInterrupt  # killed in its second trial
-        rehearse(config, manifest, given, *rest)  # type: ignore[arg-type]
+        rehearse(recipe, source, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(search_module, "rehearse", watch)
     with pytest.raises(KeyboardInterrupt):
-        search_recipe(tiny, cells, split, tmp_path, 2, ignore)
-    best = search_recipe(tiny, cells, split, tmp_path, 2, ignore)
+        search_recipe(tiny, source, tmp_path, 2, Reporter())
+    best = search_recipe(tiny, source, tmp_path, 2, Reporter())
     assert seen == [{"train", "validation"}] * 3, "one finished, one killed, one tried anew"
     rows = [row for row in read_rows(tmp_path / "search.csv") if row["state"] == "complete"]
     assert len(rows) == 2

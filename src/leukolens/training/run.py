@@ -1,0 +1,183 @@
+"""Train, export and evaluate, for every task: the functions behind the commands of these names.
+
+Each finds out the task from the recipe, the run or the card, and leaves to it what differs (`training.task`).
+Evaluating a bundle needs no torch.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from leukolens.core.card import Card
+from leukolens.core.errors import UsageError
+from leukolens.core.files import read_rows, show_name, write_text
+from leukolens.core.runs import RunFolder, RunRecord, open_run, write_environment
+from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.registry import open_dataset
+from leukolens.datasets.splits import Split, write_split
+from leukolens.inference.bundles import Bundle, load_bundle
+from leukolens.training.recipe import Recipe, format_recipe, read_recipe, read_recipe_task
+from leukolens.training.task import Evaluation, Export, Question, Reporter, Source, Training, find_task
+
+_SILENT = Reporter()
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe of any task, with `group.key=value` overrides applied.
+
+    Raises:
+        UsageError: the file does not read, a key is unknown or missing, or a value is of the wrong kind or out of range.
+    """
+    task = find_task(read_recipe_task(path))
+    return read_recipe(path, task.recipe, overrides)
+
+
+def train(
+    recipe: Recipe | str | Path,
+    data: str | Manifest,
+    *,
+    out: str | Path,
+    split: str | Path | Split | None = None,
+    resume: bool = False,
+    search: int = 0,
+    reporter: Reporter = _SILENT,
+) -> RunFolder:
+    """Trains a model, or goes on with an interrupted training.
+
+    Args:
+        recipe: A recipe, or its TOML file.
+        data: Name of the dataset, or its manifest. A recipe that names several datasets takes the first one here.
+        out: The run folder to write.
+        split: A split or its file; None for the dataset's own split, or a drawn one.
+        resume: Whether to go on from the last finished epoch in `out`.
+        search: Number of recipes around this one to try on validation first; the best is trained. 0 for none.
+        reporter: Called with the progress.
+
+    Raises:
+        UsageError: the recipe cannot be read, or does not fit data, split or search.
+        DataError: the dataset was not added, the split does not fit it, or a part is empty.
+        TrainingError: the first weights are missing, there is nothing to resume, or another process trains in `out`.
+    """
+    import lightning
+
+    from leukolens.training.trainer import Fit, find_checkpoint, fit_module, hold_memory, keep_best
+
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
+    run = RunFolder(Path(out))
+    task = find_task(chosen.task)
+    checkpoint = find_checkpoint(run, resume)
+    source = task.open_source(chosen, data, Path(split) if isinstance(split, str) else split)
+    if source.split.leaky:
+        reporter.tell(f"This split leaks: {source.split.why_leaky}")
+    if search:
+        chosen = task.search(chosen, source, run, search, reporter)
+    hold_memory()
+    lightning.seed_everything(chosen.seed, verbose=False)
+    training = task.prepare(chosen, source, reporter)
+    write_text(run.recipe, format_recipe(chosen))
+    write_split(run.split, source.split)
+    training.write_inputs(run)
+    fit = Fit(chosen, run, training.columns, training.chosen_by, checkpoint)
+    fit_module(training.module, *training.load_batches(), fit)
+    best_epoch = keep_best(training.module, training.network, run)
+    record = _describe(chosen, source, training, run, resume, best_epoch)
+    write_environment(run, training.finish(run, record))
+    return run
+
+
+def export(
+    run: str | Path | RunFolder, *, out: str | Path, images: int = 256, int8: bool = False, reporter: Reporter = _SILENT
+) -> Export:
+    """Writes the bundle of a finished run, and proves on validation images that both agree.
+
+    Args:
+        run: The run or its folder.
+        out: The bundle's folder; its name is the bundle's name.
+        images: Number of validation images to compare on.
+        int8: Whether to write the model in 8-bit integers: smaller and faster, its thresholds fitted again.
+        reporter: Called with the progress.
+
+    Raises:
+        DataError: there is no run, or its dataset was not added.
+        TrainingError: the run is not finished, or the bundle does not agree with it.
+        UsageError: the task has no models in 8-bit integers.
+    """
+    folder = run if isinstance(run, RunFolder) else open_run(Path(run))
+    return find_task(read_recipe_task(folder.recipe)).export(folder, Path(out), images, int8, reporter)
+
+
+def evaluate(
+    model: str | Path | Bundle[Card],
+    data: str | Manifest,
+    *,
+    out: str | Path,
+    part: str | None = None,
+    whole: bool = False,
+    truth: str | None = None,
+    reporter: Reporter = _SILENT,
+) -> Evaluation:
+    """Measures a model on a dataset, and writes figures and a report.
+
+    Args:
+        model: A run's folder, a bundle, or its name or folder.
+        data: Name of the dataset, or its manifest.
+        out: Folder for `metrics.json`, `predictions.csv`, figures and `report.html`.
+        part: `train`, `validation`, `test` or `all`; None for the test part of the split that the model was trained on, or
+            for all of a dataset that it was not trained on.
+        whole: Whether a classifier gets each photograph as it is, without a detector.
+        truth: For a detector: which ground truth leads the report, `raw` or `relabelled`; None for relabelled if there is one.
+        reporter: Called with the progress and with notes.
+
+    Raises:
+        UsageError: there is no such part, the dataset has nothing to measure on, or an option is for another task.
+        BundleError: there is no such bundle, or its card and files do not hold together.
+        DataError: the dataset was not added.
+    """
+    if part is not None and (Path(part).suffix or Path(part).parent != Path() or Path(part).exists()):
+        raise UsageError(
+            f"Evaluation takes a part of the split: train, validation, test or all. Received the path {show_name(part)!r}. "
+            "A split file is for `leukolens train --split`; the bundle keeps the one that it was trained on."
+        )
+    manifest = open_dataset(data) if isinstance(data, str) else data
+    question = Question(manifest, Path(out), part, whole, truth, reporter)
+    run = None if isinstance(model, Bundle) else RunFolder(Path(model))
+    if run is not None and run.recipe.is_file():
+        return find_task(read_recipe_task(run.recipe)).evaluate_run(run, question)
+    bundle = load_bundle(model, None)
+    return find_task(bundle.card.task).evaluate_bundle(bundle, question)
+
+
+def _describe(
+    recipe: Recipe, source: Source, training: Training, run: RunFolder, resumed: bool, best_epoch: int
+) -> RunRecord:
+    """What a reader needs to trust or to repeat the run; the task adds the rest."""
+    from leukolens.training.trainer import describe_machine
+
+    history, machine, contents = read_rows(run.history), describe_machine(), training.contents
+    return RunRecord(
+        recipe=recipe.name,
+        architecture=training.architecture,
+        parameters=sum(weight.numel() for weight in training.network.parameters()),
+        weights_origin=training.weights_origin,
+        seed=recipe.seed,
+        data=source.whole.name,
+        detector=contents.detector,
+        data_hash=source.whole.hash,
+        split_hash=source.split.hash,
+        split=f"{source.split.kind}, seed {source.split.seed}",
+        leaky=source.split.leaky,
+        why_leaky=source.split.why_leaky,
+        images=dict(contents.images),
+        synthetic_images=contents.synthetic_images,
+        sites=dict(contents.sites),
+        refused=tuple(f"{show_name(refusal.image)}: {refusal.why}" for refusal in contents.refused),
+        epochs=recipe.epochs,
+        epochs_done=len(history),
+        best_epoch=best_epoch,
+        training_seconds=round(sum(float(row["seconds"]) for row in history), 1),
+        resumed=resumed,
+        device=machine.device,
+        precision=machine.precision,
+        versions=machine.versions,
+        python=machine.python,
+        commit=machine.commit,
+    )
