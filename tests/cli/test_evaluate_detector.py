@@ -88,6 +88,8 @@ def test_an_unreadable_field_is_refused_and_the_rest_judged(
     [
         (("--truth", "relabelled"), "leave --truth out"),
         (("--split", "validation"), "There are: test, train, and all"),
+        (("--split", "split.json"), "Received the path 'split.json'. A split file is for `leukolens train --split`"),
+        (("--whole",), "--whole is for classifiers"),
     ],
 )
 def test_words_that_cannot_be_meant_are_refused(
@@ -110,4 +112,4 @@ def test_a_dataset_of_cells_is_nothing_to_judge_a_finder_on(
     code, told = run(toy_detector, "--data", "cells", "--out", tmp_path / "out")
     assert (code, "no fields with boxes" in told) == (2, True)
     code, told = run(toy_bundle, "--data", "cells", "--truth", "raw", "--out", tmp_path / "out")
-    assert (code, "for a finder of cells" in told) == (2, True)
+    assert (code, "--truth is for detectors" in told) == (2, True)
