@@ -63,6 +63,15 @@ def test_add_says_what_it_refused_and_exits_1(cells: Path) -> None:
     assert len(open_dataset("mine").refused) == 1
 
 
+def test_a_broken_picture_is_refused_on_adding(cells: Path) -> None:
+    whole = (cells / "neutrophil/neu0.png").read_bytes()
+    (cells / "neutrophil/broken.png").write_bytes(whole[: len(whole) // 2])
+    added = run("add", "mine", cells)
+    assert added.exit_code == 1 and "mine: 40 images" in added.stdout
+    assert "broken: is damaged or cut short" in added.stderr
+    assert "broken" not in {record.id for record in open_dataset("mine").records}
+
+
 def test_add_refuses_what_is_of_no_use(tmp_path: Path, cells: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", cells / "neutrophil"):
@@ -87,7 +96,7 @@ def test_add_a_manifest_with_missing_files(tmp_path: Path, cells: Path) -> None:
     (cells / "neutrophil/neu3.png").unlink()
     again = run("add", "other", home_folder() / "datasets" / "mine.csv")
     assert again.exit_code == 1
-    assert "neu3: " in again.stderr and "not there" in again.stderr
+    assert "neu3: " in again.stderr and "does not exist" in again.stderr
     assert len(open_dataset("other").records) == 39
     assert open_dataset("other").name == "other"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leukolens.core.errors import DataError, LeukolensError
 from leukolens.core.results import Box, Refusal
-from leukolens.datasets.manifest import Manifest, Record, load_manifest, refuse_missing, save_manifest
+from leukolens.datasets.manifest import Manifest, Record, load_manifest, save_manifest
 
 BOXES = (
     Box(10, 20, 30, 44, "leukocyte", "eosinophil"),
@@ -67,14 +67,6 @@ def test_the_hash_sees_what_decides_a_result_and_nothing_else() -> None:
 def test_relative_paths_lie_beside_the_manifest(tmp_path: Path) -> None:
     save_manifest(tmp_path / "m.csv", Manifest("m", (replace(CELL, image="cells/x.png"),)))
     assert load_manifest(tmp_path / "m.csv").records[0].image == str(tmp_path / "cells/x.png")
-
-
-def test_missing_files_are_refused_and_the_rest_kept(tmp_path: Path) -> None:
-    (tmp_path / "here.png").touch()
-    here = replace(CELL, id="here", image=str(tmp_path / "here.png"))
-    kept = refuse_missing(Manifest("m", (here, FIELD, CELL)))
-    assert kept.records == (here,)
-    assert [(refusal.image, "not there" in refusal.why) for refusal in kept.refused] == [("f1", True), ("c1", True)]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.results import Refusal
@@ -79,7 +80,7 @@ def test_an_old_manifest_of_a_public_dataset_under_another_name_is_refused_with_
 
 def test_any_other_old_manifest_is_used_as_it_is(tmp_path: Path) -> None:
     own = (Record("BA_20201", str(tmp_path / "x.png"), "basophil", "", "mine", "g"),)
-    (tmp_path / "x.png").touch()
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
     save_as_before(manifest_path("mine"), Manifest("mine", own))
     assert open_dataset("mine").records == own
     assert add_dataset("copy", manifest_path("mine")).records == own

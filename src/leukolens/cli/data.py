@@ -86,7 +86,7 @@ def get(ctx: click.Context, name: str, force: bool) -> None:
 def add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
     """Add a folder, a zip or a manifest as a dataset.
 
-    No image is copied, so leave it where it is. A public dataset (`leukolens data list` names them) is read by its own
+    Each image is opened once, and broken ones are refused. No image is copied, so leave it where it is. A public dataset (`leukolens data list` names them) is read by its own
     rules. Any other is read as class folders. Exit code 1: some images were refused, the others were added.
     """
     _add(ctx, name, path, force)
@@ -96,7 +96,8 @@ def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
     from leukolens.core.files import show_name
     from leukolens.datasets.registry import add_dataset, manifest_path
 
-    manifest = add_dataset(name, path, force)
+    with _progress(f"opening images of {name}") as report:
+        manifest = add_dataset(name, path, force, report)
     click.echo(f"{name}: {_describe(manifest)}")
     for what, notes in (("refused", manifest.refused), ("unsure, but used", manifest.doubts)):
         if notes:

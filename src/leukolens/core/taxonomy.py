@@ -66,6 +66,7 @@ def _fold(name: str) -> str:
     return " ".join(word[:-1] if word.endswith("s") and len(word) > 4 else word for word in words)
 
 
+_SHORTEST_WORD = 5
 _BY_FOLDED_NAME = {_fold(word): name for name, words in _SYNONYMS.items() for word in words}
 
 
@@ -75,3 +76,8 @@ def match_class(name: str) -> CellName | None:
     Case, plural, digits, underscores and hyphens do not matter: `2_Eosinophils` is an eosinophil.
     """
     return _BY_FOLDED_NAME.get(_fold(name))
+
+
+def is_spelled_out(name: str) -> bool:
+    """True if a name for a cell type is a word, such as `Eosinophils`, and no abbreviation such as `EO`."""
+    return any(len(word) >= _SHORTEST_WORD for word in _fold(name).split())

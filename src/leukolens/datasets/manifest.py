@@ -132,20 +132,6 @@ def _spell_box(box: Box | None) -> str:
     return f"Box({corners}, kind={str(box.kind)!r}, label={box.label!r})"
 
 
-def refuse_missing(manifest: Manifest) -> Manifest:
-    """The same dataset without images whose file or zip is missing. These are listed as refused."""
-    there: dict[Path, bool] = {}
-    records: list[Record] = []
-    refused = list(manifest.refused)
-    for record in manifest.records:
-        path = split_reference(record.image)[0]
-        if there.setdefault(path, path.is_file()):
-            records.append(record)
-        else:
-            refused.append(Refusal(record.id, f"{path} is not there"))
-    return replace(manifest, records=tuple(records), refused=tuple(refused))
-
-
 _COLUMNS = ("id", "image", "label", "original_label", "sub_label", "source", "group", "part", "cell", "boxes")
 _FACTS = ("united_group", "same_picture", "fixed_part", "not_trained_on")
 """Columns with what a source knows about single images. A manifest may lack them; then nothing is known."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import home_folder, require_absent, show_name
+from leukolens.datasets.duplicates import Report, be_silent
 from leukolens.datasets.formats.class_folders import read_class_folders
-from leukolens.datasets.manifest import Manifest, has_facts, load_manifest, refuse_missing, save_manifest
+from leukolens.datasets.manifest import Manifest, has_facts, load_manifest, save_manifest
+from leukolens.datasets.opening import open_pictures
 from leukolens.datasets.sources import SOURCES, read_source
 from leukolens.datasets.synthetic import write_cells
 
@@ -49,14 +51,15 @@ def open_dataset(name: str) -> Manifest:
     raise DataError(f"No dataset is called {name!r}. There are: {known}. Add it with `leukolens data add {name} PATH`.")
 
 
-def add_dataset(name: str, path: str | Path, force: bool = False) -> Manifest:
-    """Adds a dataset, so that it can be opened by its name. No image is copied.
+def add_dataset(name: str, path: str | Path, force: bool = False, report: Report = be_silent) -> Manifest:
+    """Adds a dataset, so that it can be opened by its name. Each image is opened once, none is copied.
 
     Args:
         name: What it will be called. A public dataset (`leukolens data list` names them) is read by its own rules, any
             other as class folders.
         path: A folder, a zip, or the manifest (.csv) of a dataset that was added before. Leave it where it is.
         force: Replace a dataset of this name.
+        report: Called with the number of images opened and of all images.
 
     Returns:
         Its manifest. `refused` lists what could not be used, `doubts` what is used though something about it is unsure.
@@ -71,7 +74,7 @@ def add_dataset(name: str, path: str | Path, force: bool = False) -> Manifest:
     require_absent(place, force)
     given = Path(path)
     is_manifest = given.is_file() and given.suffix.lower() == ".csv"
-    manifest = refuse_missing(_load(given.absolute(), name)) if is_manifest else read_source(name, given)
+    manifest = open_pictures(_load(given.absolute(), name) if is_manifest else read_source(name, given), report)
     if not manifest.records:
         reasons = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in manifest.refused[:3])
         raise DataError(

@@ -65,6 +65,28 @@ def test_folder(plant: Plant) -> None:
     assert {record.source for record in manifest.records} == {"mine"}  # whatever its folder is called
 
 
+def test_the_class_of_a_picture_is_spelled_out_above_folders_of_patients(plant: Plant) -> None:
+    lymphocytes = [f"lymphocyte/{folder}/{folder}.png" for folder in ("BA_12", "MO_3", "NE-7", "Smear_1")]
+    bands = ["MO_4/Neutrophils/BNE/b1.png", "BA_12/BNE/b2.png"]
+    contradicting = ["monocyte/neutrophil/c1.png", "EO/BA/c2.png", "BA_12/MO_3/c3.png"]
+    names = [*lymphocytes, *bands, *contradicting]
+    manifest = read_source("mine", plant({name: png() for name in names}))
+    classes = {record.id: (record.label, record.sub_label) for record in manifest.records}
+    assert classes == dict.fromkeys(("BA_12", "MO_3", "NE-7", "Smear_1"), ("lymphocyte", None)) | dict.fromkeys(
+        ("b1", "b2"), ("neutrophil", "band")
+    )
+    assert set(reasons(manifest)) == set(contradicting)
+    assert reasons(manifest)["EO/BA/c2.png"] == "lies in folders of several classes: EO, BA"
+
+
+def test_masks_are_no_photographs(plant: Plant) -> None:
+    masks = ["seg/a.png", "lymphocyte/seg/b_mask.png", "lymphocyte/masks/b.png", "monocyte_mask/c.png"]
+    names = ["lymphocyte/a.png", "lymphocyte/b.png", "seg/d.png", *masks]
+    manifest = read_source("mine", plant({name: png() for name in names}))
+    assert {record.label for record in manifest.records} == {"lymphocyte", "neutrophil"}
+    assert len(manifest.records) == 3 and set(reasons(manifest)) == set(masks)
+
+
 def test_pbc(plant: Plant) -> None:
     names = [
         "neutrophil/BNE_1.jpg",
