@@ -26,11 +26,11 @@ _MODULES = {
     ),
     "leukolens.core.predictions": ("Predictions",),
     "leukolens.core.results": ("Box", "CellStatus", "Detection", "Prediction", "Refusal"),
+    "leukolens.core.tasks": ("Task",),
     "leukolens.core.taxonomy": ("CELL_CLASSES", "CellKind"),
     "leukolens.datasets.manifest": ("Manifest",),
     "leukolens.datasets.registry": ("add_dataset", "open_dataset"),
     "leukolens.datasets.splits": ("Split", "make_split"),
-    "leukolens.core.tasks": ("Task",),
     "leukolens.exploration.explore": ("Exploration", "explore"),
     "leukolens.inference.bundles": ("Bundle", "list_bundles", "load_bundle"),
     "leukolens.inference.classify": ("classify",),
@@ -39,6 +39,7 @@ _MODULES = {
     "leukolens.smear.count": ("count",),
     "leukolens.smear.ranges": ("read_ranges",),
     "leukolens.smear.results": ("SmearResult",),
+    "leukolens.training.run": ("evaluate", "export", "load_recipe", "train"),
 }
 """Public names by the module that defines them."""
 

@@ -35,5 +35,9 @@ from leukolens.smear.cells import SmearCells as SmearCells
 from leukolens.smear.count import count as count
 from leukolens.smear.ranges import read_ranges as read_ranges
 from leukolens.smear.results import SmearResult as SmearResult
+from leukolens.training.run import evaluate as evaluate
+from leukolens.training.run import export as export
+from leukolens.training.run import load_recipe as load_recipe
+from leukolens.training.run import train as train
 
 __version__: str

@@ -44,6 +44,10 @@ by_task: NDArray[np.float64] = ll.load("mine", task="classification").predict_pr
 found: ll.Detections = ll.load("cells").detect("field.png", pixel_size_um=0.1)
 corners: NDArray[np.float64] = found[found.kind == "leukocyte"].xyxy
 opened: ll.Predictions = ll.classify("photographs", model, detector=ll.load(task="detection"))
+run = ll.train("recipes/pbc.toml", "pbc", out="runs/pbc", split="split.json", resume=True)
+ll.export(run, out=Path("bundles/mine"), int8=True)
+ll.evaluate("bundles/mine", ll.open_dataset("pbc"), out="report", part="test")
+ll.explore("pbc", out="look")
 either: ll.ClassifierModel | ll.DetectorModel = ll.load(Path("somewhere"))
 try:
     ll.classify("x.png")
@@ -67,6 +71,12 @@ BAD = (
     ("ll.load('cells').detect(['a', 'b'])", "arg-type"),
     ("ll.classify('x', ll.load('cells'))", "arg-type"),
     ("ll.load('cells').detect('x').label", "attr-defined"),
+    ("ll.train('recipe.toml', 'pbc')", "call-arg"),
+    ("ll.train('recipe.toml', 'pbc', out='run', epochs=3)", "call-arg"),
+    ("ll.export('run', out='bundle', in8=True)", "call-arg"),
+    ("ll.evaluate('bundle', 'pbc', out='report', split='test')", "call-arg"),
+    ("ll.explore('pbc', ouut='look')", "call-arg"),
+    ("ll.load_bundle('pbc').card.clases", "attr-defined"),
     ("ll.count('x').sells", "attr-defined"),
     ("ll.open_dataset('synth').recrods", "attr-defined"),
     ("ll.make_split(ll.open_dataset('synth'), kind='grouped', sed=1)", "call-arg"),
