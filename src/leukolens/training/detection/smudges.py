@@ -106,8 +106,8 @@ def teach_smudges(
     bundle = load_bundle(folder, Task.DETECTION)
     model = onnx.load(folder / "model.onnx")
     taps = find_taps(model)
-    finder = _Looker(bundle, model, taps)
-    learned = finder.gather(train, seed=0)
+    looker = _Looker(bundle, model, taps)
+    learned = looker.gather(train, seed=0)
     report(
         f"{(~learned.drawn).sum()} leukocytes found, and {learned.drawn.sum()} of {learned.painted} drawn smudges taken for one"
     )
@@ -115,7 +115,7 @@ def teach_smudges(
         report("too few to learn from: this bundle does not tell smudge cells")
         return bundle.card
     judge = learn_smudges(learned)
-    judged = finder.gather(validation, seed=1)
+    judged = looker.gather(validation, seed=1)
     told = judge.judge(judged.features) >= judge.threshold
     given_up, caught = int(told[~judged.drawn].sum()), int(told[judged.drawn].sum())
     report(
