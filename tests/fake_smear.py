@@ -23,7 +23,6 @@ REASONS = {
     CellStatus.REVIEW: "probability below 0.900",
     CellStatus.CUT: "lies on the border",
     CellStatus.CLUMPED: "touches another leukocyte",
-    CellStatus.SMUDGE: "has burst",
     CellStatus.REPEATED: "was counted in another field",
 }
 _MIX = (*["neutrophil"] * 6, *["lymphocyte"] * 3, "monocyte", "eosinophil", "basophil", "erythroblast")
@@ -73,7 +72,7 @@ def _read_field(name: str, drawn: SyntheticField, number: int, rng: np.random.Ge
         if cell.kind != CellKind.LEUKOCYTE:
             cells.append(FieldCell(box, 0.9, 0.9, np.empty(0), CellStatus.ACCEPTED))
             continue
-        status = CellStatus(rng.choice([CellStatus.ACCEPTED, *REASONS], p=[0.8, 0.04, 0.06, 0.05, 0.03, 0.02]))
+        status = CellStatus(rng.choice([CellStatus.ACCEPTED, *REASONS], p=[0.8, 0.04, 0.08, 0.05, 0.03]))
         sure = float(rng.uniform(0.86, 0.999) if status == CellStatus.ACCEPTED else rng.uniform(0.35, 0.6))
         shares = rng.dirichlet(np.ones(len(CELL_CLASSES))) * (1 - sure)
         shares[CELL_CLASSES.index(cell.label or "")] += sure

@@ -3,8 +3,7 @@ import pytest
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from leukolens.core.results import Box
-from leukolens.quality.stain import find_lit, find_stained, grow, number_pieces, shows_nucleus
+from leukolens.quality.stain import find_lit, find_stained, grow, number_pieces
 
 GROUND, DYE, RED_CELL = (230, 220, 215), (110, 80, 190), (215, 160, 150)
 
@@ -24,16 +23,6 @@ def test_dye_is_found_and_red_cells_are_not() -> None:
     assert found.amount == pytest.approx(np.pi * 15**2 / 120**2, rel=0.15)
     assert found.mask[60, 60] and not found.mask[100, 20]
     assert len(found.areas) == 1 and found.strength > 0.1
-
-
-def test_a_nucleus_is_seen_in_its_own_box_alone_wherever_the_lamp_shines() -> None:
-    dim = np.linspace(1, 0.4, 120)[:, None, None] * np.array([1.0, 0.9, 0.8])
-    for picture in (paint((60, 60, 12)), (paint((60, 60, 12)) * dim).astype(np.uint8)):
-        assert shows_nucleus(picture, Box(44, 44, 76, 76, "leukocyte"))
-        assert not shows_nucleus(picture, Box(8, 88, 32, 112, "leukocyte"))  # the red cell
-    corner = paint((4, 4, 8))
-    assert shows_nucleus(corner, Box(0, 0, 14, 14, "leukocyte"))
-    assert not shows_nucleus(np.full((1, 1, 3), 255, np.uint8), Box(0, 0, 1, 1, "leukocyte"))
 
 
 def test_dye_is_found_under_a_coloured_lamp_too() -> None:

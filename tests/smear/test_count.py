@@ -13,8 +13,8 @@ from leukolens.core.errors import BundleError, NothingRead, UsageError
 from leukolens.core.results import Advice, Box
 from leukolens.core.tasks import Task
 from leukolens.inference import perception, view
-from leukolens.inference import status as statuses
 from leukolens.inference.bundles import load_bundle
+from leukolens.inference.classify import classify
 from leukolens.inference.detector import Detector
 from leukolens.smear.count import count
 from leukolens.smear.results import SmearResult
@@ -75,9 +75,9 @@ def test_every_cell_is_counted_once_under_its_kind(bench: Bench) -> None:
     assert result.name == "S1"
 
 
-@pytest.mark.parametrize(("threshold", "status"), [(0.7, "smudge"), (0.9, "review"), (None, "review")])
-def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, threshold: float | None, status: str
+@pytest.mark.parametrize(("threshold", "suspected"), [(0.7, True), (0.9, False), (None, False)])
+def test_what_looks_burst_is_for_review_under_its_class_in_count_and_classify(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, threshold: float | None, suspected: bool
 ) -> None:
     find_cells = Detector.find_cells
 
@@ -93,11 +93,14 @@ def test_what_looks_burst_is_set_apart_where_the_finder_can_tell(
     finder = Detector(detector)
     finder.card = structs.replace(detector.card, smudge_threshold=threshold)
     monkeypatch.setattr(Detector, "find_cells", find_burst)
-    monkeypatch.setattr(statuses, "shows_nucleus", lambda field, box: True)
     result = count(field, classifier=bench.bundle, detector=finder)
     (cell,) = [cell for cell in result.fields[0].cells if cell.box.kind == "leukocyte"]
-    assert cell.status == status and ("burst" in cell.reason) == (status == "smudge")
-    assert result.differential.apart.get("smudge", 0) == (status == "smudge")
+    (prediction,) = classify(field, classifier=bench.bundle, detector=finder).items
+    for judged, label in ((cell, cell.box.label), (prediction, prediction.label)):
+        assert judged.status == "review" and label in result.classes
+        assert judged.reason.startswith("perhaps a smudge cell") == suspected
+    assert cell.reason == prediction.reason
+    assert result.differential.apart == {"review": 1}
     assert {cell.status for cell in result.fields[0].cells if cell.box.kind == "red_cell"} <= {"accepted", "cut"}
 
 
@@ -109,16 +112,6 @@ def test_cells_on_the_border_and_in_clumps_are_set_apart(bench: Bench) -> None:
     assert (cell.status, cell.reason) == ("cut", "lies on the field's border")
     assert result.differential.leukocytes == 0
     assert result.differential.apart["cut"] == 1
-
-
-def test_a_leukocyte_without_a_stained_nucleus_is_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    boxes = shuffled(0)
-    boxes[11] = disc(330, 160, 66, "leukocyte")
-    monkeypatch.setattr(statuses, "shows_nucleus", lambda field, box: False)
-    (white,) = [
-        cell for cell in bench.count(bench.draw((480, 780), boxes)).fields[0].cells if cell.box.kind == "leukocyte"
-    ]
-    assert (white.status, white.reason) == ("review", "no stained nucleus is seen in it")
 
 
 def test_a_cell_seen_in_two_overlapping_fields_counts_once(bench: Bench) -> None:

@@ -197,9 +197,9 @@ def test_burst_cells_are_summed_up_and_a_doubt_that_is_not_of_the_class_is_said(
     field = smear.result.fields[0]
     whites = [cell for cell in field.cells if cell.box.kind == "leukocyte"]
     told = [
-        ("smudge", "looks burst", 0.97),
+        ("review", "perhaps a smudge cell: it looks burst", 0.97),
         ("cut", "lies on the border", 0.97),
-        ("review", "no stained nucleus is seen in it", 0.97),
+        ("review", "found as a leukocyte, but classified as a platelet", 0.97),
         ("review", "probability below 0.900", 0.5),
     ]
     changed = [
@@ -210,8 +210,12 @@ def test_burst_cells_are_summed_up_and_a_doubt_that_is_not_of_the_class_is_said(
     result = replace(smear.result, fields=(field,), differential=make_differential(changed, None, None, None))
     words = re.sub(r"(<[^>]+>|\s)+", " ", re.sub(r"base64,[^\"']*", "", page_of(result, tmp_path, smear.pictures)))
     assert (
-        "1 smudge cells, set apart" in words
+        "1 of those for review: perhaps smudge cells" in words
         and "1 leukocytes set apart: cut by the border, clumped or repeated" in words
     )
-    assert "for review no stained nucleus is seen in it" in words and "below 0.900" not in words
+    assert (
+        "for review perhaps a smudge cell: it looks burst" in words
+        and "classified as a platelet" in words
+        and "below 0.900" not in words
+    )
     assert re.search(r"50% for review or [a-z ]+ \d+%", words)

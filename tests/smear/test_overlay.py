@@ -24,7 +24,7 @@ def test_colour_is_the_class_line_the_status_and_words_are_for_leukocytes_alone(
     assert len(set(CLASS_COLOURS.values())) == len(CELL_CLASSES)
 
 
-@pytest.mark.parametrize("status", [CellStatus.CUT, CellStatus.CLUMPED, CellStatus.SMUDGE, CellStatus.REPEATED])
+@pytest.mark.parametrize("status", [CellStatus.CUT, CellStatus.CLUMPED, CellStatus.REPEATED])
 def test_what_was_set_apart_is_dotted_and_says_why(status: str) -> None:
     (outline,) = outline_cells([cell(status=status)])
     assert outline.line == "dotted" and outline.word == status

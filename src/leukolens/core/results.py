@@ -78,8 +78,6 @@ class CellStatus(StrEnum):
     """A cell that the field's border crosses."""
     CLUMPED = "clumped"
     """A leukocyte that overlaps another one."""
-    SMUDGE = "smudge"
-    """A leukocyte that looks like a smudge cell."""
     REPEATED = "repeated"
     """A cell that was counted in another field already, which shows the same place."""
 

@@ -24,6 +24,7 @@ from leukolens.inference.status import (
     reject_image,
     rule_out_platelet,
     send_to_review,
+    suspect_smudge,
 )
 from leukolens.inference.subject import Subject, choose_subject, take_leukocyte
 from leukolens.inference.view import DetectedView, detect_cells
@@ -195,10 +196,11 @@ def see_cell(
         return SeenCell(Subject(None), None, None, fault)
     located = locate_cell(photograph, detector, preparation, cell, platelets)
     subject = located.subject
-    if located.found is not None:
+    if located.found is not None and detector is not None:
         advice = judge_field(located.found.cut(photograph), located.found.in_view)
         stops = [item.fault for item in advice if item.stops]
-        subject = replace(subject, reason="; ".join(filter(None, (*stops, subject.reason))))
+        burst = suspect_smudge(subject.smudge, detector.card.smudge_threshold)
+        subject = replace(subject, reason="; ".join(filter(None, (*stops, subject.reason, burst))))
     crop = cut_crop(photograph, located.crop_box)
     fault = "" if located.crop_box is None else find_fault(crop)
     return SeenCell(subject, located.crop_box, None if fault else prepare_image(crop, preparation), fault)

@@ -39,11 +39,13 @@ class Subject:
         box: The cell in pixels of the photograph; None where the photograph is taken whole.
         reason: Why a person should look, in plain words; empty where nothing speaks against the choice.
         no_platelet: Whether the cell is too wide for a platelet.
+        smudge: How much the cell looks like a smudge cell, 0..1; 0 where that is not known.
     """
 
     box: Box | None
     reason: str = ""
     no_platelet: bool = False
+    smudge: float = 0.0
 
 
 def choose_subject(found: DetectedView, frame_um: float, platelets: bool = True) -> Subject:
@@ -62,6 +64,7 @@ def choose_subject(found: DetectedView, frame_um: float, platelets: bool = True)
         x, y = box.centre
         return math.hypot(x / width - 0.5, y / height - 0.5)
 
+    smudges = {item.box: item.smudge for item in detected}
     leukocytes = _of_kind(detected, CellKind.LEUKOCYTE)
     small = _of_kind(detected, CellKind.PLATELET) if platelets else ()
     central = sorted((box for box in small if distance(box) < _CENTRAL), key=distance)
@@ -83,7 +86,8 @@ def choose_subject(found: DetectedView, frame_um: float, platelets: bool = True)
     else:
         ratio = detected.pixel_size_um * min(height, width) / frame_um
         is_crop = distance(first) < _AS_CENTRAL and 1 / _AS_WIDE <= ratio <= _AS_WIDE
-    chosen = replace(take_leukocyte(found.place(first), detected.pixel_size_um), reason=reason)
+    chosen = take_leukocyte(found.place(first), detected.pixel_size_um)
+    chosen = replace(chosen, reason=reason, smudge=smudges[first])
     return replace(chosen, box=None) if is_crop else chosen
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leukolens.core.pixels import Pixels, resize_window
-from leukolens.core.results import Box
+from leukolens.core.pixels import Pixels
 
 REDUCED_PX = 120
 """Longer side of the images in which stain is measured: grain is gone, and the lobes of a nucleus are still
@@ -27,14 +26,6 @@ DARKER_THAN = 0.92
 
 BLACK_UP_TO = 16
 """Of 255: a pixel is not lit if its brightest channel is below this, as in the corners of a rotated image."""
-
-_NUCLEUS_FROM = 0.02
-"""Share of a leukocyte's box that dye must cover. On validation fields it covers at least .29 for all 110 leukocytes of
-BCCD and TXL-PBC, and at least this share for 69 of 75 on Chula's dark fields. It does so for 2 of the 20 red cells that
-were found as leukocytes there."""
-
-_CELL_PX = 80
-"""Longer side of the image in which the nucleus of a cell is searched: the cell with half its size around it."""
 
 _MARGIN_PX = 2  # JPEG blurs the edge of a black border over about two pixels of the reduced image
 _JOIN_PX = 2  # lobes of one nucleus are closer than this
@@ -83,28 +74,6 @@ def find_stained(image: Pixels) -> Stained:
     inner = (slice(_JOIN_PX, -_JOIN_PX),) * 2
     labels = number_pieces(~grow(~grow(padded, _JOIN_PX), _JOIN_PX)[inner] | mask)
     return Stained(mask, ground, strength, labels, np.bincount(labels.ravel())[1:])
-
-
-def shows_nucleus(field: Pixels, box: Box) -> bool:
-    """Whether there is dye in a cell's box.
-
-    Colour is compared with the surroundings of the cell, so that the lamp's colour may change across the field.
-
-    Args:
-        field: `(h, w, 3)` uint8 RGB.
-        box: Of the cell, in pixels of the field.
-    """
-    side, (x, y) = max(box.width, box.height), box.centre
-    height, width = field.shape[:2]
-    x0, y0, x1, y1 = max(0.0, x - side), max(0.0, y - side), min(float(width), x + side), min(float(height), y + side)
-    scale = _CELL_PX / max(x1 - x0, y1 - y0)
-    size = max(1, round((y1 - y0) * scale)), max(1, round((x1 - x0) * scale))
-    mask = find_stained(resize_window(field, (x0, y0, x1, y1), size)).mask
-    rows, columns = (
-        slice(max(0, int((low - start) * scale)), int((high - start) * scale) + 1)
-        for low, high, start in ((box.y0, box.y1, y0), (box.x0, box.x1, x0))
-    )
-    return bool(mask[rows, columns].mean() >= _NUCLEUS_FROM)
 
 
 def find_lit(image: Pixels, margin_px: int) -> NDArray[np.bool_]:

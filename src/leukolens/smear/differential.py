@@ -14,6 +14,7 @@ from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Interval, mean_interval, ratio_interval, wilson_interval
 from leukolens.core.results import CellStatus, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES, DETECTED_KINDS, LEUKOCYTE_CLASSES, CellKind
+from leukolens.inference.status import LOOKS_BURST
 from leukolens.smear.correction import correct_shares, find_obstacle, find_shift
 from leukolens.smear.multinomial import simultaneous_intervals
 from leukolens.smear.ranges import ReferenceRanges
@@ -68,8 +69,7 @@ def make_differential(
     why_not, shift = "the card of the classifier does not say how often it is wrong", ""
     if confusion is not None:
         looked_at = [cell for cell in found if cell.status in _COUNTED_IN_FIELDS]
-        # A platelet is for review because detector and classifier disagree, not because its probability is low.
-        review = sum(cell.status == CellStatus.REVIEW and cell.box.label != _PLATELET for cell in looked_at)
+        review = sum(cell.status == CellStatus.REVIEW and not _is_other_reason(cell) for cell in looked_at)
         why_not = shift = find_shift(review, len(looked_at), confusion)
         if not shift:
             predicted = Counter(cell.box.label for cell in looked_at)
@@ -126,6 +126,11 @@ def _kind_of(cell: FieldCell) -> str:
     if cell.status == CellStatus.ACCEPTED and cell.box.label == _ERYTHROBLAST:
         return _ERYTHROBLAST
     return cell.box.kind
+
+
+def _is_other_reason(cell: FieldCell) -> bool:
+    """Whether a cell is for review for what the detector says of it, not because its probability is low."""
+    return cell.box.label == _PLATELET or cell.reason == LOOKS_BURST
 
 
 def _make_shares(counts: Mapping[str, int], review: int, corrected: Mapping[str, _Corrected]) -> list[Share]:

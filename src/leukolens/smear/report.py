@@ -13,6 +13,7 @@ from leukolens.core.files import show_name
 from leukolens.core.intervals import Interval, cells_needed
 from leukolens.core.results import CellStatus
 from leukolens.core.taxonomy import CellKind
+from leukolens.inference.status import LOOKS_BURST
 from leukolens.reporting.charts import ShareBar, draw_shares
 from leukolens.reporting.page import Section, render_page
 from leukolens.smear.pictures import (
@@ -67,8 +68,14 @@ def render_report(result: SmearRecord, views: Sequence[FieldView], known: Sectio
 def _sum_up(result: SmearRecord) -> Section:
     differential = result.differential
     usable = sum(field.usable for field in result.fields)
-    review, smudge = (differential.apart.get(status, 0) for status in (CellStatus.REVIEW, CellStatus.SMUDGE))
-    apart = sum(differential.apart.values()) - review - smudge
+    review = differential.apart.get(CellStatus.REVIEW, 0)
+    apart = sum(differential.apart.values()) - review
+    smudge = sum(
+        LOOKS_BURST in cell.reason and cell.status == CellStatus.REVIEW
+        for field in result.fields
+        if field.usable
+        for cell in field.cells
+    )
     figures = [
         (str(differential.leukocytes), "leukocytes counted"),
         (f"{usable} of {len(result.fields)}", "fields counted"),
@@ -76,7 +83,7 @@ def _sum_up(result: SmearRecord) -> Section:
         (str(apart), "leukocytes set apart: cut by the border, clumped or repeated"),
     ]
     if smudge:
-        figures.append((str(smudge), "smudge cells, set apart"))
+        figures.append((str(smudge), "of those for review: perhaps smudge cells"))
     if differential.erythroblasts_per_100 is not None:
         value, interval = differential.erythroblasts_per_100
         figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes (95 % interval {_span(interval)})"))
