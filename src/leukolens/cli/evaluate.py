@@ -62,17 +62,14 @@ def command(
     """
     from leukolens.core.errors import UsageError
     from leukolens.core.files import require_absent
-    from leukolens.datasets.registry import open_dataset
-    from leukolens.training.classification.evaluate import evaluate_predictions
-    from leukolens.training.run import evaluate
+    from leukolens.training.run import evaluate, evaluate_predictions
     from leukolens.training.task import Reporter
 
     require_absent(out, force)
     if (model is None) == (predictions_path is None) or (model is not None and data_name is None):
         raise UsageError("Give a run or bundle with --data NAME, or --predictions FILE alone.")
     if predictions_path is not None:
-        data = open_dataset(data_name) if data_name else None
-        found = evaluate_predictions(predictions_path, data, out, part or "")
+        found = evaluate_predictions(predictions_path, data_name, out=out, part=part or "")
     else:
         assert model is not None and data_name is not None
         reporter = Reporter(_show_progress, lambda line: click.echo(line, err=True))

@@ -39,7 +39,7 @@ class RunFolder:
 
     @property
     def environment(self) -> Path:
-        """The record of a finished run, see `RunRecord`."""
+        """The record of a finished run, see `FinishedRun`."""
         return self.path / "environment.json"
 
     @property
@@ -66,7 +66,7 @@ class RunFolder:
         return self.path / f"predictions-{part}.csv"
 
 
-class RunRecord(TrainingFacts, frozen=True, kw_only=True, forbid_unknown_fields=False):
+class FinishedRun(TrainingFacts, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """What `environment.json` says of a finished run, whatever its task; each task adds its own fields.
 
     Attributes:
@@ -94,10 +94,10 @@ class RunRecord(TrainingFacts, frozen=True, kw_only=True, forbid_unknown_fields=
         return TrainingFacts(**{name: getattr(self, name) for name in TrainingFacts.__struct_fields__})
 
 
-AnyRecord = TypeVar("AnyRecord", bound=RunRecord)
+AnyRecord = TypeVar("AnyRecord", bound=FinishedRun)
 
 
-def write_environment(run: RunFolder, record: RunRecord) -> None:
+def write_environment(run: RunFolder, record: FinishedRun) -> None:
     """Writes the record of a finished run; it comes last, so that a run with it is whole."""
     text = msgspec.json.format(msgspec.json.encode(record), indent=1)
     write_text(run.environment, text.decode("utf-8") + "\n")
@@ -108,7 +108,7 @@ def read_environment(run: RunFolder, kind: type[AnyRecord]) -> AnyRecord:
 
     Args:
         run: The run.
-        kind: The task's class of records, or `RunRecord` for what all tasks share.
+        kind: The task's class of records, or `FinishedRun` for what all tasks share.
 
     Raises:
         TrainingError: the run is not finished, or was made by another version.

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukolens.core.errors import TrainingError
-from leukolens.core.runs import RunFolder, RunRecord, read_environment
+from leukolens.core.runs import FinishedRun, RunFolder, read_environment
 from leukolens.models.catalogue import CATALOGUE
 from leukolens.models.light import Balanced
 
@@ -124,7 +124,7 @@ def _from_run(model: nn.Module, folder: Path) -> str:
     run = RunFolder(folder)
     if not (run.weights.is_file() and run.environment.is_file()):
         raise TrainingError(f"{folder} is no finished run: give `imagenet`, `none` or the folder of one.")
-    before = read_environment(run, RunRecord)
+    before = read_environment(run, FinishedRun)
     images = before.images["train"]
     filled = _fill(model, _without_balance(load_file(run.weights)), run.weights.name)
     return (

@@ -10,13 +10,13 @@ from pathlib import Path
 from leukolens.core.card import Card
 from leukolens.core.errors import UsageError
 from leukolens.core.files import read_rows, show_name, write_text
-from leukolens.core.runs import RunFolder, RunRecord, open_run, write_environment
+from leukolens.core.runs import FinishedRun, RunFolder, open_run, write_environment
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import Split, write_split
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.training.recipe import Recipe, format_recipe, read_recipe, read_recipe_task
-from leukolens.training.task import Evaluation, Export, Question, Reporter, Source, Training, find_task
+from leukolens.training.task import Evaluation, Export, Question, Reporter, Training, TrainingData, find_task
 
 _SILENT = Reporter()
 
@@ -65,7 +65,7 @@ def train(
     run = RunFolder(Path(out))
     task = find_task(chosen.task)
     checkpoint = find_checkpoint(run, resume)
-    source = task.open_source(chosen, data, Path(split) if isinstance(split, str) else split)
+    source = task.open_data(chosen, data, Path(split) if isinstance(split, str) else split)
     if source.split.leaky:
         reporter.tell(f"This split leaks: {source.split.why_leaky}")
     if search:
@@ -146,14 +146,33 @@ def evaluate(
     return find_task(bundle.card.task).evaluate_bundle(bundle, question)
 
 
+def evaluate_predictions(
+    path: str | Path, data: str | Manifest | None = None, *, out: str | Path, part: str = ""
+) -> Evaluation:
+    """Measures a classifier's predictions that stand in a file with a column `truth`.
+
+    Args:
+        path: The file.
+        data: The dataset that they are on, for the pictures of the report; None for a report without pictures.
+        out: Folder for figures and report.
+        part: What the predictions are on, in words.
+
+    Raises:
+        DataError: the file cannot be read, or the dataset was not added.
+    """
+    from leukolens.training.classification.evaluate import evaluate_file
+
+    return evaluate_file(Path(path), open_dataset(data) if isinstance(data, str) else data, Path(out), part)
+
+
 def _describe(
-    recipe: Recipe, source: Source, training: Training, run: RunFolder, resumed: bool, best_epoch: int
-) -> RunRecord:
+    recipe: Recipe, source: TrainingData, training: Training, run: RunFolder, resumed: bool, best_epoch: int
+) -> FinishedRun:
     """What a reader needs to trust or to repeat the run; the task adds the rest."""
     from leukolens.training.trainer import describe_machine
 
     history, machine, contents = read_rows(run.history), describe_machine(), training.contents
-    return RunRecord(
+    return FinishedRun(
         recipe=recipe.name,
         architecture=training.architecture,
         parameters=sum(weight.numel() for weight in training.network.parameters()),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from leukolens.core.card import Card
 from leukolens.core.errors import UsageError
 from leukolens.core.results import Refusal
-from leukolens.core.runs import RunFolder, RunRecord
+from leukolens.core.runs import FinishedRun, RunFolder
 from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.splits import Split
@@ -44,7 +44,7 @@ class Reporter:
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainingData:
     """The data of a training.
 
     Attributes:
@@ -107,7 +107,7 @@ class Training(ABC):
         """Writes what the run keeps of its data beside recipe and split."""
 
     @abstractmethod
-    def finish(self, run: RunFolder, record: RunRecord) -> RunRecord:
+    def finish(self, run: RunFolder, record: FinishedRun) -> FinishedRun:
         """Chooses thresholds on validation, writes predictions and curves; the task's whole record of the run."""
 
 
@@ -171,7 +171,7 @@ class TrainingTask(ABC):
     recipe: type[Recipe]
 
     @abstractmethod
-    def open_source(self, recipe: Recipe, data: str | Manifest, split: Path | Split | None) -> Source:
+    def open_data(self, recipe: Recipe, data: str | Manifest, split: Path | Split | None) -> TrainingData:
         """The datasets of a recipe, and their split: the given one, or the task's own where None is given.
 
         Raises:
@@ -179,7 +179,7 @@ class TrainingTask(ABC):
             DataError: a dataset was not added.
         """
 
-    def search(self, recipe: Recipe, source: Source, run: RunFolder, trials: int, reporter: Reporter) -> Recipe:
+    def search(self, recipe: Recipe, source: TrainingData, run: RunFolder, trials: int, reporter: Reporter) -> Recipe:
         """The best of some recipes around the given one, tried on validation.
 
         Raises:
@@ -188,7 +188,7 @@ class TrainingTask(ABC):
         raise UsageError(f"There is no search for the recipe of a {self.task.model}. Leave --search out.")
 
     @abstractmethod
-    def prepare(self, recipe: Recipe, source: Source, reporter: Reporter) -> Training:
+    def prepare(self, recipe: Recipe, source: TrainingData, reporter: Reporter) -> Training:
         """Gathers the data and builds network and loss.
 
         Raises:

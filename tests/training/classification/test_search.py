@@ -11,7 +11,7 @@ from leukolens.training.classification import search as search_module
 from leukolens.training.classification.recipe import ClassificationRecipe, ModelConfig
 from leukolens.training.classification.search import search_recipe, suggest_recipe
 from leukolens.training.recipe import AugmentConfig, OptimiserConfig, RoundConfig
-from leukolens.training.task import Reporter, Source
+from leukolens.training.task import Reporter, TrainingData
 
 
 @pytest.fixture
@@ -43,10 +43,10 @@ def test_a_killed_search_goes_on_and_never_sees_the_test_part(
     tiny: ClassificationRecipe, cells: Manifest, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []
-    source = Source((cells,), cells, split)
+    source = TrainingData((cells,), cells, split)
     rehearse = search_module.rehearse
 
-    def watch(recipe: ClassificationRecipe, source: Source, *rest: object) -> None:
+    def watch(recipe: ClassificationRecipe, source: TrainingData, *rest: object) -> None:
         seen.append(set(source.split.parts))
         if len(seen) == 2:
             raise KeyboardInterrupt  # killed in its second trial

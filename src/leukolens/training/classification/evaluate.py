@@ -52,7 +52,7 @@ def evaluate_run(run: RunFolder, question: Question) -> Evaluation:
     return _write(_Predicted(predictions, provenance), question.data.cells().labelled(), question.out, mapper)
 
 
-def evaluate_classifier(bundle: Bundle[ClassifierCard], question: Question) -> Evaluation:
+def evaluate_bundle(bundle: Bundle[ClassifierCard], question: Question) -> Evaluation:
     """Predicts the cells of a dataset, and evaluates the predictions.
 
     Raises:
@@ -83,7 +83,7 @@ def evaluate_classifier(bundle: Bundle[ClassifierCard], question: Question) -> E
     return _write(_Predicted(predictions, provenance, refused), cells, question.out, mapper)
 
 
-def evaluate_predictions(path: Path, data: Manifest | None, out: Path, part: str = "") -> Evaluation:
+def evaluate_file(path: Path, data: Manifest | None, out: Path, part: str = "") -> Evaluation:
     """Evaluates a file of predictions with a column `truth`.
 
     Args:

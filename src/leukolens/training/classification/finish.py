@@ -16,7 +16,7 @@ from leukolens.core.files import read_rows, write_text
 from leukolens.core.pixels import Preparation, normalise_batch
 from leukolens.core.predictions import Predictions
 from leukolens.core.results import CellStatus
-from leukolens.core.runs import RunFolder, RunRecord
+from leukolens.core.runs import FinishedRun, RunFolder
 from leukolens.evaluation.classification.calibration import calibrate
 from leukolens.models.shape import NetworkShape
 from leukolens.reporting.charts import draw_curves
@@ -28,7 +28,7 @@ _CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 
 
 def finish_run(
-    run: RunFolder, network: nn.Module, cells: TrainingCells, shape: NetworkShape, record: RunRecord
+    run: RunFolder, network: nn.Module, cells: TrainingCells, shape: NetworkShape, record: FinishedRun
 ) -> ClassificationRun:
     """Writes predictions of each part, calibrated on validation, and curves; gives the whole record."""
     # Nothing is measured on the training part, so it does not need the exact numbers of the exported model.

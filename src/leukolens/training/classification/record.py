@@ -2,13 +2,13 @@
 
 from leukolens.core.card import ClassifierValidation
 from leukolens.core.pixels import Preparation
-from leukolens.core.runs import RunRecord
+from leukolens.core.runs import FinishedRun
 from leukolens.core.tasks import Task
 from leukolens.models.shape import NetworkShape
 
 
 class ClassificationRun(
-    RunRecord, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="task", tag=str(Task.CLASSIFICATION)
+    FinishedRun, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="task", tag=str(Task.CLASSIFICATION)
 ):
     """A finished run of a classifier; the fields mean what they mean in `ClassifierCard`.
 

@@ -17,7 +17,7 @@ from leukolens.core.files import write_rows
 from leukolens.core.runs import RunFolder
 from leukolens.training.classification.recipe import ClassificationRecipe
 from leukolens.training.classification.training import ClassifierTraining
-from leukolens.training.task import Reporter, Source
+from leukolens.training.task import Reporter, TrainingData
 from leukolens.training.trainer import Fit, fit_module, hold_memory
 
 MEASURE = ClassifierTraining.chosen_by
@@ -26,7 +26,7 @@ _STRIDE_PX = 8  # sides are kept to multiples of it
 
 
 def search_recipe(
-    recipe: ClassificationRecipe, source: Source, out: Path, trials: int, reporter: Reporter
+    recipe: ClassificationRecipe, source: TrainingData, out: Path, trials: int, reporter: Reporter
 ) -> ClassificationRecipe:
     """Tries recipes around the given one and returns the best; earlier trials in `out` count.
 
@@ -98,7 +98,7 @@ def suggest_recipe(trial: optuna.trial.BaseTrial, recipe: ClassificationRecipe) 
 
 
 def rehearse(
-    recipe: ClassificationRecipe, source: Source, run: RunFolder, callback: Callback, reporter: Reporter
+    recipe: ClassificationRecipe, source: TrainingData, run: RunFolder, callback: Callback, reporter: Reporter
 ) -> None:
     """Trains and throws the weights away: one trial, watched by a callback."""
     hold_memory()

@@ -13,7 +13,7 @@ from leukolens.datasets.splits import Split, make_split, read_split
 from leukolens.inference.bundles import Bundle
 from leukolens.training.classification.recipe import ClassificationRecipe
 from leukolens.training.recipe import Recipe
-from leukolens.training.task import Evaluation, Export, Question, Reporter, Source, Training, TrainingTask
+from leukolens.training.task import Evaluation, Export, Question, Reporter, Training, TrainingData, TrainingTask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +29,7 @@ class ClassificationTask(TrainingTask):
     task = Task.CLASSIFICATION
     recipe = ClassificationRecipe
 
-    def open_source(self, recipe: Recipe, data: str | Manifest, split: Path | Split | None) -> Source:
+    def open_data(self, recipe: Recipe, data: str | Manifest, split: Path | Split | None) -> TrainingData:
         """The labelled cells of a dataset, and their split: the given one, the provided one, or a grouped one."""
         manifest = (open_dataset(data).cells() if isinstance(data, str) else data).labelled()
         if isinstance(split, Path):
@@ -38,9 +38,9 @@ class ClassificationTask(TrainingTask):
             provided = any(record.part for record in manifest.records)
             kind, shares = ("provided", _PROVIDED) if provided else ("grouped", _GROUPED)
             split = make_split(manifest, kind, shares, recipe.seed)
-        return Source((manifest,), manifest, split)
+        return TrainingData((manifest,), manifest, split)
 
-    def search(self, recipe: Recipe, source: Source, run: RunFolder, trials: int, reporter: Reporter) -> Recipe:
+    def search(self, recipe: Recipe, source: TrainingData, run: RunFolder, trials: int, reporter: Reporter) -> Recipe:
         """The best of some recipes by balanced accuracy on validation."""
         from leukolens.training.classification.search import search_recipe
 
@@ -49,7 +49,7 @@ class ClassificationTask(TrainingTask):
         reporter.tell(f"{run.path / 'search.csv'}: {trials} recipes tried; the best is trained now.")
         return best
 
-    def prepare(self, recipe: Recipe, source: Source, reporter: Reporter) -> Training:
+    def prepare(self, recipe: Recipe, source: TrainingData, reporter: Reporter) -> Training:
         """Decodes and crops the cells, builds the network and its loss."""
         from leukolens.training.classification.training import ClassifierTraining
 
@@ -77,11 +77,11 @@ class ClassificationTask(TrainingTask):
 
     def evaluate_bundle(self, bundle: Bundle[Card], question: Question) -> Evaluation:
         """Accuracy, calibration and errors of predictions that are made now."""
-        from leukolens.training.classification.evaluate import evaluate_classifier
+        from leukolens.training.classification.evaluate import evaluate_bundle
 
         _refuse_truth(question)
         assert isinstance(bundle.card, ClassifierCard)
-        return evaluate_classifier(Bundle(bundle.folder, bundle.card), question)
+        return evaluate_bundle(Bundle(bundle.folder, bundle.card), question)
 
 
 def _refuse_truth(question: Question) -> None:

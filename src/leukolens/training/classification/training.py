@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from leukolens.core.files import write_atomically
-from leukolens.core.runs import RunFolder, RunRecord
+from leukolens.core.runs import FinishedRun, RunFolder
 from leukolens.datasets.splits import write_split
 from leukolens.models.catalogue import find_model
 from leukolens.models.pretrained import load_weights
@@ -26,7 +26,7 @@ from leukolens.training.classification.sites import SiteCells, weigh_draws
 from leukolens.training.classification.tensors import CellArray, CellDataset
 from leukolens.training.recipe import AugmentConfig
 from leukolens.training.sampling import BalancedSampler, pass_batch
-from leukolens.training.task import Contents, Reporter, Source, Training
+from leukolens.training.task import Contents, Reporter, Training, TrainingData
 
 _VALIDATION_BATCH = 128
 
@@ -47,7 +47,7 @@ class ClassifierTraining(Training):
     )
     module: CellModule
 
-    def __init__(self, recipe: ClassificationRecipe, source: Source, reporter: Reporter) -> None:
+    def __init__(self, recipe: ClassificationRecipe, source: TrainingData, reporter: Reporter) -> None:
         """Gathers the cells of all parts and builds the network.
 
         Raises:
@@ -102,7 +102,7 @@ class ClassifierTraining(Training):
             with write_atomically(run.background) as temporary:
                 Image.fromarray(self._cells.preparation.background).save(temporary, "PNG")
 
-    def finish(self, run: RunFolder, record: RunRecord) -> RunRecord:
+    def finish(self, run: RunFolder, record: FinishedRun) -> FinishedRun:
         """Calibrates on validation, writes the predictions of every part and the curves."""
         return finish_run(run, self.network, self._cells, self._shape, record)
 

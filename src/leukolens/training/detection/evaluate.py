@@ -25,7 +25,7 @@ from leukolens.inference.detect import Truth, find_in_records, pair_with_truth
 from leukolens.training.task import Evaluation, Question
 
 
-def evaluate_detections(bundle: Bundle[DetectorCard], question: Question) -> Evaluation:
+def evaluate_bundle(bundle: Bundle[DetectorCard], question: Question) -> Evaluation:
     """Measures a detector against the boxes of a dataset, and writes its report.
 
     Raises:

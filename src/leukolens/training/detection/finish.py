@@ -25,7 +25,7 @@ from leukolens.evaluation.detection.matching import (
 from leukolens.inference.borders import are_cut
 from leukolens.models.catalogue import ModelSpec
 from leukolens.training.detection.fields import Crop, TrainingField, cut_through, cut_whole
-from leukolens.training.detection.module import NMS_IOU, judge_field, list_boxes, measure_precisions
+from leukolens.training.detection.module import NMS_IOU, list_boxes, measure_precisions, pair_field
 
 _SCALES = (1.0, 0.95, 1.05, 0.9, 1.1, 0.85, 1.15, 0.8, 1.2, 0.75, 1.25, 0.7, 1.3, 0.65, 0.6)
 """Widths to try, nearest to the network's own first: of equals the first is taken."""
@@ -71,7 +71,7 @@ def choose_settings(
 
     def judge(field: TrainingField, crop: Crop) -> JudgedField:
         with torch.inference_mode():
-            return judge_field(field, crop, network(prepare_crop(crop, spec)))
+            return pair_field(field, crop, network(prepare_crop(crop, spec)))
 
     judged: _Judged = [(field, judge(field, cut_whole(field, red_cell_px))) for field in fields]
     thresholds: dict[CellKind, float] = {}

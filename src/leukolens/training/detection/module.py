@@ -104,7 +104,7 @@ class DetectorModule(lightning.LightningModule):
             losses = detector_losses(answer, draw_targets([crop]).to(self.device))
             named = {f"validation_{name}": value for name, value in losses.items()}
             self.log_dict(named, on_step=False, on_epoch=True, batch_size=1)
-            self._found.append((field, judge_field(field, crop, answer)))
+            self._found.append((field, pair_field(field, crop, answer)))
 
     def on_validation_epoch_end(self) -> None:
         """Average precision at an overlap of .5 per kind, and its mean, which decides the best epoch."""
@@ -133,7 +133,7 @@ def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> di
     return precisions
 
 
-def judge_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor]) -> JudgedField:
+def pair_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor]) -> JudgedField:
     """Ground truth and detections of a whole field, in pixels of the network's input."""
     labels = crop.labels
     sure, doubtful = (list_boxes(labels.boxes[chosen], labels.kinds[chosen]) for chosen in (labels.sure, ~labels.sure))

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from leukolens.core.card import DetectorValidation
 from leukolens.core.pixels import Colour, Spread
-from leukolens.core.runs import RunRecord
+from leukolens.core.runs import FinishedRun
 from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import CellKind
 
@@ -14,7 +14,7 @@ Score = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class DetectionRun(
-    RunRecord, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="task", tag=str(Task.DETECTION)
+    FinishedRun, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="task", tag=str(Task.DETECTION)
 ):
     """A finished run of a detector; the fields mean what they mean in `DetectorCard`.
 

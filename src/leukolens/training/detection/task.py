@@ -15,7 +15,7 @@ from leukolens.datasets.splits import Split
 from leukolens.inference.bundles import Bundle
 from leukolens.training.detection.recipe import DetectionRecipe
 from leukolens.training.recipe import Recipe
-from leukolens.training.task import Evaluation, Export, Question, Reporter, Source, Training, TrainingTask
+from leukolens.training.task import Evaluation, Export, Question, Reporter, Training, TrainingData, TrainingTask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +27,7 @@ class DetectionTask(TrainingTask):
     task = Task.DETECTION
     recipe = DetectionRecipe
 
-    def open_source(self, recipe: Recipe, data: str | Manifest, split: Path | Split | None) -> Source:
+    def open_data(self, recipe: Recipe, data: str | Manifest, split: Path | Split | None) -> TrainingData:
         """The datasets of the recipe, with a split that is the same for every recipe.
 
         A second recipe may not be trained on fields that the first one was chosen on.
@@ -43,9 +43,9 @@ class DetectionTask(TrainingTask):
             )
         first = open_dataset(data) if isinstance(data, str) else data
         manifests = (first, *(open_dataset(name) for name in names[1:]))
-        return Source(manifests, join_datasets(manifests), split_fields(manifests))
+        return TrainingData(manifests, join_datasets(manifests), split_fields(manifests))
 
-    def prepare(self, recipe: Recipe, source: Source, reporter: Reporter) -> Training:
+    def prepare(self, recipe: Recipe, source: TrainingData, reporter: Reporter) -> Training:
         """Loads the fields, builds the network and its losses."""
         from leukolens.training.detection.training import DetectorTraining
 
@@ -76,9 +76,9 @@ class DetectionTask(TrainingTask):
 
     def evaluate_bundle(self, bundle: Bundle[Card], question: Question) -> Evaluation:
         """Average precision and counts against the boxes of the dataset."""
-        from leukolens.training.detection.evaluate import evaluate_detections
+        from leukolens.training.detection.evaluate import evaluate_bundle
 
         assert isinstance(bundle.card, DetectorCard)
         if question.whole:
             raise UsageError("--whole is for classifiers; a detector always gets the whole field.")
-        return evaluate_detections(Bundle(bundle.folder, bundle.card), question)
+        return evaluate_bundle(Bundle(bundle.folder, bundle.card), question)

@@ -12,7 +12,7 @@ from msgspec import structs
 from torch.utils.data import DataLoader
 
 from leukolens.core.files import read_rows, write_text
-from leukolens.core.runs import RunFolder, RunRecord
+from leukolens.core.runs import FinishedRun, RunFolder
 from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.models.catalogue import find_model
@@ -26,7 +26,7 @@ from leukolens.training.detection.module import DetectorModule, RowDataset
 from leukolens.training.detection.recipe import DetectionRecipe
 from leukolens.training.detection.record import DetectionRun
 from leukolens.training.sampling import BalancedSampler, pass_batch
-from leukolens.training.task import Contents, Reporter, Source, Training
+from leukolens.training.task import Contents, Reporter, Training, TrainingData
 
 
 class DetectorTraining(Training):
@@ -47,7 +47,7 @@ class DetectorTraining(Training):
         "seconds",
     )
 
-    def __init__(self, recipe: DetectionRecipe, source: Source, reporter: Reporter) -> None:
+    def __init__(self, recipe: DetectionRecipe, source: TrainingData, reporter: Reporter) -> None:
         """Loads the fields of both parts and builds the network.
 
         Raises:
@@ -96,7 +96,7 @@ class DetectorTraining(Training):
     def write_inputs(self, run: RunFolder) -> None:
         """Writes nothing: recipe and split are all of it."""
 
-    def finish(self, run: RunFolder, record: RunRecord) -> RunRecord:
+    def finish(self, run: RunFolder, record: FinishedRun) -> FinishedRun:
         """Chooses thresholds, widths of boxes and gains at the border on validation fields; draws the curves."""
         seen = self._recipe.input
         settings = choose_settings(self.network, self._spec, self._fields.validation, seen.red_cell_px)
