@@ -17,7 +17,7 @@ from PIL import Image
 from leukolens.core.errors import InputRefused
 from leukolens.core.pixels import Pixels
 from leukolens.images import decoding as images
-from leukolens.images.decoding import decode_image, measure_image, read_bytes, read_image, split_reference
+from leukolens.images.decoding import decode_image, measure_size, read_bytes, read_image, split_reference
 
 Draw = Callable[..., Pixels]
 
@@ -125,7 +125,7 @@ def test_the_size_told_beforehand_is_that_of_the_decoded_picture(kind: str, orie
     exif[0x0112] = orientation
     data = encode(Image.new("RGB", (100, 40)), kind, exif=exif)
     expected = (100, 40) if orientation < 5 else (40, 100)
-    assert measure_image(data) == decode_image(data).pixels.shape[1::-1] == expected
+    assert measure_size(data) == decode_image(data).pixels.shape[1::-1] == expected
 
 
 def test_8_bit_numbers_in_a_16_bit_file_are_not_black() -> None:
@@ -186,7 +186,7 @@ def test_exif_rotation_is_undone(kind: str, orientation: int, turned: int, pictu
     expected = np.rot90(pixels, turned)
     assert decoded.shape == expected.shape
     assert np.abs(decoded.astype(int) - expected).mean() < 4
-    assert measure_image(data) == (expected.shape[1], expected.shape[0])
+    assert measure_size(data) == (expected.shape[1], expected.shape[0])
 
 
 @pytest.mark.parametrize("kind", ["TIFF", "WEBP", "PNG", "MPO"])
@@ -219,7 +219,7 @@ def test_a_bomb_is_refused_from_its_header() -> None:
         with pytest.raises(InputRefused, match="200 megapixels"):
             decode_image(bomb)
         with pytest.raises(InputRefused, match="200 megapixels"):
-            measure_image(bomb)
+            measure_size(bomb)
     assert time.perf_counter() - started < 1  # decoding it would take many seconds and 2.7 GB
 
 
@@ -306,7 +306,7 @@ def test_heic_is_read_upright(orientation: int, turned: int, picture: Draw, tmp_
     expected = np.rot90(pixels, turned)
     assert decoded.pixels.shape == expected.shape and decoded.warnings == ()
     assert np.abs(decoded.pixels.astype(int) - expected).mean() < 8
-    assert measure_image(path.read_bytes()) == (expected.shape[1], expected.shape[0])
+    assert measure_size(path.read_bytes()) == (expected.shape[1], expected.shape[0])
 
 
 def test_heic_has_the_same_guards(picture: Draw) -> None:
@@ -324,7 +324,7 @@ def test_heic_has_the_same_guards(picture: Draw) -> None:
 def test_heic_without_its_library_names_the_extra(picture: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     start = b"\0\0\0\x1cftypheic\0\0\0\0"
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    for reader in (decode_image, measure_image):
+    for reader in (decode_image, measure_size):
         with pytest.raises(InputRefused, match=r"leukolens\[phone\]"):
             reader(start)
 
@@ -332,7 +332,7 @@ def test_heic_without_its_library_names_the_extra(picture: Draw, monkeypatch: py
 def only_refuses(data: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own remarks on broken metadata
-        for reader in (decode_image, measure_image):
+        for reader in (decode_image, measure_size):
             try:
                 reader(data)
             except InputRefused as refusal:

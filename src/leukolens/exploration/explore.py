@@ -16,7 +16,7 @@ from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.registry import open_dataset
 from leukolens.exploration.files import write_tables
 from leukolens.exploration.gate import Gate, GateScore, Judged, build_gate, find_doubtful
-from leukolens.exploration.report import write_report
+from leukolens.exploration.report import write_exploration
 from leukolens.exploration.scan import Scan, scan
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.inference.crops import find_crops
@@ -100,7 +100,7 @@ def explore(
     gate = build_gate(measured.rows, predictions, ask_detector)
     write_tables(out, measured, gate)
     synthetic = any(record.source == "synth" for record in records)
-    page = write_report(out, manifest.name, measured, gate, pixels_of, synthetic)
+    page = write_exploration(out, manifest.name, measured, gate, pixels_of, synthetic)
     return Exploration(manifest.name, measured, gate, page)
 
 

@@ -99,7 +99,7 @@ def draw_mean_images(scan: Scan) -> str:
         mean = tally.total / tally.images
         pictures = [_to_pixels(mean), _to_pixels(_stretch(mean))]
         for example in scan.examples[label][:1]:
-            small = reduce_picture(example.pixels, scan.size)
+            small = resize_picture(example.pixels, scan.size)
             pictures += [small, _to_pixels(small - overall + 128)]
         rows.append((label, [_address(picture) for picture in pictures]))
     columns = ("mean image", "contrast stretched", "one example", "example less mean")
@@ -160,9 +160,9 @@ def draw_gallery(
 
 def outline_stained(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """The image at twice the reduced size; a green line surrounds the bluish pixels, which are found at the reduced size."""
-    mask = find_stained(reduce_picture(pixels, size)).mask
+    mask = find_stained(resize_picture(pixels, size)).mask
     mask = mask.repeat(_OUTLINE_SCALE, axis=0).repeat(_OUTLINE_SCALE, axis=1)
-    shown = reduce_picture(pixels, (size[0] * _OUTLINE_SCALE, size[1] * _OUTLINE_SCALE)).copy()
+    shown = resize_picture(pixels, (size[0] * _OUTLINE_SCALE, size[1] * _OUTLINE_SCALE)).copy()
     shown[mask ^ ndimage.binary_erosion(mask)] = _OUTLINE
     return shown
 
@@ -176,7 +176,7 @@ def draw_quality_examples(blurred: Sequence[Example], sharp: Sequence[Example], 
     return draw_grid(rows, (), "Images of lowest and of highest focus", _cell(scan, EXAMPLES_PER_CLASS))
 
 
-def reduce_picture(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def resize_picture(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """An image at another size; each pixel is the mean of those that it replaces, as in the scan."""
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
 

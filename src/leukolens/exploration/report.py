@@ -34,7 +34,7 @@ _UNITS = {
 }
 
 
-def write_report(out: Path, name: str, scan: Scan, gate: Gate, pixels_of: PixelsOf, synthetic: bool) -> Path:
+def write_exploration(out: Path, name: str, scan: Scan, gate: Gate, pixels_of: PixelsOf, synthetic: bool) -> Path:
     """Writes `report.html` into a folder and gives its path.
 
     Args:

@@ -149,7 +149,7 @@ def decode_image(data: bytes) -> DecodedImage:
     return DecodedImage(pixels, tuple(notes))
 
 
-def measure_image(data: bytes) -> tuple[int, int]:
+def measure_size(data: bytes) -> tuple[int, int]:
     """Width and height in pixels of the decoded picture. Only the header is read.
 
     Raises:

@@ -24,7 +24,7 @@ from leukolens.inference.bundles import Bundle
 from leukolens.inference.classifier import Classifier, open_classifier
 from leukolens.inference.detector import Detector, open_detector
 from leukolens.inference.perception import SeenCell, judge_cell, see_cell
-from leukolens.inference.sources import Source, gather_sources, name_source, read_source, say_nothing_read
+from leukolens.inference.sources import Source, gather_sources, name_source, read_picture, say_nothing_read
 
 BATCH_SIZE = 4
 _BATCHES_AHEAD = 3
@@ -93,7 +93,7 @@ def classify_images(
 
     Without a detector the images are classified as they are. One that is not open yet is opened on one thread.
     """
-    pictures = (_Picture(name_source(number, item), partial(read_source, item)) for number, item in enumerate(sources))
+    pictures = (_Picture(name_source(number, item), partial(read_picture, item)) for number, item in enumerate(sources))
     return _run(pictures, bundle, detector)
 
 

@@ -22,7 +22,7 @@ from leukolens.inference.bundles import load_bundle
 from leukolens.inference.classifier import Classifier
 from leukolens.inference.classify import BATCH_SIZE, classify
 from leukolens.inference.detector import Detector
-from leukolens.inference.sources import Source, gather_sources, name_source, read_source
+from leukolens.inference.sources import Source, gather_sources, name_source, read_picture
 from leukolens.inference.view import detect_cells
 
 
@@ -129,7 +129,7 @@ class DetectorModel(Detector):
 
 def _read(source: Source, number: int = 0) -> Pixels:
     try:
-        return read_source(source).pixels
+        return read_picture(source).pixels
     except InputRefused as error:
         raise InputRefused(f"{show_name(name_source(number, source))} {error}") from error
 

@@ -82,7 +82,7 @@ def name_source(number: int, source: Source) -> str:
     return f"array {number}" if isinstance(source, np.ndarray) else str(source)
 
 
-def read_source(source: Source) -> DecodedImage:
+def read_picture(source: Source) -> DecodedImage:
     """The pixels of a picture.
 
     Raises:

@@ -17,7 +17,7 @@ from leukolens.inference.bundles import Bundle
 from leukolens.inference.classifier import Classifier, open_classifier
 from leukolens.inference.detector import Detector, open_detector
 from leukolens.inference.perception import perceive
-from leukolens.inference.sources import Source, gather_sources, name_source, read_source, say_nothing_read
+from leukolens.inference.sources import Source, gather_sources, name_source, read_picture, say_nothing_read
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.files import Progress
@@ -115,7 +115,7 @@ def _count_fields(
     for number, source in enumerate(sources):
         name = name_source(number, source)
         try:
-            decoded = read_source(source)
+            decoded = read_picture(source)
         except InputRefused as error:
             refused.append(Refusal(name, str(error)))
         else:

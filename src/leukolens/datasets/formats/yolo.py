@@ -10,7 +10,7 @@ from leukolens.core.results import Box, Refusal
 from leukolens.datasets.formats.boxes import BoxReader, Kind
 from leukolens.datasets.formats.class_folders import provided_part
 from leukolens.datasets.tree import Tree
-from leukolens.images.decoding import measure_image, read_bytes
+from leukolens.images.decoding import measure_size, read_bytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def read_yolo_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[Labell
             continue
         labels.discard(beside)
         try:
-            size = measure_image(read_bytes(tree.files[path]))
+            size = measure_size(read_bytes(tree.files[path]))
             boxes, problems = parse_yolo(tree.read_text(beside), size, kinds)
         except InputRefused as error:
             refused.append(Refusal(path.stem, str(error)))
