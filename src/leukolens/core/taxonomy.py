@@ -66,6 +66,12 @@ def _fold(name: str) -> str:
     return " ".join(word[:-1] if word.endswith("s") and len(word) > 4 else word for word in words)
 
 
+_KIND_SYNONYMS: dict[CellKind, tuple[str, ...]] = {
+    CellKind.LEUKOCYTE: ("leukocyte", "leucocyte", "white blood cell", "white cell", "wbc", "nucleated cell"),
+    CellKind.RED_CELL: ("erythrocyte", "red blood cell", "red cell", "rbc"),
+    CellKind.PLATELET: (),
+}
+_KIND_BY_FOLDED_NAME = {_fold(word): kind for kind, words in _KIND_SYNONYMS.items() for word in words}
 _SHORTEST_WORD = 5
 _BY_FOLDED_NAME = {_fold(word): name for name, words in _SYNONYMS.items() for word in words}
 
@@ -76,6 +82,17 @@ def match_class(name: str) -> CellName | None:
     Case, plural, digits, underscores and hyphens do not matter: `2_Eosinophils` is an eosinophil.
     """
     return _BY_FOLDED_NAME.get(_fold(name))
+
+
+def match_cell(name: str) -> tuple[CellKind, str | None] | None:
+    """The kind of cell that a dataset's name for a box means, and its class if it is known. None if it is unknown."""
+    kind = _KIND_BY_FOLDED_NAME.get(_fold(name))
+    if kind is not None:
+        return kind, None
+    found = match_class(name)
+    if found is None:
+        return None
+    return CellKind.PLATELET if found.label == CellKind.PLATELET else CellKind.LEUKOCYTE, found.label
 
 
 def is_spelled_out(name: str) -> bool:

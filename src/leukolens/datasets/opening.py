@@ -7,6 +7,7 @@ from dataclasses import replace
 from leukolens.core.errors import InputRefused
 from leukolens.core.results import Box, Refusal
 from leukolens.datasets.duplicates import Report, be_silent
+from leukolens.datasets.formats.boxes import NOTHING_LEFT
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.images.decoding import read_image
 
@@ -41,7 +42,7 @@ def open_pictures(manifest: Manifest, report: Report = be_silent) -> Manifest:
         boxes = tuple(box for box in record.boxes if box not in outside)
         refused += [Refusal(record.id, _say_outside(box, size)) for box in outside]
         if outside and not boxes:
-            refused.append(Refusal(record.id, "left out: none of its boxes can be used"))
+            refused.append(Refusal(record.id, NOTHING_LEFT))
         else:
             records.append(replace(record, boxes=boxes))
     return replace(manifest, records=tuple(records), refused=tuple(refused))

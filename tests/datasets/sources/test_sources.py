@@ -262,6 +262,66 @@ def test_txl(plant: Plant) -> None:
     assert records[known].part == "validation"
 
 
+NAMES = {
+    "classes.txt": "Platelets\nRBC\nWBC\n",
+    "labels/classes.txt": "Platelets\nRBC\nWBC\n",
+    "data.yaml": "path: .\nnc: 3\nnames: ['Platelets', \"RBC\", WBC] # all\nval: images/val\n",
+    "block/data.yaml": "names:\n  - Platelets\n  # red\n  - 'RBC'  # red\n  - WBC\nnc: 3\n",
+    "mapping/data.yml": "names:\n  0: Platelets\n  1: RBC\n  2: WBC\n\ntrain: x\n",
+    "inline/data.yml": "names: {0: Platelets, 1: RBC,\n 2: 'WBC'}\n",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_yolo_follows_the_order_of_classes_that_the_dataset_gives(name: str, plant: Plant) -> None:
+    tree: Tree = {"images/a.png": png(), "labels/a.txt": "0 .5 .5 .2 .2\n1 .2 .2 .1 .1\n2 .8 .8 .1 .1\n"}
+    manifest = read_source("txl", plant(tree | {name: NAMES[name]}))
+    boxes = by_id(manifest)["a"].boxes
+    assert not manifest.refused
+    assert [box.kind for box in boxes] == ["platelet", "red_cell", "leukocyte"]
+
+
+def test_yolo_files_with_other_classes_are_refused(plant: Plant) -> None:
+    tree: Tree = {"images/a.png": png(), "labels/a.txt": "0 .5 .5 .2 .2\n1 .5 .5 .2 .2\n"}
+    root = plant(tree | {"classes.txt": "WBC\nwheel\n"})
+    manifest = read_source("txl", root)
+    assert len(manifest.records[0].boxes) == 1 and "'1'" in reasons(manifest)["a"]
+    with pytest.raises(DataError, match="wheel"):
+        read_source("txl", plant(tree | {"classes.txt": "wheel\ncar\n"}))
+    with pytest.raises(DataError, match="differ"):
+        read_source("txl", plant(tree | {"classes.txt": "WBC\nRBC\n", "data.yaml": "names: [RBC, WBC]"}))
+
+
+def test_yolo_polygons_become_the_box_around_them(plant: Plant) -> None:
+    lines = "0 .1 .2 .5 .2 .5 .8\n1 .5 .5 .2 .2 .97\n1 .1 .2 .3 .4 .5 .6 .7\n"
+    manifest = read_source("txl", plant({"images/a.png": png(100, 10), "labels/a.txt": lines}))
+    assert [(box.x0, box.y0, box.x1, box.y1) for box in manifest.records[0].boxes] == [(10, 2, 50, 8), (40, 4, 60, 6)]
+    assert "polygon" in reasons(manifest)["a"]
+
+
+@pytest.mark.parametrize(
+    "line", ["0 50 5 20 2", "0 50 50 20 20", "0 .5 .5 1.5 .2", "0 .5 nan .2 .2", "0 10 2 50 2 50 8"]
+)
+def test_yolo_numbers_that_are_no_shares_are_refused_with_their_picture(line: str, plant: Plant) -> None:
+    tree: Tree = {"images/a.png": png(100, 10), "images/b.png": png(), "labels/b.txt": "0 .5 .5 .2 .2"}
+    manifest = read_source("txl", plant(tree | {"labels/a.txt": f"{line}\n{line}\n"}))
+    assert [record.id for record in manifest.records] == ["b"]
+    assert "pixels or percent" in manifest.refused[0].why and reasons(manifest)["a"].startswith("left out")
+
+
+def test_a_comment_in_a_voc_file_is_no_declaration(plant: Plant) -> None:
+    box = "<object><name>WBC</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>5</xmax><ymax>6</ymax></bndbox></object>"
+    files = {
+        "a": f"<!-- made by hand <b> --><annotation>{box}<!-- end --></annotation>",
+        "b": f'<?x <!-- ?><!DOCTYPE a [<!ENTITY b "c">]><!-- --><annotation>{box}</annotation>',
+        "c": f'<!-- a --><!DOCTYPE a [<!ENTITY b "c">]><annotation>{box}</annotation>',
+    }
+    tree: Tree = {f"JPEGImages/{stem}.png": png() for stem in files}
+    manifest = read_source("bccd", plant(tree | {f"Annotations/{stem}.xml": text for stem, text in files.items()}))
+    assert [len(record.boxes) for record in manifest.records] == [1, 0, 0]
+    assert set(reasons(manifest)) == {"b", "c"}
+
+
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != "pbc"])
 def test_another_tree_is_said_to_be_another(name: str, plant: Plant) -> None:
     with pytest.raises(DataError, match="as it came"):

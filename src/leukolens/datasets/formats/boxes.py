@@ -11,6 +11,10 @@ Kind = tuple[CellKind, str | None]
 """What a dataset's class name or number means: a kind of cell, and a class if it is known."""
 
 
+NOTHING_LEFT = "left out: none of its boxes can be used"
+"""Why an image is refused that has boxes, of which none can be used. It must not count as an image without cells."""
+
+
 class BoxReader:
     """Collects boxes of one image, and why others could not be used.
 

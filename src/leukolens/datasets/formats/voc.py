@@ -1,5 +1,6 @@
 """Pascal VOC: one XML file for each image, `Annotations/x.xml` for `JPEGImages/x.jpg`."""
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
@@ -8,6 +9,8 @@ from leukolens.core.errors import InputRefused
 from leukolens.core.results import Box
 from leukolens.datasets.formats.boxes import BoxReader, Kind
 from leukolens.datasets.tree import Tree
+
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)
 
 
 def read_voc_boxes(tree: Tree, image: PurePosixPath, kinds: Mapping[str, Kind]) -> tuple[list[Box], list[str]]:
@@ -33,6 +36,7 @@ def parse_voc(text: str, kinds: Mapping[str, Kind]) -> tuple[list[Box], list[str
     Raises:
         InputRefused: it is not a VOC annotation, or declares entities (which could unpack without end).
     """
+    text = _COMMENT.sub("", text)  # what is parsed has no comments either, so none can hide a declaration
     if "<!" in text:
         raise InputRefused("declares a document type or entities, which annotations never need.")
     try:

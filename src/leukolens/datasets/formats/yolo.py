@@ -1,16 +1,24 @@
-"""YOLO: `labels/x.txt` for `images/x.jpg`. A line is a box: class number, middle x and y, width, height as shares."""
+"""YOLO: `labels/x.txt` for `images/x.jpg`. A line is a box: class number, middle x and y, width, height as shares.
 
-from collections.abc import Mapping
+A line with six or more shares after the class is a polygon: pairs of x and y. Its box is the one around it. What the
+class numbers mean stands in `data.yaml` or `classes.txt`, where there is one.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import show_name
 from leukolens.core.results import Box, Refusal
-from leukolens.datasets.formats.boxes import BoxReader, Kind
+from leukolens.datasets.formats.boxes import NOTHING_LEFT, BoxReader, Kind
 from leukolens.datasets.formats.class_folders import provided_part
+from leukolens.datasets.formats.class_names import CLASS_LISTS, match_kinds, read_class_names
 from leukolens.datasets.tree import Tree
 from leukolens.images.decoding import measure_size, read_bytes
+
+_BEYOND = 0.01
+"""How far a share may lie outside 0 to 1. Tools that round corners write such."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +41,21 @@ class LabelledField:
 def read_yolo_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[LabelledField], list[Refusal]]:
     """Images that have a label file of their name, and what could not be used: images, label files, boxes.
 
+    Args:
+        tree: The dataset.
+        kinds: What each class number means, where the dataset has no file with the names of its classes.
+
     Raises:
-        DataError: there is no `images` folder.
+        DataError: there is no `images` folder, or the files with the names of the classes cannot be used.
     """
     images = [path for path in tree.images() if "images" in path.parts]
     if not images:
         raise DataError(
             f"{show_name(str(tree.root))} holds no folder `images` with images. Give the dataset as it came."
         )
-    labels = {path for path in tree.with_suffixes((".txt",)) if "labels" in path.parts}
+    names = read_class_names(tree)
+    kinds = match_kinds(names) if names else kinds
+    labels = {path for path in tree.with_suffixes((".txt",)) if "labels" in path.parts and path.name not in CLASS_LISTS}
     fields: list[LabelledField] = []
     refused: list[Refusal] = []
     for path in images:
@@ -57,7 +71,10 @@ def read_yolo_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[Labell
             refused.append(Refusal(path.stem, str(error)))
             continue
         refused += [Refusal(path.stem, problem) for problem in problems]
-        fields.append(LabelledField(path, tree.files[path], provided_part(path), tuple(boxes)))
+        if problems and not boxes:
+            refused.append(Refusal(path.stem, NOTHING_LEFT))
+        else:
+            fields.append(LabelledField(path, tree.files[path], provided_part(path), tuple(boxes)))
     refused += [Refusal(str(path), "is a label file without an image of its name") for path in sorted(labels)]
     return fields, refused
 
@@ -71,9 +88,29 @@ def parse_yolo(text: str, size: tuple[int, int], kinds: Mapping[str, Kind]) -> t
         if not words:
             continue
         try:
-            x, y, w, h = (float(word) for word in words[1:5])
-        except ValueError:
-            reader.problems.append(f"line {line[:60]!r} is not a class and four numbers")
+            x0, y0, x1, y1 = _read_shares(words[1:])
+        except ValueError as error:
+            reader.problems.append(f"line {line[:60]!r} {error}")
             continue
-        reader.add(words[0], [(x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height])
+        reader.add(words[0], [x0 * width, y0 * height, x1 * width, y1 * height])
     return reader.boxes, reader.problems
+
+
+def _read_shares(words: Sequence[str]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a line without its class.
+
+    Raises:
+        ValueError: these are not the numbers of a box or a polygon, or no shares of the picture.
+    """
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError:
+        numbers = []
+    if len(numbers) < 4 or (len(numbers) > 5 and len(numbers) % 2):
+        raise ValueError("is not a class and four numbers, nor a class and the corners of a polygon")
+    if not all(-_BEYOND <= number <= 1 + _BEYOND for number in numbers):
+        raise ValueError("holds numbers that are no shares from 0 to 1. Are they pixels or percent?")
+    if len(numbers) > 5:
+        return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+    x, y, w, h = numbers[:4]  # the fifth is how sure a detector was
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
