@@ -6,7 +6,7 @@ import lightning
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
 from leukolens.core.pixels import Preparation
 from leukolens.models.catalogue import ModelSpec, trained_modules
@@ -14,6 +14,20 @@ from leukolens.training.augment import augment_batch
 from leukolens.training.classification.recipe import ClassificationRecipe
 from leukolens.training.optimiser import build_optimiser, keep_depthwise_in_float32
 from leukolens.training.recipe import RoundConfig
+
+
+class BalancedAccuracy(MulticlassConfusionMatrix):
+    """Mean recall over the classes that the data has, 0..1, as scikit-learn's `balanced_accuracy_score`.
+
+    torchmetrics' macro average counts a class without images as 0 as soon as one image is predicted as it (version 1.9.0,
+    findings/torchmetrics-absent-class.sh).
+    """
+
+    def compute(self) -> Tensor:
+        """One number, from all batches since the last reset."""
+        matrix = super().compute()
+        support = matrix.sum(dim=1)
+        return (matrix.diagonal() / support)[support > 0].mean()
 
 
 class CellModule(lightning.LightningModule):
@@ -47,7 +61,7 @@ class CellModule(lightning.LightningModule):
         classes = self._classes()
         self.training_accuracy = MulticlassAccuracy(classes, average="micro")
         self.validation_accuracy = MulticlassAccuracy(classes, average="micro")
-        self.validation_balanced = MulticlassAccuracy(classes, average="macro")
+        self.validation_balanced = BalancedAccuracy(classes)
 
     def _classes(self) -> int:
         with torch.no_grad():
