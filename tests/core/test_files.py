@@ -38,6 +38,27 @@ def test_any_file_name_survives_a_csv_file(tmp_path_factory: pytest.TempPathFact
     assert [row["name"] for row in read_rows(path)] == names
 
 
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le with mark", "utf-16-be with mark", "cp1252"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("first", ["", "sep={}\r\n"])
+def test_csv_of_spreadsheets(encoding: str, separator: str, first: str, tmp_path: Path) -> None:
+    text = first.format(separator) + separator.join(["name", "note"]) + "\r\n"
+    text += separator.join(["Fürst", '"a, b; c\td"']) + "\r\n"
+    encoding, _, marked = encoding.partition(" ")
+    data = ("\ufeff" if marked else "") + text
+    (tmp_path / "x.csv").write_bytes(data.encode(encoding))
+    assert read_rows(tmp_path / "x.csv") == [{"name": "Fürst", "note": "a, b; c\td"}]
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    for data in (b"name\0\n", b"name\n\x81\n"):
+        (tmp_path / "x.csv").write_bytes(data)
+        with pytest.raises(DataError, match="cannot be read as a CSV file"):
+            read_rows(tmp_path / "x.csv")
+
+
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "kept.txt"
     write_text(path, "old")
@@ -101,7 +122,7 @@ def test_home_on_other_systems(system: str, expected: str, monkeypatch: pytest.M
 
 def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "raw.csv"
-    path.write_bytes(b"\xff\xfe\x00bad")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     with pytest.raises(DataError):
         read_rows(path)
     with pytest.raises(DataError):

@@ -38,6 +38,25 @@ def test_predictions_survive_a_round_trip(tmp_path: Path) -> None:
         ("image,label,probability,p_platelet\na,platelet,1,0.5\n", "sum to"),
         ("image,label,probability,p_platelet\na,platelet,nan,nan\n", "sum to"),
         ("image,label,probability,p_platelet\n", "no predictions"),
+        ("image,label,probability,p_platelet\na,platelet,nan,1\n", "line 2: the probability is nan"),
+        ("image,label,probability,p_platelet\na,platelet,inf,1\n", "line 2: the probability is inf"),
+        ("image,label,probability,p_platelet\na,platelet,-0.5,1\n", "line 2: the probability is -0.5"),
+        ("image,label,probability,p_platelet\na,platelet,1.01,1\n", "line 2: the probability is 1.01"),
+        ("image,label,probability,p_platelet,p_monocyte\na,platelet,1,1.5,-0.5\n", "line 2: .*least is -0.5"),
+        (
+            "image,label,probability,p_platelet,p_monocyte\na,platelet,.8,.2,.8\n",
+            "p_platelet is 0.2 and p_monocyte 0.8",
+        ),
+        (
+            "image,label,probability,p_platelet,p_monocyte\na,platelet,.4,.8,.2\n",
+            "probability 0.4, but p_platelet is 0.8",
+        ),
+        ("image,label,probability,p_platelet\na,unicorn,1,1\n", "line 2: the label is 'unicorn'"),
+        ("image,label,probability,p_platelet\na,monocyte,1,1\n", "line 2: the label is 'monocyte'"),
+        ("image,label,probability,p_platelet\na,,1,1\n", "line 2: the label is ''"),
+        ("image,label,probability,p_platelet\na,platelet,1,1\nb,platelet,1,1\na,platelet,1,1\n", "line 4: a .* line 2"),
+        ("image,label,probability,p_platelet,p_platelet\na,platelet,1,1,1\n", "p_platelet stands in it twice"),
+        ("image,label,probability,p_platelet,truth\na,platelet,1,1,Wheel\n", "called 'Wheel' in the column truth"),
     ],
 )
 def test_what_is_no_predictions_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -45,6 +64,24 @@ def test_what_is_no_predictions_file_is_refused(tmp_path: Path, text: str, words
     path.write_text(text)
     with pytest.raises(DataError, match=words):
         read_predictions(path)
+
+
+def test_words_for_classes_are_understood(tmp_path: Path) -> None:
+    rows = ["a,Platelets,1,1,0,Neutrophils", "b,platelet ,1,1,0,MONO", "c,plt,1,1,0, Lymphocyte ", "d,PLT,1,1,0,"]
+    text = "image,label,probability,p_platelet,p_monocyte,truth\n" + "\n".join(rows)
+    (tmp_path / "p.csv").write_text(text)
+    read = read_predictions(tmp_path / "p.csv")
+    assert read.truths == ("neutrophil", "monocyte", "lymphocyte", "")
+    assert read.label.tolist() == ["platelet"] * 4
+
+
+def test_a_spreadsheet_of_another_country_is_read(tmp_path: Path) -> None:
+    text = "image;label;probability;p_platelet;p_monocyte\r\nFärbung.png;platelet;0,75;0,75;0,25\r\n"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "p.csv").write_bytes(text.encode(encoding))
+        read = read_predictions(tmp_path / "p.csv")
+        assert read.items[0].image == "Färbung.png"
+        np.testing.assert_array_equal(read.proba, [[0.75, 0.25]])
 
 
 @pytest.fixture

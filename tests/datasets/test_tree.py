@@ -52,9 +52,15 @@ def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: 
     ]
 
 
-def test_text_that_is_not_utf8(tmp_path: Path) -> None:
-    (tmp_path / "x.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputRefused, match="UTF-8"):
+def test_text_as_tools_save_it(tmp_path: Path) -> None:
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "x.txt").write_bytes("Färbung".encode(encoding))
+        assert open_tree(tmp_path).read_text(PurePosixPath("x.txt")) == "Färbung"
+
+
+def test_what_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"\x81\x00")
+    with pytest.raises(InputRefused, match="is not text"):
         open_tree(tmp_path).read_text(PurePosixPath("x.txt"))
 
 

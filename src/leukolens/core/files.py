@@ -4,10 +4,12 @@ No half-written file is left under its final name. Nothing is overwritten withou
 is not valid UTF-8 or has a line break, can be written to CSV and read again.
 """
 
+import codecs
 import csv
 import hashlib
 import io
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ import platformdirs
 from leukolens.core.errors import DataError, UsageError
 
 _LONGEST_CELL = 1 << 26
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+"""The first bytes by which an editor marks its encoding."""
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -91,17 +95,50 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, written by `write_rows` or by a spreadsheet, each a dict by column.
 
     Raises:
-        DataError: the file is missing or is not CSV in UTF-8.
+        DataError: the file is missing or is not CSV.
+    """
+    try:
+        return parse_rows(decode_text(path.read_bytes()))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{show_name(str(path))} cannot be read as a CSV file: {error}") from error
+
+
+def parse_rows(text: str) -> list[dict[str, str]]:
+    """The rows of CSV text, each a dict by column. Spreadsheets separate columns by commas, semicolons or tabs.
+
+    Raises:
+        csv.Error: it is not CSV.
+        ValueError: a column stands in it twice.
     """
     csv.field_size_limit(_LONGEST_CELL)  # Python's limit of 131,072 is too small for the boxes of a dense field
+    told = re.match(r'"?sep=(.)"?\r?\n', text)  # the first line that Excel writes
+    text = text[told.end() :] if told else text
+    header = text.partition("\n")[0]
+    separator = told[1] if told else max(",;\t", key=header.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    columns = [name.strip() for name in reader.fieldnames or () if name]
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        raise ValueError(f"the column {repeated[0]} stands in it twice")
+    reader.fieldnames = [(name or "").strip() for name in reader.fieldnames or ()]
+    return [{key: unspell_cell(value or "") for key, value in row.items() if key} for row in reader]
+
+
+def decode_text(data: bytes) -> str:
+    """Text as the tools of people save it: UTF-8 with or without a mark, UTF-16 with one, or Windows-1252.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding)
+    if b"\0" in data:
+        raise ValueError("it holds zero bytes, which text has not")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return [
-                {key: unspell_cell(value or "") for key, value in row.items() if key is not None}
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{show_name(str(path))} cannot be read as a CSV file in UTF-8: {error}") from error
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252")
 
 
 def spell_cell(value: object) -> str:

@@ -17,11 +17,13 @@ from leukolens.core.errors import DataError
 from leukolens.core.files import format_rows, read_rows, show_name
 from leukolens.core.results import CellStatus, Prediction, Refusal
 from leukolens.core.tables import BOX_COLUMNS, needs_package, pick_rows, save_table
-from leukolens.core.taxonomy import CELL_CLASSES
+from leukolens.core.taxonomy import CELL_CLASSES, match_class
 
 if TYPE_CHECKING:
     import pandas
 
+_ROUNDING = 1e-3
+"""How far probabilities in a file may be off because they were rounded."""
 _COLUMNS = ("image", "label", "probability", "status", "reason")
 
 
@@ -204,10 +206,11 @@ class Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Reads a predictions file.
+    """Reads a predictions file. Class names in `label` and `truth` may be any that the taxonomy knows.
 
     Raises:
-        DataError: a needed column is missing, a class is unknown, or a number cannot be read.
+        DataError: a needed column is missing, a class is unknown, a number cannot be a probability, a row contradicts
+            itself, or an image has several rows.
     """
     rows = read_rows(path)
     if not rows:
@@ -220,29 +223,79 @@ def read_predictions(path: Path) -> Predictions:
             f"{path} is not a predictions file: columns {columns}. Expected image, label, probability and one p_<class> "
             f"per class of {CELL_CLASSES}."
         )
-    items = tuple(_read_prediction(path, number, row, classes) for number, row in enumerate(rows, start=2))
-    return Predictions(classes, items, _column(rows, "truth"), _column(rows, "group"))
+    items = []
+    lines: dict[str, int] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            items.append(_read_prediction(row, classes))
+        except ValueError as error:
+            raise DataError(f"{path}, line {number}: {error}") from error
+        if lines.setdefault(row["image"], number) != number:
+            raise DataError(
+                f"{path}, line {number}: {show_name(row['image'])} stands in line {lines[row['image']]} already. "
+                "Expected one row per image: delete the others."
+            )
+    return Predictions(classes, tuple(items), _read_truths(path, rows), _column(rows, "group"))
 
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> tuple[str, ...]:
     return tuple(row[name] for row in rows) if name in rows[0] else ()
 
 
-def _read_prediction(path: Path, number: int, row: dict[str, str], classes: tuple[str, ...]) -> Prediction:
-    try:
-        texts = [row[f"p_{name}"] for name in classes]
-        values = np.array([float(text) for text in texts]) if all(texts) else np.empty(0)
-        probability = float(row["probability"])
-    except ValueError as error:
-        raise DataError(f"{path}, line {number}: {error}. Expected probabilities as numbers from 0 to 1.") from error
-    if len(values) and (not np.isfinite(values).all() or values.min() < 0 or abs(values.sum() - 1) > 1e-3):
-        raise DataError(f"{path}, line {number}: the probabilities sum to {values.sum():.4f}, expected 1.")
-    status = _read_status(path, number, row.get("status", ""))
-    return Prediction(row["image"], row["label"], probability, values, status, row.get("reason", ""))
+def _read_truths(path: Path, rows: Sequence[dict[str, str]]) -> tuple[str, ...]:
+    words = [word.strip() for word in _column(rows, "truth")]
+    names = {word: match_class(word) for word in dict.fromkeys(words) if word}
+    unknown = [repr(word) for word, name in names.items() if name is None]
+    if unknown:
+        raise DataError(
+            f"{path}: no known cell type is called {', '.join(unknown)} in the column truth. Expected names such as "
+            f"{', '.join(CELL_CLASSES)}, or nothing where the class is unknown."
+        )
+    return tuple(name.label if (name := names.get(word)) else "" for word in words)
 
 
-def _read_status(path: Path, number: int, text: str) -> CellStatus:
+def _read_prediction(row: dict[str, str], classes: tuple[str, ...]) -> Prediction:
+    texts = [row[f"p_{name}"] for name in classes]
+    values = np.array([_read_number(text) for text in texts]) if all(texts) else np.empty(0)
+    probability = _read_number(row["probability"])
+    if len(values) and (not np.isfinite(values).all() or values.min() < 0 or abs(values.sum() - 1) > _ROUNDING):
+        raise ValueError(
+            f"the probabilities sum to {values.sum():.4f}, the least is {values.min():.4f}; expected 0 to 1 each and 1 "
+            "together."
+        )
+    if not 0 <= probability <= 1:
+        raise ValueError(f"the probability is {probability}; expected 0 to 1.")
+    status = _read_status(row.get("status", ""))
+    label = row["label"].strip()
+    if label or len(values):
+        name = match_class(label)
+        if name is None or name.label not in classes:
+            raise ValueError(f"the label is {label!r}; expected one of {', '.join(classes)}.")
+        label = name.label
+    if label and len(values):
+        own, most = values[classes.index(label)], classes[int(values.argmax())]
+        if own < values.max() - _ROUNDING or abs(own - probability) > _ROUNDING:
+            raise ValueError(
+                f"the label is {label} with probability {probability:g}, but p_{label} is {own:g} and p_{most} "
+                f"{values.max():g}. Are the columns in the order that the header says?"
+            )
+    return Prediction(row["image"], label, probability, values, status, row.get("reason", ""))
+
+
+def _read_number(text: str) -> float:
+    """A number. In many countries spreadsheets write it with a comma.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
-        return CellStatus(text or CellStatus.ACCEPTED)
+        return float(text.replace(",", "."))
     except ValueError as error:
-        raise DataError(f"{path}, line {number}: status {text!r}. Expected accepted, review or rejected.") from error
+        raise ValueError(f"{text!r} is no number. Expected probabilities as numbers from 0 to 1.") from error
+
+
+def _read_status(text: str) -> CellStatus:
+    try:
+        return CellStatus(text.strip() or CellStatus.ACCEPTED)
+    except ValueError as error:
+        raise ValueError(f"status {text!r}. Expected accepted, review or rejected.") from error

@@ -4,10 +4,10 @@ Sources under `leukolens.datasets.sources` write manifests; all other code reads
 they lie, in folders or zips. No image is copied.
 """
 
-import csv
 import json
 import math
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from leukolens.core.errors import DataError
-from leukolens.core.files import hash_bytes, read_rows, show_name, write_rows
+from leukolens.core.files import decode_text, hash_bytes, read_rows, show_name, write_rows
 from leukolens.core.results import Box, Refusal
 from leukolens.core.taxonomy import CELL_CLASSES, CellKind
 from leukolens.images.decoding import split_reference
@@ -153,8 +153,8 @@ def save_manifest(path: Path, manifest: Manifest) -> None:
 
 def has_facts(path: Path) -> bool:
     """True if a manifest file has the columns with what its source knows about single images."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        return set(_FACTS) <= set(next(csv.reader(stream), []))
+    header = decode_text(path.read_bytes()).partition("\n")[0]
+    return set(_FACTS) <= set(re.split("[,;\t\r]", header))
 
 
 def load_manifest(path: Path) -> Manifest:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from leukolens.core.errors import DataError, InputRefused
-from leukolens.core.files import show_name
+from leukolens.core.files import decode_text, show_name
 from leukolens.core.results import Refusal
 from leukolens.images.archives import open_archive, why_outside
 from leukolens.images.decoding import join_reference, read_bytes
@@ -42,12 +42,12 @@ class Tree:
         """The text of a small file.
 
         Raises:
-            InputRefused: it cannot be read or is not text in UTF-8.
+            InputRefused: it cannot be read or is not text.
         """
         try:
-            return read_bytes(self.files[path], _LARGEST_TEXT_BYTES).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputRefused("is not text in UTF-8.") from error
+            return decode_text(read_bytes(self.files[path], _LARGEST_TEXT_BYTES))
+        except ValueError as error:
+            raise InputRefused(f"is not text: {error}.") from error
 
 
 def open_tree(root: Path) -> Tree:
