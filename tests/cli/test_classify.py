@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from leukolens.cli.classify import command
 from leukolens.core.card import ClassifierValidation
 from leukolens.core.confusion import count_confusion
 from leukolens.core.files import read_rows
@@ -49,6 +51,26 @@ def test_one_row_per_image_on_stdout_and_names_survive(toy_bundle: Path, picture
     out = pictures.parent / "calls.csv"
     assert run("classify", pictures, "--bundle", toy_bundle, "--out", out).returncode == 0
     assert {Path(row["image"]).exists() for row in read_rows(out)} == {True}
+
+
+def test_any_name_can_be_redirected_where_output_is_not_utf8(
+    toy_bundle: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pictures / "red.png").rename(pictures / "血涂片 1.png")
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")  # as on Windows
+    words = [sys.executable, "-m", "leukolens", "classify", str(pictures), "--bundle", str(toy_bundle)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(list(csv.DictReader(done.stdout.decode("utf-8").splitlines()))) == 2
+    assert "血涂片 1.png" in done.stdout.decode("utf-8")
+
+
+def test_without_a_home_folder_the_shipped_models_classify(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LEUKOLENS_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does for a user id without an entry
+    done = CliRunner().invoke(command, [str(pictures / "red.png"), "--whole"])
+    assert done.exit_code == 0, done.output
 
 
 def test_some_refused_is_exit_code_1_and_all_refused_3(toy_bundle: Path, pictures: Path, tmp_path: Path) -> None:
@@ -113,10 +135,10 @@ def test_cells_named_with_more_hesitation_than_on_validation_are_said_to_be_unli
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_is_an_error_not_a_traceback(toy_bundle: Path, pictures: Path) -> None:
-    command = [sys.executable, "-m", "leukolens", "classify", str(pictures), "--bundle", str(toy_bundle)]
+    words = [sys.executable, "-m", "leukolens", "classify", str(pictures), "--bundle", str(toy_bundle)]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
     assert done.returncode == 3 and "Traceback" not in done.stderr
 
 

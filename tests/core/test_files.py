@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import (
+    find_home,
     hash_bytes,
     home_folder,
     read_rows,
@@ -104,6 +105,15 @@ def test_home_is_chosen_by_the_environment_or_the_platform(monkeypatch: pytest.M
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert home_folder() == tmp_path / ".local" / "share" / "leukolens"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("LEUKOLENS_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does for a user id without an entry
+    assert find_home() is None
+    with pytest.raises(UsageError, match="Set LEUKOLENS_HOME"):
+        home_folder()
 
 
 @pytest.mark.parametrize(

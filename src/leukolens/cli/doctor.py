@@ -28,7 +28,7 @@ def command(ctx: click.Context) -> None:
 
     The test shows whether the installation works. It does not show how well photographs of blood are read.
     """
-    from leukolens.core.files import home_folder
+    from leukolens.core.files import find_home
     from leukolens.inference.bundles import DEFAULTS, list_bundles
 
     click.echo(f"leukolens {version('leukolens')}, Python {platform.python_version()}, {platform.platform()}")
@@ -37,7 +37,7 @@ def command(ctx: click.Context) -> None:
         missing = [name for name, number in have.items() if not number]
         state = "complete" if not missing else f"missing: {', '.join(missing)}"
         click.echo(f"{install}: {state}  ({', '.join(f'{name} {number}' for name, number in have.items() if number)})")
-    click.echo(f"home: {home_folder()}")
+    click.echo(f"home: {find_home() or 'none; set LEUKOLENS_HOME to a folder to add datasets'}")
     healthy = True
     for name, folder in list_bundles().items():
         healthy &= _report_bundle(name, folder)

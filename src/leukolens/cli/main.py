@@ -5,6 +5,7 @@
 was refused.
 """
 
+import io
 import os
 import sys
 import warnings
@@ -61,6 +62,7 @@ def main() -> None:
     """Runs the command and exits with its code."""
     # Pillow's warnings on odd metadata do not help a user. LeukoLens itself refuses what cannot be used, or warns.
     warnings.filterwarnings("ignore", module="PIL")
+    _open_output()
     try:
         code = group.main(prog_name="leukolens", standalone_mode=False)
         sys.stdout.flush()
@@ -91,6 +93,13 @@ def main() -> None:
         except OSError:
             _drop_output()  # else the interpreter tries again at exit and prints an error of its own
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_output() -> None:
+    """Lets any file name be written: what goes to a file or a pipe is UTF-8, as all files of LeukoLens are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def _drop_output() -> None:

@@ -25,10 +25,30 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (code
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def home_folder() -> Path:
-    """The folder of manifests, downloads and caches: `LEUKOLENS_HOME`, or the platform's data folder."""
+def find_home() -> Path | None:
+    """The folder of manifests, downloads and caches: `LEUKOLENS_HOME`, or the platform's data folder.
+
+    None where the user has no home folder, as in some containers.
+    """
     chosen = os.environ.get("LEUKOLENS_HOME")
-    return Path(chosen) if chosen else platformdirs.user_data_path("leukolens", appauthor=False)
+    if chosen:
+        return Path(chosen)
+    try:
+        return platformdirs.user_data_path("leukolens", appauthor=False)
+    except RuntimeError:
+        return None
+
+
+def home_folder() -> Path:
+    """The folder that `find_home` gives, for what cannot do without it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = find_home()
+    if folder is None:
+        raise UsageError("This user has no home folder. Set LEUKOLENS_HOME to a folder for datasets and caches.")
+    return folder
 
 
 def require_absent(path: Path, force: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Generic, Literal, TypeVar, overload
 
 from leukolens.core.card import CARD_NAME, Card, ClassifierCard, DetectorCard, read_card, read_task
 from leukolens.core.errors import BundleError, UsageError
-from leukolens.core.files import home_folder, show_name
+from leukolens.core.files import find_home, show_name
 from leukolens.core.tasks import Task
 
 SHIPPED = Path(__file__).parent.parent / "bundles"
@@ -39,7 +39,8 @@ def list_bundles(task: Task | None = None) -> dict[str, Path]:
         task: Only bundles of this task; without it all, those with a broken card too.
     """
     found: dict[str, Path] = {}
-    for root in (SHIPPED, home_folder() / "bundles"):
+    home = find_home()
+    for root in [SHIPPED] + ([home / "bundles"] if home else []):
         found |= {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD_NAME}"))}
     return {name: folder for name, folder in found.items() if task is None or read_task(folder) is task}
 
