@@ -57,7 +57,7 @@ def run(
 def test_a_folder_of_fields_becomes_a_folder_of_files(
     run: Any, fields: Any, asked: dict[str, Any], tmp_path: Path
 ) -> None:
-    done = run(tmp_path / "fields", "--smear", "S 7", "--wbc-per-liter", "7.2e9", "--platelet-factor", 15000)
+    done = run(tmp_path / "fields", "--smear", "S 7", "--wbc-per-liter", "7200/uL", "--platelet-factor", 15000)
     assert done.exit_code == 0, done.output
     assert "on 2 of 2 fields" in done.stderr and "report.html" in done.stderr and not done.stdout
     assert asked["name"] == "S 7" and asked["leukocytes_per_liter"] == 7.2e9
@@ -105,6 +105,15 @@ def test_fields_that_are_all_left_out_exit_with_3_and_a_report(run: Any, fields:
     assert "No field could be" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+def test_what_was_odd_about_a_field_is_told(run: Any, fields: Any, tmp_path: Path) -> None:
+    odd = tuple(dataclasses.replace(field, warnings=("odd <pixel size>",)) for field in fields.result.fields)
+    object.__setattr__(fields, "result", dataclasses.replace(fields.result, fields=odd))
+    done = run(tmp_path / "fields")
+    assert done.exit_code == 0 and done.stderr.count("warning: odd <pixel size> (fields: 2)") == 1
+    assert {row["warnings"] for row in read_rows(tmp_path / "out" / "fields.csv")} == {"odd <pixel size>"}
+    assert "odd &lt;pixel size&gt;" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_field_left_out_is_named_and_exits_with_1(run: Any, fields: Any, tmp_path: Path) -> None:
     stopping = Advice("not blood", "photograph a stained smear", stops=True)
     first, second = fields.result.fields
@@ -129,6 +138,8 @@ def test_nothing_is_overwritten_unasked(run: Any, tmp_path: Path, asked: dict[st
         ("--pixel-size-um", "0"),
         ("--pixel-size-um", "nan"),
         ("--wbc-per-liter", "inf"),
+        ("--wbc-per-liter", "7.2"),
+        ("--wbc-per-liter", "7200"),
         ("--age", "40"),
         ("--ranges", "united-kingdom"),
         ("--sex", "other"),

@@ -194,9 +194,10 @@ def test_many_unreadable_inputs_are_summed_up(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("known", "told"),
     [
-        ({"pixel_size_um": 0.0}, "pixel_size_um is 0.0"),
-        ({"pixel_size_um": float("nan")}, "pixel_size_um is nan"),
-        ({"leukocytes_per_liter": float("inf")}, "leukocytes_per_liter is inf"),
+        *(({"pixel_size_um": size}, "0.02 to 2 micrometres.*received") for size in (0.0, 1e-4, 2.1, -0.1)),
+        ({"pixel_size_um": float("nan")}, "0.02 to 2 micrometres.*received nan"),
+        ({"leukocytes_per_liter": float("inf")}, "No living person has inf"),
+        ({"leukocytes_per_liter": 7.2}, "write 7.2e9"),
         ({"factors": {"platelet": -1.0}}, "the factor of platelet is -1.0"),
         ({"factors": {"wbc": 1.0}}, "'wbc'.*leukocyte, red_cell, platelet"),
         ({"classifier": 7}, "received 7"),
@@ -206,6 +207,14 @@ def test_arguments_that_cannot_be_meant_are_refused(bench: Bench, known: dict[st
     models = {"classifier": bench.bundle, "detector": bench.detector}
     with pytest.raises(UsageError, match=told):
         count([bench.draw((480, 780), red_cells())], **(models | known))
+
+
+@pytest.mark.parametrize(("factor", "told"), [(1, False), (1.2, False), (0.4, True), (2, True), (5, True)])
+def test_a_pixel_size_that_the_red_cells_contradict_is_told(bench: Bench, factor: float, told: bool) -> None:
+    (field,) = bench.count(bench.draw((480, 780), shuffled(7)), pixel_size_um=factor * 7.5 / RED).fields
+    assert field.scale_origin == "given" and len(field.warnings) == told
+    if told:
+        assert "makes the red cells" in field.warnings[0] and "they are about 7.5" in field.warnings[0]
 
 
 def test_a_model_of_the_other_task_is_refused_in_words(bench: Bench) -> None:

@@ -83,3 +83,10 @@ def test_a_flag_stands_at_the_figure_that_was_judged(
 def test_what_was_not_counted_has_no_value(result: SmearRecord) -> None:
     found = observations(describe_smear(replace(result, differential=make_differential([], None, None, None)), NOW))
     assert "valueQuantity" not in found["26511-6"] and found["26511-6"]["dataAbsentReason"]
+
+
+def test_what_is_not_zero_is_not_written_as_zero(result: SmearRecord) -> None:
+    few = replace(result.differential, corrected_leukocytes_per_liter=7200.0, leukocytes_per_liter=1e8)
+    found = observations(describe_smear(replace(result, differential=few), NOW))
+    assert found["12227-5"]["valueQuantity"]["value"] == pytest.approx(7.2e-6)
+    assert found["26464-8"]["valueQuantity"]["value"] == 0.1

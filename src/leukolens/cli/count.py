@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,21 @@ class _Positive(click.FloatRange):
 POSITIVE = _Positive(min=0, min_open=True)
 
 
+class _LeukocyteCount(click.ParamType):  # type: ignore[type-arg]  # generic in new versions of click only
+    """A count with its unit, as counters print it, in leukocytes per litre."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from leukolens.core.errors import UsageError
+        from leukolens.smear.leukocyte_count import parse_leukocyte_count
+
+        try:
+            return parse_leukocyte_count(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command(
     "count",
     epilog="Examples: leukolens count smear-12/ --out smear-12-count    "
@@ -46,7 +62,12 @@ POSITIVE = _Positive(min=0, min_open=True)
     "--smear", metavar="NAME", help="Name of the smear in its files; without it, the name of the folder --out."
 )
 @click.option("--pixel-size-um", type=POSITIVE, help="Micrometres per pixel; without it, measured on the red cells.")
-@click.option("--wbc-per-liter", type=POSITIVE, help="Leukocytes per litre from a counter or chamber, such as 7.2e9.")
+@click.option(
+    "--wbc-per-liter",
+    type=_LeukocyteCount(),
+    help="Leukocyte count from a counter or chamber, with its unit: 7.2e9/L, 7.2x10^9/L, 7200/uL, 7.2 G/L or 7.2 K/uL. "
+    "Without a unit: per litre.",
+)
 @click.option(
     "--ranges",
     metavar="NAME_OR_FILE",
@@ -146,6 +167,8 @@ def _sum_up(result: "SmearResult", report: Path) -> int:
     click.echo(f"Cells found by {result.detector}, classified by {result.classifier}.", err=True)
     for refusal in result.refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
+    for warning, fields in Counter(warning for field in result.fields for warning in field.warnings).items():
+        click.echo(f"warning: {warning} (fields: {fields})", err=True)
     left_out = [field for field in result.fields if not field.usable]
     for field in left_out:
         why = "; ".join(f"{advice.fault}: {advice.action}" for advice in field.advice if advice.stops)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard
 from leukolens.core.detections import Detections
-from leukolens.core.errors import BundleError, InputRefused, UsageError
+from leukolens.core.errors import BundleError, InputRefused
 from leukolens.core.pixels import Pixels, normalise_colours, resize_window
 from leukolens.core.tasks import Task
 from leukolens.inference.bundles import Bundle, load_bundle
@@ -25,7 +25,14 @@ from leukolens.inference.decoding import (
     lift_scores,
     suppress_non_maxima,
 )
-from leukolens.inference.scale import RED_CELL_UM, SCALE_TOLERANCE, Window, guess_diameter, measure_red_cells
+from leukolens.inference.scale import (
+    RED_CELL_UM,
+    SCALE_TOLERANCE,
+    Window,
+    check_pixel_size,
+    guess_diameter,
+    measure_red_cells,
+)
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.inference.tiles import Span, Tile, lay_tiles
 
@@ -37,7 +44,6 @@ _TILE_CELLS = 12
 """Length of a tile in red cells. Longer tiles lose less to their margins, but 17 red cells took 400 MB of memory."""
 _MARGIN_CELLS = 2
 """Width of a margin in red cells. A monocyte is up to 3.5 wide, so it is whole in the tile that holds its centre."""
-_LARGEST_PIXEL_UM = 2.0
 _CORRECTIONS = 2
 
 
@@ -96,10 +102,7 @@ class Detector:
             pixel_size_um = None if measured is None else RED_CELL_UM / measured
             origin = "unknown" if measured is None else "red cells"
         else:
-            if not 0 < pixel_size_um <= _LARGEST_PIXEL_UM:
-                raise UsageError(
-                    f"A pixel size is above 0 and at most {_LARGEST_PIXEL_UM:g} micrometres; received {pixel_size_um:g}."
-                )
+            check_pixel_size(pixel_size_um)
             detections = self._detect(field, whole, RED_CELL_UM / pixel_size_um, competing)
             measured = measure_red_cells(detections, whole, self.card) or RED_CELL_UM / pixel_size_um
             origin = "given"
@@ -109,16 +112,20 @@ class Detector:
             detections.boxes, detections.scores, kinds, detections.smudges, measured, pixel_size_um, origin
         )
 
-    def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[RawDetections, float | None]:
-        """Detections, and the diameter of the red cells among them; None where there are too few."""
+    def guess_red_cell(self, field: Pixels) -> float:
+        """Diameter in pixels that the red cells of a field `(h, w, 3)` uint8 RGB seem to have, from a few windows of it."""
         # A window cuts cells on all sides, so the lower thresholds of cut cells hold in it.
         counted_if_cut = lift_scores(self._counted, -self._cut_gains)
-        whole = (0, 0, field.shape[1], field.shape[0])
-        diameter = guess_diameter(
+        return guess_diameter(
             (field.shape[0], field.shape[1]),
             lambda window, supposed: self._detect(field, window, supposed, counted_if_cut),
             self.card,
         )
+
+    def _find_at_own_scale(self, field: Pixels, least: NDArray[np.float64]) -> tuple[RawDetections, float | None]:
+        """Detections, and the diameter of the red cells among them; None where there are too few."""
+        whole = (0, 0, field.shape[1], field.shape[0])
+        diameter = self.guess_red_cell(field)
         for _ in range(1 + _CORRECTIONS):
             detections = self._detect(field, whole, diameter, least)
             measured = measure_red_cells(detections, whole, self.card)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukolens.core.card import DetectorCard
+from leukolens.core.errors import UsageError
 from leukolens.core.taxonomy import CellKind
 from leukolens.inference.decoding import RawDetections
 
@@ -17,6 +18,12 @@ LEAST_RED_CELLS = 3
 
 SCALE_TOLERANCE = 0.15
 """A detector is trained on sizes from two thirds to one and a half of its own, so this error costs nothing."""
+
+PIXEL_SIZES_UM = (0.02, 2.0)
+"""Micrometres per pixel that a light microscope with a camera can have."""
+
+_LIKELY_RED_CELL_UM = (5.4, 10.5)
+"""Median diameter of red cells in one field: smaller ones than in most anaemias, and larger ones than in most macrocytoses."""
 
 _SMALLEST_PX = 16.0
 _STEP = 2.0
@@ -33,6 +40,33 @@ def measure_red_cells(detections: RawDetections, window: Window, card: DetectorC
     """Median diameter of the certain and round red cells that are whole in the window; None where there are too few."""
     diameters, _ = _list_red_cells(detections, window, card)
     return float(np.median(diameters)) if len(diameters) >= LEAST_RED_CELLS else None
+
+
+def check_pixel_size(pixel_size_um: float) -> None:
+    """Refuses a pixel size that no light microscope has.
+
+    Raises:
+        UsageError: it is out of range.
+    """
+    least, most = PIXEL_SIZES_UM
+    if not least <= pixel_size_um <= most:
+        told = f"A pixel size is {least:g} to {most:g} micrometres on a light microscope; received {pixel_size_um:g}"
+        raise UsageError(f"{told}. Without a pixel size, the scale is measured on the red cells.")
+
+
+def contradict_pixel_size(pixel_size_um: float, red_cell_px: float) -> str:
+    """Why a given pixel size cannot be right, if it makes red cells too small or too large; empty where it can.
+
+    Args:
+        pixel_size_um: As given.
+        red_cell_px: Median diameter of the red cells of the field.
+    """
+    across = pixel_size_um * red_cell_px
+    if _LIKELY_RED_CELL_UM[0] <= across <= _LIKELY_RED_CELL_UM[1]:
+        return ""
+    told = f"the pixel size of {pixel_size_um:g} micrometres makes the red cells {across:.1f} micrometres wide"
+    likely = f"{RED_CELL_UM / red_cell_px:.3f}"
+    return f"{told}, but they are about {RED_CELL_UM:g}: check it (the red cells say {likely}), or leave it out"
 
 
 def guess_diameter(size: tuple[int, int], detect: Detect, card: DetectorCard) -> float:

@@ -12,6 +12,7 @@ from leukolens.core.detections import Detections
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box
 from leukolens.inference.detector import Detector
+from leukolens.inference.scale import contradict_pixel_size
 from leukolens.quality.eyepiece import Window, find_view
 
 
@@ -23,10 +24,12 @@ class DetectedView:
         view: Left, top, right and bottom of the view in pixels of the photograph, the last two exclusive. It is the
             whole photograph where no eyepiece's disc shows.
         in_view: The detections in pixels of the view, and its scale.
+        contradiction: Why the given pixel size cannot be right, in words; empty where it can, or where none was given.
     """
 
     view: Window
     in_view: Detections
+    contradiction: str = ""
 
     @property
     def height_px(self) -> int:
@@ -71,4 +74,19 @@ def detect_cells(
     """
     left, top, right, bottom = find_view(photograph) or (0, 0, photograph.shape[1], photograph.shape[0])
     seen = photograph[top:bottom, left:right]
-    return DetectedView((left, top, right, bottom), detector.find_cells(seen, pixel_size_um, least_score))
+    detected = detector.find_cells(seen, pixel_size_um, least_score)
+    contradiction = "" if pixel_size_um is None else _contradict(seen, detector, pixel_size_um, detected)
+    return DetectedView((left, top, right, bottom), detected, contradiction)
+
+
+def _contradict(seen: Pixels, detector: Detector, pixel_size_um: float, detected: Detections) -> str:
+    """Why the red cells contradict a given pixel size; empty where they do not.
+
+    A detector that is given a wrong scale may take pieces of cells for red cells of the right size, so the red cells are
+    measured without the given size too.
+    """
+    sizes = filter(None, (detected.red_cell_px, detector.guess_red_cell(seen)))
+    if not any(contradict_pixel_size(pixel_size_um, size) for size in sizes):
+        return ""
+    own = detector.find_cells(seen).red_cell_px
+    return contradict_pixel_size(pixel_size_um, own) if own else ""

@@ -17,10 +17,12 @@ from leukolens.inference.bundles import Bundle
 from leukolens.inference.classifier import Classifier, open_classifier
 from leukolens.inference.detector import Detector, open_detector
 from leukolens.inference.perception import perceive
+from leukolens.inference.scale import check_pixel_size
 from leukolens.inference.sources import Source, gather_sources, name_source, read_picture, say_nothing_read
 from leukolens.smear.border import weigh_classes
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.files import Progress
+from leukolens.smear.leukocyte_count import check_leukocyte_count
 from leukolens.smear.overlap import Sight, pair_cells, remember_field
 from leukolens.smear.ranges import ReferenceRanges
 from leukolens.smear.records import FieldResult
@@ -45,8 +47,8 @@ def count(
         fields: The fields of the smear, one or many: paths of image files, folders that hold some (searched down), or
             arrays `(h, w, 3)` uint8 RGB; or one array `(n, h, w, 3)`.
         name: What the smear is called in its files.
-        pixel_size_um: Micrometres per pixel; None to measure the scale on the red cells.
-        leukocytes_per_liter: From a counter or a chamber, such as 7.2e9; None where unknown.
+        pixel_size_um: Micrometres per pixel, 0.02 to 2; None to measure the scale on the red cells.
+        leukocytes_per_liter: From a counter or a chamber, such as 7.2e9; 1e8 to 1e12, None where unknown.
         ranges: Reference ranges for this patient, from `RangeTable.choose`; None for no flags.
         factors: The site's own factors by kind: cells per microlitre of blood for one cell per field.
         classifier: Name, folder, bundle or opened classifier; None for the default one.
@@ -90,10 +92,13 @@ def _check_known(
     pixel_size_um: float | None, leukocytes_per_liter: float | None, factors: Mapping[CellKind, float]
 ) -> None:
     """Refuses numbers that cannot be meant."""
-    numbers = {"pixel_size_um": pixel_size_um, "leukocytes_per_liter": leukocytes_per_liter}
-    numbers |= {f"the factor of {kind}": factor for kind, factor in factors.items()}
+    if pixel_size_um is not None:
+        check_pixel_size(pixel_size_um)
+    if leukocytes_per_liter is not None:
+        check_leukocyte_count(leukocytes_per_liter)
+    numbers = {f"the factor of {kind}": factor for kind, factor in factors.items()}
     for what, number in numbers.items():
-        if number is not None and not (math.isfinite(number) and number > 0):
+        if not (math.isfinite(number) and number > 0):
             raise UsageError(f"{what} is {number!r}. Expected a finite number above 0.")
     if unknown := sorted(set(factors) - set(DETECTED_KINDS)):
         raise UsageError(
@@ -141,7 +146,7 @@ def count_field(
         pixel_size_um=scale.pixel_size_um,
         scale_origin=scale.scale_origin,
         advice=perception.advice,
-        warnings=decoded.warnings,
+        warnings=(*decoded.warnings, *filter(None, [perception.found.contradiction])),
         view=perception.found.view,
     )
 

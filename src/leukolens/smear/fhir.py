@@ -179,7 +179,8 @@ def _code(code: tuple[str, str]) -> Resource:
 
 
 def _quantity(value: float, unit: tuple[str, str]) -> Resource:
-    quantity = {"value": round(value, 4), "unit": unit[0], "system": UCUM, "code": unit[1]}
+    rounded = round(value, 4) or float(f"{value:.4g}")  # what is not zero must not be written as zero
+    quantity = {"value": rounded, "unit": unit[0], "system": UCUM, "code": unit[1]}
     return {key: item for key, item in quantity.items() if item != ""}
 
 
