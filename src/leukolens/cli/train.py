@@ -47,7 +47,10 @@ def command(
     resume: bool,
     force: bool,
 ) -> None:
-    """Train a classifier or a detector by a recipe. Writes checkpoints, history, curves and predictions into one run folder."""
+    """Train a classifier or a detector by a recipe. Writes one run folder.
+
+    It holds checkpoints, history, curves and predictions.
+    """
     from leukolens.core.files import require_absent
     from leukolens.training.run import load_recipe, train
     from leukolens.training.task import Reporter

@@ -232,10 +232,10 @@ class DetectorCard(_CommonFields, frozen=True, kw_only=True, forbid_unknown_fiel
         std: Per channel, divided by after that.
         score_thresholds: Score at or above which a detection of each kind counts; fitted on validation.
         nms_iou: Overlap from which the less sure of two detections of one kind is the same cell.
-        box_scales: By kind, the factor on width and height of a detection's box; fitted on validation where the datasets box
-            the kind too wide. A kind that is not named keeps its boxes.
-        cut_gains: By kind, the logits that are added to the score of a cell cut by the border; fitted on validation. Less
-            of such a cell shows, so it scores less. A kind that is not named keeps its scores.
+        box_scales: By kind, the factor on width and height of a detection's box; fitted on validation where the
+            datasets box the kind too wide. A kind that is not named keeps its boxes.
+        cut_gains: By kind, the logits that are added to the score of a cell cut by the border; fitted on validation.
+            Less of such a cell shows, so it scores less. A kind that is not named keeps its scores.
         smudge_threshold: Output of the smudge head, 0..1, from which a detected leukocyte is called a smudge cell; None
             where the model has no smudge head.
         validation: What the thresholds give on validation; None where that is unknown.
@@ -302,8 +302,8 @@ def read_card(folder: Path) -> Card:
     """Reads and checks a bundle's card and the hashes of the files it names.
 
     Raises:
-        BundleError: there is no card, it is of another version, a field is unknown, missing, of the wrong kind or out of
-            range, or a file of the bundle is missing or is not the one that the card was written for.
+        BundleError: there is no card, it is of another version, a field is unknown, missing, of the wrong kind or out
+            of range, or a file of the bundle is missing or is not the one that the card was written for.
     """
     card: Card = _decode(folder)
     _check_files(folder, card)

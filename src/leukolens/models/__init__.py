@@ -1,1 +1,1 @@
-"""Floor 2: pure torch networks, where their first weights come from, and one plain catalogue of them."""
+"""Floor 1: torch networks, where their first weights come from, and one catalogue of them for all tasks."""

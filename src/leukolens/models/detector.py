@@ -28,7 +28,8 @@ _WIDTH = 64
 _SIDE_UNIT_PX = 16.0
 """Sides are given in this unit, so that the numbers of the last layer stay near 1."""
 _PRIOR = 0.01
-"""Probability of a centre in an untrained network. Else the loss of all the background would harm the trunk's weights (Lin et al. 2017)."""
+"""Probability of a centre in an untrained network. A larger one would let the loss of the background harm the trunk's
+weights (Lin et al. 2017)."""
 
 
 class CellDetector(nn.Module):

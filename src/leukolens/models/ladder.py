@@ -1,7 +1,7 @@
-"""The small networks that the five student texts describe, written to be read one after another.
+"""The small networks that the five student texts describe, to be read one after another.
 
-Each rung says which idea it adds to the one before. All take `(n, 3, h, w)` float32 and give `(n, classes)` logits;
-what a text leaves open is *assumed*, and said so. Rescaling of pixels is preparation and stands in the card.
+Each says which idea it adds to the one before. All take `(n, 3, h, w)` float32 and give `(n, classes)` logits. What a
+text leaves open is marked as *assumed*. Rescaling of pixels is part of the preparation and stands in the card.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from leukolens.models.shape import NetworkShape
 
 
 class Rung(nn.Module):
-    """What all rungs share: layers that look (`features`), then layers that answer (`head`)."""
+    """What all these networks share: convolutions (`features`), then layers that classify (`head`)."""
 
     def __init__(self, features: nn.Module, head: nn.Module) -> None:
         """Takes both halves; the head flattens the feature map by itself."""
@@ -51,7 +51,7 @@ def dense(shape: NetworkShape) -> Rung:
 
 
 def conv1(shape: NetworkShape) -> Rung:
-    """The idea: one convolution, so that a feature is learned once and found anywhere; then a pool and one dense layer.
+    """The idea: one convolution, so that a feature is recognised at every place; then a pool and one dense layer.
 
     Text 000's baseline (32 filters *assumed*) and text 001's model 2 (8 filters); 3x3 kernels *assumed*.
     """
@@ -62,7 +62,7 @@ def conv1(shape: NetworkShape) -> Rung:
 
 
 def conv3(shape: NetworkShape) -> Rung:
-    """The idea: depth. Three blocks of 8, 16 and 32 filters see 5x5, then 3x3 neighbourhoods of what the last one saw.
+    """The idea: depth. Three blocks of 8, 16 and 32 filters; each works on the output of the one before.
 
     Text 001's model 4; its model 3 is `conv1` with flips and rotations, which a recipe adds, not a network.
     """
@@ -72,7 +72,7 @@ def conv3(shape: NetworkShape) -> Rung:
 
 
 def conv_tuned(shape: NetworkShape) -> Rung:
-    """The idea: let a search choose filters and kernel, and hold overfitting down with dropout and an L2 penalty.
+    """The idea: let a search choose filters and kernel, and reduce overfitting with dropout and an L2 penalty.
 
     Text 000's model 7; three blocks that double their filters and one hidden dense layer of 128 are *assumed*.
     """
@@ -101,10 +101,10 @@ def conv_batchnorm(shape: NetworkShape) -> Rung:
 
 
 def conv5(shape: NetworkShape) -> Rung:
-    """The idea: five blocks, until one place of the feature map sees nearly the whole cell.
+    """The idea: five blocks, until one place of the feature map depends on nearly the whole cell.
 
-    Text 002's model 1. One convolution a block, 16 to 256 filters, batch normalisation and dense layers of 512 and 128 are
-    *assumed*.
+    Text 002's model 1. One convolution per block, 16 to 256 filters, batch normalisation and dense layers of 512 and
+    128 are *assumed*.
     """
     blocks = nn.Sequential(*_normalised((16, 32, 64, 128, 256), dropout=0.0))
     return Rung(blocks, _pooled_head(256, (512, 128), shape))

@@ -1,6 +1,6 @@
-"""A first layer that evens out light and contrast, so that a dim or coloured camera looks more like a good one.
+"""A first layer that evens out light and contrast, so that a dim or coloured picture looks more like a good one.
 
-It stands inside the network, not in the preparation: what is trained is what is exported, and no card can forget it.
+It is part of the network, not of the preparation, so it is exported with the network.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 _PATCHES = 16
-"""The brightest and darkest patch are sought among this many per side: large enough to drown noise and glints."""
+"""Patches per side. The brightest and the darkest are used; a patch is large enough to average out noise and glints."""
 
 
 class LightBalance(nn.Module):
@@ -24,7 +24,7 @@ class LightBalance(nn.Module):
     std: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        """Takes what the preparation subtracts and divides by."""
+        """Takes the mean and deviation of the preparation."""
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1), persistent=False)

@@ -1,4 +1,4 @@
-"""What a network of the catalogue is built for; kept with a run, so that its network can be built again."""
+"""The numbers that a network of the catalogue is built for. They are kept with a run, to build its network again."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class NetworkShape:
     """The numbers that decide a network's layers.
 
     Attributes:
-        classes: Answers it gives.
+        classes: Number of outputs.
         dropout: Share dropped before its last layer.
         height_px: Of its input; only networks that flatten their features depend on it.
         width_px: Likewise.

@@ -1,1 +1,1 @@
-"""Floor 5: recipes to runs to bundles. Each task has a folder; what tasks share stands here."""
+"""Floor 5: from recipes to runs to bundles. Each task has a folder; what tasks share stands here."""

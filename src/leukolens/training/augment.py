@@ -1,6 +1,6 @@
-"""Own augmentation, for a whole batch at once: geometry, stain, colour, blur, noise and JPEG.
+"""Augmentation of a whole batch at once: geometry, stain, colour, blur, noise and JPEG.
 
-All draws come from one generator that the caller seeds by step, so that a resumed run sees the same pictures.
+All draws come from one generator that the caller seeds by step, so that a resumed run gets the same pictures.
 Colour changes are composed into one 3x3 matrix per image, since each pass over the pixels costs as much as a layer.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from leukolens.training.recipe import AugmentConfig
 
 _HAEMATOXYLIN_EOSIN_RESIDUAL = torch.tensor(
-    # Optical density of each stain in red, green and blue (Ruifrok and Johnston 2001); the third row completes the space.
+    # Optical density of each stain in red, green and blue (Ruifrok and Johnston 2001); the third row is the residual.
     [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
 )
 _LUMA = torch.tensor([0.299, 0.587, 0.114])

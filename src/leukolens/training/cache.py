@@ -1,7 +1,6 @@
-"""What training computes once and reads back later: decoded pictures, features, finds; all can be computed again.
+"""A cache of what training computes once: decoded pictures, features, crops. All of it can be computed again.
 
-It stays within a limit, so that a laboratory that trains every day does not find its disk full one night: what was used
-longest ago goes first.
+The cache stays within a limit, so that daily training does not fill a disk. What was used longest ago is removed first.
 """
 
 import contextlib
@@ -15,7 +14,7 @@ from leukolens.core.files import home_folder
 CACHE_LIMIT_BYTES = 20 * 2**30
 
 _IN_USE_S = 3600.0
-"""What was used so recently stays: another training may be about to open it."""
+"""A file that was used within this time stays: another training may be about to open it."""
 
 
 def keep_path(name: str) -> Path:

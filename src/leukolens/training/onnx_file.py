@@ -1,4 +1,4 @@
-"""What every exported model file has in common."""
+"""What every exported model file has in common: no notes of the machine that exported it."""
 
 import onnx
 

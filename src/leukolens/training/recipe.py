@@ -135,8 +135,8 @@ def read_recipe(path: Path, kind: type[AnyRecipe], overrides: Sequence[str] = ()
         overrides: Each changes one value.
 
     Raises:
-        UsageError: the file does not read, it is of another task, a key is unknown or missing, or a value is of the wrong
-            kind or out of range.
+        UsageError: the file does not read, it is of another task, a key is unknown or missing, or a value is of the
+            wrong kind or out of range.
     """
     tree = _read_tree(path)
     for override in overrides:

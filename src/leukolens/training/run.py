@@ -25,7 +25,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe of any task, with `group.key=value` overrides applied.
 
     Raises:
-        UsageError: the file does not read, a key is unknown or missing, or a value is of the wrong kind or out of range.
+        UsageError: the file does not read, a key is unknown or missing, or a value is of the wrong kind or out of
+            range.
     """
     task = find_task(read_recipe_task(path))
     return read_recipe(path, task.recipe, overrides)
@@ -121,10 +122,11 @@ def evaluate(
         model: A run's folder, a bundle, or its name or folder.
         data: Name of the dataset, or its manifest.
         out: Folder for `metrics.json`, `predictions.csv`, figures and `report.html`.
-        part: `train`, `validation`, `test` or `all`; None for the test part of the split that the model was trained on, or
-            for all of a dataset that it was not trained on.
+        part: `train`, `validation`, `test` or `all`; None for the test part of the split that the model was trained on,
+            or for all of a dataset that it was not trained on.
         whole: Whether a classifier gets each photograph as it is, without a detector.
-        truth: For a detector: which ground truth leads the report, `raw` or `relabelled`; None for relabelled if there is one.
+        truth: For a detector: which ground truth leads the report, `raw` or `relabelled`; None for relabelled if there
+            is one.
         reporter: Called with the progress and with notes.
 
     Raises:
@@ -134,8 +136,8 @@ def evaluate(
     """
     if part is not None and (Path(part).suffix or Path(part).parent != Path() or Path(part).exists()):
         raise UsageError(
-            f"Evaluation takes a part of the split: train, validation, test or all. Received the path {show_name(part)!r}. "
-            "A split file is for `leukolens train --split`; the bundle keeps the one that it was trained on."
+            f"Evaluation takes a part of the split: train, validation, test or all. Received the path "
+            f"{show_name(part)!r}. A split file is for `leukolens train --split`; the bundle keeps the one that it was trained on."
         )
     manifest = open_dataset(data) if isinstance(data, str) else data
     question = Question(manifest, Path(out), part, whole, truth, reporter)

@@ -1,4 +1,4 @@
-"""Which rows of a data set an epoch draws, the same again for one seed."""
+"""Which rows of a dataset an epoch draws. One seed draws the same rows again."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ def pass_batch(batch: Any) -> Any:
 
 
 class BalancedSampler(Sampler[int]):
-    """Rows of one epoch, drawn by weights or shuffled; the same again for the same seed and epoch."""
+    """Rows of one epoch, drawn by weights or shuffled; the same ones for the same seed and epoch."""
 
     def __init__(
         self, weights: NDArray[np.float64] | None, rows: int, draws: int, seed: int, epoch: Callable[[], int]

@@ -8,17 +8,9 @@ from PIL import Image
 
 from leukolens.core.results import Box
 from leukolens.datasets.manifest import Record
-from leukolens.training.detection.fields import (
-    Crop,
-    TrainingField,
-    cut_through,
-    cut_whole,
-    draw_crop,
-    draw_synthetic_fields,
-    label_boxes,
-    load_pictures,
-    turn_crop,
-)
+from leukolens.training.detection.crops import Crop, cut_through, cut_whole, draw_crop, turn_crop
+from leukolens.training.detection.fields import TrainingField, draw_synthetic_fields, load_pictures
+from leukolens.training.detection.labels import label_boxes
 
 RED = Box(30, 40, 70, 90, "red_cell")
 

@@ -17,9 +17,10 @@ from leukolens.datasets.synthetic import draw_field
 from leukolens.evaluation.detection.matching import JudgedField, match_kind
 from leukolens.models.detector import CellDetector
 from leukolens.models.pretrained import load_weights
-from leukolens.training.detection.fields import Crop, draw_in, label_boxes
+from leukolens.training.detection.crops import Crop
 from leukolens.training.detection.finish import choose_cut_gain, choose_scale, keep_cut, widen_boxes
 from leukolens.training.detection.gather import load_part
+from leukolens.training.detection.labels import label_boxes, tighten_boxes
 from leukolens.training.detection.module import DetectorModule
 from leukolens.training.detection.recipe import (
     DataConfig,
@@ -168,10 +169,10 @@ def test_boxes_that_stand_off_their_cells_are_drawn_in_but_not_at_the_edge() -> 
     labels = label_boxes(
         [Box(20, 20, 60, 50, "red_cell"), Box(0, 10, 30, 80, "leukocyte"), Box(40, 40, 44, 44, "platelet")]
     )
-    drawn = draw_in(labels, 5.0, np.zeros((80, 100, 3), np.uint8))
+    drawn = tighten_boxes(labels, 5.0, np.zeros((80, 100, 3), np.uint8))
     assert drawn.boxes.tolist() == [[25, 25, 55, 45], [0, 15, 25, 80], [41, 41, 43, 43]]
     assert drawn.kinds.tolist() == labels.kinds.tolist() and drawn.sure.all()
-    assert draw_in(labels, 0.0, np.zeros((80, 100, 3), np.uint8)).boxes.tolist() == labels.boxes.tolist()
+    assert tighten_boxes(labels, 0.0, np.zeros((80, 100, 3), np.uint8)).boxes.tolist() == labels.boxes.tolist()
 
 
 def test_boxes_drawn_too_wide_are_narrowed_and_good_ones_are_left() -> None:

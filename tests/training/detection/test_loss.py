@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from leukolens.core.results import Box
-from leukolens.training.detection.fields import Crop, Labels, label_boxes
+from leukolens.training.detection.crops import Crop
+from leukolens.training.detection.labels import Labels, label_boxes
 from leukolens.training.detection.loss import centre_loss, draw_targets, side_loss
 
 

@@ -1,4 +1,4 @@
-"""The map of remnants that a detector's bundle is given: the model says what it said, and what was learned beside it."""
+"""The smudge head of a detector: the other outputs of the model do not change, and the head is what was fitted."""
 
 import shutil
 from pathlib import Path
@@ -22,14 +22,14 @@ from leukolens.images.decoding import read_image
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.detector import CENTRES_NAME, SMUDGE_NAME, Detector
 from leukolens.inference.session import INPUT_NAME, open_model
-from leukolens.training.detection import smudges as room
+from leukolens.training.detection import smudges as module
 from leukolens.training.detection.smudges import (
     SmudgeExamples,
-    SmudgeJudge,
-    add_remnants,
+    SmudgeHead,
+    append_smudge_head,
     find_taps,
-    learn_smudges,
-    teach_smudges,
+    fit_smudge_head,
+    train_smudge_head,
 )
 
 
@@ -71,18 +71,18 @@ def make_examples() -> SmudgeExamples:
 
 def test_the_judge_says_what_the_regression_on_standardised_features_says() -> None:
     examples = make_examples()
-    judge = learn_smudges(examples)
+    head = fit_smudge_head(examples)
     scaler = StandardScaler().fit(examples.features)
     regression = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
     regression.fit(scaler.transform(examples.features), examples.drawn)
     expected = regression.predict_proba(scaler.transform(examples.features))[:, 1]
-    np.testing.assert_allclose(judge.judge(examples.features), expected, atol=1e-9)
+    np.testing.assert_allclose(head.predict(examples.features), expected, atol=1e-9)
 
 
 def test_the_threshold_gives_up_about_one_whole_leukocyte_in_a_hundred() -> None:
     examples = make_examples()
-    judge = learn_smudges(examples)
-    told = judge.judge(examples.features) >= judge.threshold
+    head = fit_smudge_head(examples)
+    told = head.predict(examples.features) >= head.threshold
     assert told[~examples.drawn].mean() < 0.025 and told[examples.drawn].mean() > 0.9
 
 
@@ -90,27 +90,27 @@ def test_the_map_is_the_weighed_sum_of_the_maps_that_it_taps(untaught: Path) -> 
     model = onnx.load(untaught / "model.onnx")
     taps = find_taps(model)
     random = np.random.default_rng(1)
-    judge = SmudgeJudge(random.normal(size=sum(channels for _, channels, _ in taps)), -0.7, 0.5)
+    head = SmudgeHead(random.normal(size=sum(channels for _, channels, _ in taps)), -0.7, 0.5)
     for name, channels, _ in taps:
         shown = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", channels, None, None])
         model.graph.output.append(shown)
-    add_remnants(model, taps, judge)
+    append_smudge_head(model, taps, head)
     picture = random.normal(size=(1, 3, 96, 160)).astype(np.float32)
     names = [CENTRES_NAME, SMUDGE_NAME, *(name for name, _, _ in taps)]
     centres, remnants, *maps = open_model(model.SerializeToString()).run(names, {INPUT_NAME: picture})
     before = open_model((untaught / "model.onnx").read_bytes()).run([CENTRES_NAME], {INPUT_NAME: picture})[0]
     np.testing.assert_array_equal(centres, before)
     wide = [found.repeat(coarser, 2).repeat(coarser, 3) for found, (_, _, coarser) in zip(maps, taps, strict=True)]
-    expected = np.einsum("c,nchw->nhw", judge.weights, np.concatenate(wide, axis=1)) + judge.bias
+    expected = np.einsum("c,nchw->nhw", head.weights, np.concatenate(wide, axis=1)) + head.bias
     np.testing.assert_allclose(remnants[:, 0], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_a_bundle_is_taught_on_fields_and_runs(
     untaught: Path, fields: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_LEAST_EXAMPLES", 5)
+    monkeypatch.setattr(module, "_LEAST_EXAMPLES", 5)
     told: list[str] = []
-    card = teach_smudges(untaught, fields[:10], fields[10:], told.append)
+    card = train_smudge_head(untaught, fields[:10], fields[10:], told.append)
     assert read_card(untaught) == card and card.smudge_threshold is not None and len(told) == 2
     facts = card.validation.smudges
     assert 0 < facts.drawn_smudges_called_smudges <= facts.drawn_smudges_found_as_whole_leukocytes
@@ -123,7 +123,7 @@ def test_a_bundle_is_taught_on_fields_and_runs(
 def test_too_few_examples_teach_nothing(untaught: Path, fields: list[Record]) -> None:
     told: list[str] = []
     before = (untaught / "model.onnx").read_bytes()
-    assert teach_smudges(untaught, fields[:2], fields[:1], told.append).smudge_threshold is None
+    assert train_smudge_head(untaught, fields[:2], fields[:1], told.append).smudge_threshold is None
     assert "too few" in told[-1] and (untaught / "model.onnx").read_bytes() == before
 
 

@@ -1,1 +1,1 @@
-"""The classification task: a recipe and named cells in, a run and a bundle out."""
+"""Classification: from a recipe and labelled cells to a run and a bundle."""

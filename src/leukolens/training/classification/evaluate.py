@@ -1,4 +1,4 @@
-"""The evaluation of a classifier: predictions to figures, and a report with the errors and their crops. Needs no torch."""
+"""The evaluation of a classifier: figures, and a report with the errors and their crops. Needs no torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

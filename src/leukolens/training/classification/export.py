@@ -138,7 +138,7 @@ def _load_some(
 
 
 def write_bundle(trained: TrainedClassifier, run: RunFolder, out: Path) -> Bundle[ClassifierCard]:
-    """Writes `model.onnx`, `card.json`, `split.json`, and where there are such, splits of sites, background and `head.npy`."""
+    """Writes model, card and split; and the splits of sites, the background and `head.npy` if there are any."""
     record, preparation = trained.record, trained.preparation
     out.mkdir(parents=True, exist_ok=True)
     example = write_model(trained.network, preparation.height_px, preparation.width_px, out / "model.onnx")

@@ -1,4 +1,4 @@
-"""What a classifier's run leaves once its weights are chosen: calibration on validation, predictions, curves, record."""
+"""What a classifier's run leaves once its weights are chosen: calibration, predictions, curves, record."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -69,8 +69,8 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Which cells are drawn how often, and how they are cropped.
 
     Attributes:
-        detector: Name or folder of the detector that finds the cell in each whole photograph, as `leukolens classify` does;
-            empty to take photographs as they are.
+        detector: Name or folder of the detector that finds the cell in each whole photograph, as `leukolens classify`
+            does; empty to take photographs as they are.
         balance: `none` (each image once per epoch), `classes` (classes drawn evenly) or `groups` (classes evenly,
             and within a class its groups evenly).
         synthetic_cells: Seeded synthetic cells added to the training part, never to validation or test.

@@ -1,7 +1,7 @@
 """Hyper-parameter search with Optuna: trials on validation alone, pruned, and resumable after a kill.
 
-The study lives in `search.db` (SQLite) of the run folder, one row per trial in `search.csv`. The test part of the split is
-never read here. Text 000 tuned by hand what is searched here; text 002 asks for a search.
+The study lives in `search.db` (SQLite) of the run folder, one row per trial in `search.csv`. The test part of the split
+is never read here. Text 000 tuned by hand what is searched here; text 002 asks for a search.
 """
 
 import dataclasses

@@ -1,1 +1,1 @@
-"""The detection task: a recipe and fields with boxes in, a run and a bundle out."""
+"""Detection: from a recipe and fields with boxes to a run and a bundle."""

@@ -26,12 +26,12 @@ from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.models.catalogue import find_model
 from leukolens.models.detector import STRIDE_PX
 from leukolens.models.shape import NetworkShape
-from leukolens.training.detection.fields import cut_whole
+from leukolens.training.detection.crops import cut_whole
 from leukolens.training.detection.finish import prepare_crop
 from leukolens.training.detection.gather import load_part
 from leukolens.training.detection.recipe import DetectionRecipe
 from leukolens.training.detection.record import DetectionRun
-from leukolens.training.detection.smudges import teach_smudges
+from leukolens.training.detection.smudges import train_smudge_head
 from leukolens.training.onnx_file import strip_metadata
 from leukolens.training.recipe import read_recipe
 from leukolens.training.task import Export, Reporter
@@ -42,7 +42,8 @@ _LICENCE = (
 )
 
 LARGEST_DIFFERENCE = 1e-3
-"""Allowed between run and bundle, of a centre's probability and of a side in red cells: float32 leaves so much after 60 layers."""
+"""Allowed between run and bundle, of a centre's probability and of a side in red cells: after 60 layers float32 leaves
+so much."""
 
 _LARGEST_SIDE_PX = 4096
 
@@ -108,7 +109,9 @@ def export_run(run: RunFolder, out: Path, images: int, reporter: Reporter) -> Ex
         inputs += [prepare_crop(cut_whole(field, record.red_cell_px), spec).numpy() for field in fields]
     reporter.tell("Smudge cells: drawing some into the training fields, about a second per field.")
     known = {part: [records[name] for name in split.parts[part] if name in records] for part in ("train", "validation")}
-    card = teach_smudges(out, known["train"], known["validation"], lambda line: reporter.tell(f"Smudge cells: {line}."))
+    card = train_smudge_head(
+        out, known["train"], known["validation"], lambda line: reporter.tell(f"Smudge cells: {line}.")
+    )
     step = max(1, len(inputs) // images)
     parity = compare_maps(network, out, card, inputs[::step][:images])
     return Export(out, card, f"Parity with the run on {record.data} validation: {parity}.")

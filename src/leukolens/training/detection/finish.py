@@ -24,7 +24,8 @@ from leukolens.evaluation.detection.matching import (
 )
 from leukolens.inference.borders import are_cut
 from leukolens.models.catalogue import ModelSpec
-from leukolens.training.detection.fields import Crop, TrainingField, cut_through, cut_whole
+from leukolens.training.detection.crops import Crop, cut_through, cut_whole
+from leukolens.training.detection.fields import TrainingField
 from leukolens.training.detection.module import NMS_IOU, list_boxes, measure_precisions, pair_field
 
 _SCALES = (1.0, 0.95, 1.05, 0.9, 1.1, 0.85, 1.15, 0.8, 1.2, 0.75, 1.25, 0.7, 1.3, 0.65, 0.6)
@@ -59,13 +60,14 @@ def choose_settings(
 ) -> DetectorSettings:
     """Widths of boxes, thresholds and gains per kind, and what they give on validation fields.
 
-    A kind's width and threshold are chosen on the fields whose datasets box nearly all cells of it, where there are such:
-    a detected cell without a box would count as an error, and push the threshold up. A threshold says whether a cell is
+    A kind's width and threshold are chosen on the fields whose datasets box nearly all cells of it, where there are
+    such: a detected cell without a box would count as an error, and push the threshold up. A threshold says whether a
+        cell is
     there; how closely it is boxed is what the width decides.
 
-    Nearly every dataset boxes all its leukocytes, and what counts as one differs from site to site. So their threshold is
-    chosen on all fields that have them, and it is the lowest of equals: a false leukocyte is classified next and looked at,
-    a missed one is lost.
+    Nearly every dataset boxes all its leukocytes, and what counts as one differs from site to site. So their threshold
+    is chosen on all fields that have them, and it is the lowest of equals: a false leukocyte is classified next and
+    looked at, a missed one is lost.
     """
     network.eval()
 
@@ -153,8 +155,8 @@ def keep_cut(judged: JudgedField, part: Crop, kind: str) -> JudgedField:
 def choose_scale(fields: Sequence[JudgedField], own: Sequence[JudgedField], kind: str) -> float:
     """The best factor on a kind's widths and heights.
 
-    People differ in how wide they box a cell. So a factor is as good as its worse agreement: with the relabelled boxes, or
-    with the boxes that came with the same fields.
+    People differ in how wide they box a cell. So a factor is as good as its worse agreement: with the relabelled boxes,
+    or with the boxes that came with the same fields.
 
     Args:
         fields: Detections beside ground truth.

@@ -9,15 +9,8 @@ from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.sources.bccd_relabelled import list_relabelled_training, list_training_platelets
 from leukolens.datasets.splits import Split
-from leukolens.training.detection.fields import (
-    TrainingField,
-    draw_in,
-    draw_synthetic_fields,
-    label_boxes,
-    label_relabelled,
-    load_pictures,
-    replace_kind,
-)
+from leukolens.training.detection.fields import TrainingField, draw_synthetic_fields, load_pictures
+from leukolens.training.detection.labels import label_boxes, label_relabelled, replace_kind, tighten_boxes
 from leukolens.training.detection.recipe import DetectionRecipe, FieldsConfig
 from leukolens.training.task import Progress
 
@@ -93,7 +86,7 @@ def load_part(
             id=record.id,
             data=config.data,
             pixels=pixels,
-            labels=draw_in(own, config.margin_px, pixels),
+            labels=tighten_boxes(own, config.margin_px, pixels),
             red_cell_px=config.red_cell_px,
             negative_weight=weights,
         )

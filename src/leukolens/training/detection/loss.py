@@ -1,7 +1,7 @@
 """The losses of a detector, and the maps that its output is compared with.
 
-A centre is a small Gaussian hill in the target, wider for a larger cell (Zhou et al. 2019). Sides are trained around the
-top of the hill too, which takes fewer epochs than at the top alone (Liu et al. 2020, TTFNet).
+A centre is a small Gaussian hill in the target, wider for a larger cell (Zhou et al. 2019). Sides are trained around
+the top of the hill too, which takes fewer epochs than at the top alone (Liu et al. 2020, TTFNet).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.models.detector import STRIDE_PX
-from leukolens.training.detection.fields import Crop
+from leukolens.training.detection.crops import Crop
 
 _HILL = 0.54 / 6
 """Deviation of a hill, as a share of the box's side (TTFNet's)."""

@@ -18,7 +18,8 @@ from leukolens.inference.decoding import decode_maps, suppress_non_maxima
 from leukolens.models.catalogue import ModelSpec
 from leukolens.models.detector import STRIDE_PX
 from leukolens.training.augment import augment_batch
-from leukolens.training.detection.fields import Crop, TrainingField, cut_whole, draw_crop, turn_crop
+from leukolens.training.detection.crops import Crop, cut_whole, draw_crop, turn_crop
+from leukolens.training.detection.fields import TrainingField
 from leukolens.training.detection.loss import detector_losses, draw_targets
 from leukolens.training.detection.recipe import DetectionRecipe
 from leukolens.training.optimiser import build_optimiser, keep_depthwise_in_float32

@@ -56,8 +56,8 @@ class FieldsConfig(Struct, frozen=True, forbid_unknown_fields=True):
         negative_weight: What its unlabelled places teach.
         margin_px: How far its boxes stand off their cells on every side, in its own pixels.
         validation_fields: Most fields that are validated on after each epoch; 0 for all.
-        relabelled_share: Of the crops of an epoch, relative to the other shares: fields whose every cell we relabelled. The
-            platelets of its other fields are then ours too. 0 leaves all fields their own boxes.
+        relabelled_share: Of the crops of an epoch, relative to the other shares: fields whose every cell we relabelled.
+            The platelets of its other fields are then ours too. 0 leaves all fields their own boxes.
     """
 
     data: str
