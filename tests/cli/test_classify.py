@@ -53,6 +53,18 @@ def test_one_row_per_image_on_stdout_and_names_survive(toy_bundle: Path, picture
     assert {Path(row["image"]).exists() for row in read_rows(out)} == {True}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal is made with pty")
+def test_on_a_terminal_no_progress_bar_is_mixed_with_the_rows(toy_bundle: Path, pictures: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "leukolens", "classify", str(pictures / "red.png"), "--bundle", str(toy_bundle)]
+    done = subprocess.run(command, stdout=theirs, stderr=theirs, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0 and "red.png,eosinophil" in shown
+    assert "%" not in shown and "\x1b" not in shown and not shown.replace("\r\n", "").count("\r")
+
+
 def test_any_name_can_be_redirected_where_output_is_not_utf8(
     toy_bundle: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

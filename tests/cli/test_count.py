@@ -13,6 +13,7 @@ from leukolens.cli.main import main
 from leukolens.core.files import read_rows
 from leukolens.core.results import Advice
 from leukolens.smear import count as counting
+from leukolens.smear.ranges import list_tables
 
 
 @pytest.fixture
@@ -153,6 +154,11 @@ def test_words_that_cannot_be_meant_do_nothing(run: Any, tmp_path: Path, words: 
 def test_ranges_are_chosen_by_age_and_sex(run: Any, tmp_path: Path, asked: dict[str, Any]) -> None:
     assert run(tmp_path / "fields", "--ranges", "united-kingdom", "--age", 40, "--sex", "female").exit_code == 0
     assert "neutrophil" in (asked["ranges"].percent | asked["ranges"].per_liter)
+
+
+def test_help_names_every_table_of_ranges() -> None:
+    told = "".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert list_tables() and all(name in told for name in list_tables())
 
 
 def test_the_program_knows_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,3 +34,8 @@ def test_a_prediction_by_its_threshold(row: list[float], status: CellStatus, rea
     prediction = make_prediction("a", np.array(row), CLASSES, 0.8, ("odd",))
     assert (prediction.status, prediction.reason, prediction.warnings) == (status, reason, ("odd",))
     assert (prediction.label, prediction.probability) == (CLASSES[int(row[1] > row[0])], max(row))
+
+
+def test_no_probability_above_1_is_told() -> None:
+    never = make_prediction("a", np.array([1.0, 0.0]), ("monocyte", "basophil"), 1.01)
+    assert (never.status, never.reason) == (CellStatus.REVIEW, "probability below what this classifier accepts")

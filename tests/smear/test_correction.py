@@ -148,6 +148,6 @@ def test_what_stands_in_the_way_is_said(counts: list[list[int]], words: str) -> 
 def test_cells_unlike_those_of_validation_are_noticed() -> None:
     told = make_confusion([[100, 0], [0, 100]], unsure=1)
     assert find_shift(1, 100, told) == ""
-    assert "30 of 130 cells are for review" in find_shift(30, 130, told)
+    assert "not sure of 30 of 130 cells" in find_shift(30, 130, told)
     assert find_shift(0, 0, told) == ""
     assert find_shift(1, 6, told) == ""  # too few cells to tell

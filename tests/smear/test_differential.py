@@ -12,6 +12,7 @@ from leukolens.core.confusion import Confusion
 from leukolens.core.intervals import Interval, mean_interval, poisson_interval, wilson_interval
 from leukolens.core.results import Advice, Box, FieldCell
 from leukolens.core.taxonomy import CELL_CLASSES, LEUKOCYTE_CLASSES
+from leukolens.inference.status import LOOKS_BURST
 from leukolens.smear.differential import count_kinds, make_differential
 from leukolens.smear.ranges import ReferenceRanges
 from leukolens.smear.records import Differential, FieldResult, Share
@@ -116,7 +117,7 @@ def test_platelets_that_await_review_do_not_make_the_smear_strange() -> None:
     doubtful = make_differential(cells + [make_cell("platelet", "review")] * 20, SURE, None, None)
     assert doubtful.why_not_corrected == "" and doubtful.apart == {"review": 20}
     unsure = make_differential(cells + [make_cell("basophil", "review")] * 20, SURE, None, None)
-    assert "20 of 220 cells are for review" in unsure.why_not_corrected
+    assert "not sure of 20 of 220 cells" in unsure.why_not_corrected
 
 
 def test_why_nothing_is_corrected_is_said() -> None:
@@ -145,6 +146,20 @@ def test_hardly_any_cells_give_clear_figures(cells: list[FieldCell], confusion: 
         assert all((share.interval.low, share.interval.high) == (0, 100) for share in found.shares)
         assert all(share.corrected is None and share.per_liter is None for share in found.shares)
         assert all(share.if_unsure == (0, 100) for share in found.shares)
+
+
+@pytest.mark.parametrize(("leukocytes", "told"), [(1, False), (9, False), (10, True)])
+def test_nucleated_red_cells_cannot_be_told_from_a_few_leukocytes(leukocytes: int, told: bool) -> None:
+    found = make_differential(make_cells(neutrophil=leukocytes, erythroblast=1), SURE, 5e9, None)
+    assert (found.erythroblasts_per_100 is not None) == (found.corrected_leukocytes_per_liter is not None) == told
+
+
+def test_the_warning_and_the_tile_do_not_contradict_each_other() -> None:
+    """A platelet and a suspected smudge cell are for review for what the detector says of them."""
+    burst = dataclasses.replace(make_cell("neutrophil", "review"), reason=LOOKS_BURST)
+    cells = [*make_cells(unsure=41, neutrophil=2), make_cell("platelet", "review"), burst]
+    found = make_differential(cells, SURE, None, None)
+    assert found.apart["review"] == 43 and found.shift.startswith("the classifier is not sure of 41 of 45 cells")
 
 
 def test_a_bundle_of_four_classes_has_four_shares_and_cannot_correct_the_count() -> None:

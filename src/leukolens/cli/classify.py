@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leukolens.cli.main import FAILED, SOME_REFUSED
+from leukolens.core.acceptance import BELOW_THRESHOLD
 from leukolens.core.results import CellStatus
 from leukolens.core.tasks import Task
 
@@ -72,10 +73,12 @@ def command(
     found = "none, images as they are" if detector is None else detector.card.name
     click.echo(f"classifier: {bundle.card.name}; detector: {found}; {len(sources)} images", err=True)
     tally: Counter[str] = Counter()
+    # On a terminal, a bar would be mixed with the rows.
+    hidden = not sys.stderr.isatty() or (out is None and sys.stdout.isatty())
 
     def predict() -> "Iterator[Prediction]":
         with click.progressbar(
-            classify_images(sources, bundle, detector), len(sources), hidden=not sys.stderr.isatty(), file=sys.stderr
+            classify_images(sources, bundle, detector), len(sources), hidden=hidden, file=sys.stderr
         ) as results:
             for result in results:
                 if isinstance(result, Refusal):
@@ -129,6 +132,7 @@ def _write(
 def _note(prediction: "Prediction", tally: Counter[str]) -> None:
     tally["done"] += 1
     tally[prediction.status] += 1
+    tally[BELOW_THRESHOLD] += BELOW_THRESHOLD in prediction.reason
 
 
 def _warn_of_shift(tally: Counter[str], bundle: "Bundle[ClassifierCard]") -> None:
@@ -136,7 +140,7 @@ def _warn_of_shift(tally: Counter[str], bundle: "Bundle[ClassifierCard]") -> Non
 
     confusion = bundle.card.confusion
     if confusion and (
-        shift := find_shift(tally[CellStatus.REVIEW], tally[CellStatus.REVIEW] + tally[CellStatus.ACCEPTED], confusion)
+        shift := find_shift(tally[BELOW_THRESHOLD], tally[CellStatus.REVIEW] + tally[CellStatus.ACCEPTED], confusion)
     ):
         told = "Expect more errors than the card states. Measure them on labelled cells of your own: leukolens evaluate"
         click.echo(f"warning: {shift}. {told}", err=True)

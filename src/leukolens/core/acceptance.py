@@ -41,7 +41,7 @@ def make_prediction(
     """
     best = int(probabilities.argmax())
     accepted = bool(are_accepted(probabilities[None], threshold)[0])
-    status, reason = (
-        (CellStatus.ACCEPTED, "") if accepted else (CellStatus.REVIEW, f"{BELOW_THRESHOLD} {threshold:.3f}")
-    )
+    # A card's threshold above 1 means that no prediction is accepted.
+    below = f"{BELOW_THRESHOLD} {threshold:.3f}" if threshold <= 1 else f"{BELOW_THRESHOLD} what this classifier accepts"
+    status, reason = (CellStatus.ACCEPTED, "") if accepted else (CellStatus.REVIEW, below)
     return Prediction(image, classes[best], float(probabilities[best]), probabilities, status, reason, warnings)

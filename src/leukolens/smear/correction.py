@@ -78,13 +78,13 @@ def find_shift(review: int, cells: int, confusion: Confusion) -> str:
     """Why a smear's cells seem to differ from the validation cells, in words; empty where they do not.
 
     Args:
-        review: Cells of the smear that are for review.
+        review: Cells of the smear that are for review because of their probability.
         cells: Cells that were accepted or are for review.
         confusion: Of the validation cells.
     """
     known = wilson_interval(int(confusion.unsure.sum()), int(confusion.counts.sum()))
     if cells and wilson_interval(review, cells).low > known.high:
-        told = f"{review} of {cells} cells are for review, a larger share than on validation"
+        told = f"the classifier is not sure of {review} of {cells} cells, a larger share than on validation"
         return f"{told}: these cells look different from those that the classifier was validated on"
     return ""
 

@@ -23,6 +23,9 @@ from leukolens.smear.records import Differential, FieldResult, KindCount, Refere
 GOALS = (100, 200, 400)
 """Cells of a manual differential: the minimum, the usual number, and CLSI's H20 for comparing methods."""
 
+FEWEST_FOR_ERYTHROBLASTS = 10
+"""With fewer leukocytes, nucleated red cells per 100 leukocytes cannot be told: none per one leukocyte may be 384 per 100."""
+
 _ERYTHROBLAST = "erythroblast"
 _PLATELET = "platelet"
 _COUNTED_IN_FIELDS = (CellStatus.ACCEPTED, CellStatus.REVIEW)
@@ -60,7 +63,7 @@ def make_differential(
     counts = [named[name] for name in members]
     leukocytes, erythroblasts = sum(counts), named[_ERYTHROBLAST]
     per_100, without = None, None
-    if leukocytes and _ERYTHROBLAST in labels:
+    if leukocytes >= FEWEST_FOR_ERYTHROBLASTS and _ERYTHROBLAST in labels:
         ratio = ratio_interval(erythroblasts, leukocytes)
         per_100 = (100 * erythroblasts / leukocytes, _scale(ratio, 100))
         if leukocytes_per_liter is not None:

@@ -111,8 +111,8 @@ class Differential:
         leukocytes: Leukocytes counted: all shares are parts of them.
         apart: Leukocytes that were found but not counted, by status.
         erythroblasts: Nucleated red cells with status accepted.
-        erythroblasts_per_100: Per 100 leukocytes, with interval. None where no leukocyte was counted, or the
-            classifier has no such class.
+        erythroblasts_per_100: Per 100 leukocytes, with interval. None where too few leukocytes were counted to tell, or
+            the classifier has no such class.
         leukocytes_per_liter: As given by the caller.
         corrected_leukocytes_per_liter: Without the nucleated red cells that a counter takes for leukocytes. None
             where one of the two is unknown.

@@ -16,6 +16,7 @@ from leukolens.core.taxonomy import CellKind
 from leukolens.inference.status import LOOKS_BURST
 from leukolens.reporting.charts import ShareBar, draw_shares
 from leukolens.reporting.page import Section, render_page
+from leukolens.smear.differential import FEWEST_FOR_ERYTHROBLASTS
 from leukolens.smear.pictures import (
     MOST_PLATES,
     FieldView,
@@ -87,6 +88,9 @@ def _sum_up(result: SmearRecord) -> Section:
     if differential.erythroblasts_per_100 is not None:
         value, interval = differential.erythroblasts_per_100
         figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes (95 % interval {_span(interval)})"))
+    elif "erythroblast" in result.classes:
+        words = f"nucleated red cells per 100 leukocytes: at least {FEWEST_FOR_ERYTHROBLASTS} leukocytes are needed to tell"
+        figures.append(("unknown", words))
     if differential.neutrophil_lymphocyte_ratio is not None:
         value, interval = differential.neutrophil_lymphocyte_ratio
         figures.append((f"{value:.1f}", f"neutrophils per lymphocyte (95 % interval {_span(interval)})"))
