@@ -42,6 +42,8 @@ def make_prediction(
     best = int(probabilities.argmax())
     accepted = bool(are_accepted(probabilities[None], threshold)[0])
     # A card's threshold above 1 means that no prediction is accepted.
-    below = f"{BELOW_THRESHOLD} {threshold:.3f}" if threshold <= 1 else f"{BELOW_THRESHOLD} what this classifier accepts"
+    below = (
+        f"{BELOW_THRESHOLD} {threshold:.3f}" if threshold <= 1 else f"{BELOW_THRESHOLD} what this classifier accepts"
+    )
     status, reason = (CellStatus.ACCEPTED, "") if accepted else (CellStatus.REVIEW, below)
     return Prediction(image, classes[best], float(probabilities[best]), probabilities, status, reason, warnings)

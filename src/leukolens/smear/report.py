@@ -89,7 +89,9 @@ def _sum_up(result: SmearRecord) -> Section:
         value, interval = differential.erythroblasts_per_100
         figures.append((f"{value:.1f}", f"nucleated red cells per 100 leukocytes (95 % interval {_span(interval)})"))
     elif "erythroblast" in result.classes:
-        words = f"nucleated red cells per 100 leukocytes: at least {FEWEST_FOR_ERYTHROBLASTS} leukocytes are needed to tell"
+        words = (
+            f"nucleated red cells per 100 leukocytes: at least {FEWEST_FOR_ERYTHROBLASTS} leukocytes are needed to tell"
+        )
         figures.append(("unknown", words))
     if differential.neutrophil_lymphocyte_ratio is not None:
         value, interval = differential.neutrophil_lymphocyte_ratio
