@@ -72,6 +72,27 @@ def test_a_broken_picture_is_refused_on_adding(cells: Path) -> None:
     assert "broken" not in {record.id for record in open_dataset("mine").records}
 
 
+def test_a_dry_run_says_what_was_understood_and_writes_nothing(cells: Path) -> None:
+    (cells / "eosinophil/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (cells / "Wheel").mkdir()
+    (cells / "neutrophil/neu0.png").rename(cells / "Wheel/w.png")
+    shown = run("add", "mine", cells, "--dry-run")
+    assert shown.exit_code == 1
+    for line in (
+        "layout: class folders",
+        "  eosinophil -> eosinophil",
+        "images: 39",
+        "groups: 39 (each image is a group of its own)",
+        "boxes: none",
+        "cells with a class: eosinophil 20, neutrophil 19",
+        "refused: 2",
+        "  Wheel/w.png: no folder above it is named after a known cell type",
+        "Nothing was written",
+    ):
+        assert line in shown.stdout
+    assert not (home_folder() / "datasets").exists()
+
+
 def test_add_refuses_what_is_of_no_use(tmp_path: Path, cells: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "empty", cells / "neutrophil"):

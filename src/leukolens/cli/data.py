@@ -81,15 +81,58 @@ def get(ctx: click.Context, name: str, force: bool) -> None:
 @command.command("add", epilog="Example: leukolens data add mycells cells   (with folders neutrophil, eosinophil, ...)")
 @click.argument("name")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Show how the dataset is understood, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace a dataset of that name.")
 @click.pass_context
-def add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
-    """Add a folder, a zip or a manifest as a dataset.
+def add(ctx: click.Context, name: str, path: Path, dry_run: bool, force: bool) -> None:
+    r"""Add a folder, a zip, a table or a MedMNIST file as a dataset.
 
-    Each image is opened once, and broken ones are refused. No image is copied, so leave it where it is. A public dataset (`leukolens data list` names them) is read by its own
-    rules. Any other is read as class folders. Exit code 1: some images were refused, the others were added.
+    \b
+    Label formats:
+      class folders   neutrophil/, eosinophil/ at any level; or 0/, 1/ with classes.txt
+      CSV             columns image and label; also group (or patient, slide) and split
+      COCO            a .json file with images, annotations, categories
+      Pascal VOC      an .xml file for each image
+      YOLO            a .txt file for each image, and data.yaml or classes.txt
+      MedMNIST        an .npz file
+      manifest        the .csv of a dataset that was added before
+
+    Each image is opened once, and broken ones are refused. No image is copied, so leave it where it is. A public dataset
+    (`leukolens data list` names them) is read by its own rules. Exit code 1: some images were refused, the others were
+    added.
     """
+    if dry_run:
+        _preview(ctx, name, path)
     _add(ctx, name, path, force)
+
+
+def _preview(ctx: click.Context, name: str, path: Path) -> None:
+    """Says how a dataset is understood, and ends the command."""
+    from leukolens.core.files import show_name
+    from leukolens.datasets.registry import interpret_dataset
+
+    with _progress(f"opening images of {name}") as report:
+        reading = interpret_dataset(name, path, report)
+    manifest = reading.manifest
+    click.echo(f"layout: {reading.layout}")
+    click.echo("classes:")
+    for word, meaning in reading.meanings.items():
+        click.echo(f"  {show_name(word)} -> {meaning or 'not known, left out'}")
+    click.echo(f"images: {len(manifest.records)}")
+    groups = len({record.group for record in manifest.records})
+    alone = " (each image is a group of its own)" * (groups == len(manifest.records) > 1)
+    click.echo(f"groups: {groups}{alone}")
+    kinds = Counter(box.label or str(box.kind) for record in manifest.records for box in record.boxes)
+    click.echo(f"boxes: {', '.join(f'{kind} {count}' for kind, count in kinds.items()) or 'none'}")
+    parts = Counter(record.part for record in manifest.records if record.part)
+    click.echo(f"split that it came with: {', '.join(f'{part} {count}' for part, count in parts.items()) or 'none'}")
+    cells = Counter(record.label for record in manifest.cells().labelled().records)
+    click.echo(f"cells with a class: {', '.join(f'{label} {count}' for label, count in cells.items()) or 'none'}")
+    for what, notes in (("refused", manifest.refused), ("unsure, but used", manifest.doubts)):
+        click.echo(f"{what}: {len(notes)}")
+        _show_some(f"{note.image}: {note.why}" for note in notes)
+    click.echo("Nothing was written. Leave out --dry-run to add the dataset.")
+    ctx.exit(SOME_REFUSED if manifest.refused else 0)
 
 
 def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:

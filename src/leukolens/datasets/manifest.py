@@ -151,10 +151,22 @@ def save_manifest(path: Path, manifest: Manifest) -> None:
     write_rows(path.with_suffix(".notes.csv"), ("image", "verdict", "why"), notes)
 
 
+def is_manifest(path: Path) -> bool:
+    """True if a CSV file has the columns of a manifest."""
+    return set(_COLUMNS) <= _read_header(path)
+
+
 def has_facts(path: Path) -> bool:
     """True if a manifest file has the columns with what its source knows about single images."""
-    header = decode_text(path.read_bytes()).partition("\n")[0]
-    return set(_FACTS) <= set(re.split("[,;\t\r]", header))
+    return set(_FACTS) <= _read_header(path)
+
+
+def _read_header(path: Path) -> set[str]:
+    try:
+        header = decode_text(path.read_bytes()).partition("\n")[0]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{show_name(str(path))} cannot be read as a CSV file: {error}") from error
+    return set(re.split("[,;\t\r]", header))
 
 
 def load_manifest(path: Path) -> Manifest:

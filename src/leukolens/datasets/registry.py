@@ -10,9 +10,10 @@ from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import home_folder, require_absent, show_name
 from leukolens.datasets.duplicates import Report, be_silent
 from leukolens.datasets.formats.class_folders import read_class_folders
-from leukolens.datasets.manifest import Manifest, has_facts, load_manifest, save_manifest
+from leukolens.datasets.formats.reading import Reading, explain_records
+from leukolens.datasets.manifest import Manifest, has_facts, is_manifest, load_manifest, save_manifest
 from leukolens.datasets.opening import open_pictures
-from leukolens.datasets.sources import SOURCES, read_source
+from leukolens.datasets.sources import SOURCES, interpret_source
 from leukolens.datasets.synthetic import write_cells
 
 SYNTHETIC_CELLS = 400
@@ -56,8 +57,9 @@ def add_dataset(name: str, path: str | Path, force: bool = False, report: Report
 
     Args:
         name: What it will be called. A public dataset (`leukolens data list` names them) is read by its own rules, any
-            other as class folders.
-        path: A folder, a zip, or the manifest (.csv) of a dataset that was added before. Leave it where it is.
+            other in whatever label format it is.
+        path: A folder, a zip, a table (.csv) beside its images, a MedMNIST file (.npz), or the manifest (.csv) of a
+            dataset that was added before. Leave it where it is.
         force: Replace a dataset of this name.
         report: Called with the number of images opened and of all images.
 
@@ -69,19 +71,43 @@ def add_dataset(name: str, path: str | Path, force: bool = False, report: Report
         DataError: the path cannot be read, or no image in it can be used.
     """
     place = manifest_path(name)
+    require_absent(place, force)
+    reading = interpret_dataset(name, path, report, place.with_name(f"{name}.pictures.zip"))
+    save_manifest(place, reading.manifest)
+    return reading.manifest
+
+
+def interpret_dataset(name: str, path: str | Path, report: Report = be_silent, pictures: Path | None = None) -> Reading:
+    """Reads a dataset as `add_dataset` does, and says how it was understood. The dataset is not added.
+
+    Args:
+        name: As for `add_dataset`.
+        path: As for `add_dataset`.
+        report: As for `add_dataset`.
+        pictures: A zip to write with the images of a dataset that cannot be pointed at. Without it these are written to
+            a temporary place, which is gone at the end.
+
+    Raises:
+        UsageError: no dataset can have this name.
+        DataError: the path cannot be read, or no image in it can be used.
+    """
+    manifest_path(name)
     if name == "synth":
         raise UsageError("synth is the dataset that LeukoLens draws itself. Choose another name.")
-    require_absent(place, force)
-    given = Path(path)
-    is_manifest = given.is_file() and given.suffix.lower() == ".csv"
-    manifest = open_pictures(_load(given.absolute(), name) if is_manifest else read_source(name, given), report)
-    if not manifest.records:
-        reasons = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in manifest.refused[:3])
-        raise DataError(
-            f"No image of {show_name(str(given))} can be used. Expected folders named after cell types. {reasons}"
-        )
-    save_manifest(place, manifest)
-    return manifest
+    given = Path(path).absolute()
+    if pictures is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            return interpret_dataset(name, given, report, Path(scratch) / "pictures.zip")
+    if given.is_file() and given.suffix.lower() == ".csv" and is_manifest(given):
+        manifest = _load(given, name)
+        reading = Reading(manifest, "a manifest of LeukoLens", explain_records(manifest.records))
+    else:
+        reading = interpret_source(name, given, pictures)
+    reading = replace(reading, manifest=open_pictures(reading.manifest, report))
+    if not reading.manifest.records:
+        reasons = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in reading.manifest.refused[:3])
+        raise DataError(f"No image of {show_name(str(given))} can be used. It was read as {reading.layout}. {reasons}")
+    return reading
 
 
 def _load(path: Path, name: str) -> Manifest:

@@ -105,3 +105,38 @@ def unique_ids(paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, str]:
             counts[name] = counts.get(name, 0) + 1
         names = {path: name if counts[name] == 1 else longer(path) for path, name in names.items()}
     return names
+
+
+class FileFinder:
+    """Finds the images that a table or an annotation names: by path, by file name, or by stem."""
+
+    def __init__(self, images: Iterable[PurePosixPath]) -> None:
+        self._images = set(images)
+        self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
+        for path in sorted(self._images):
+            for name in {path.name, path.stem}:
+                self._by_name[name].append(path)
+
+    def find(self, name: str, folder: PurePosixPath) -> PurePosixPath:
+        """The path of an image.
+
+        Args:
+            name: As the annotation gives it.
+            folder: In which the annotation lies.
+
+        Raises:
+            InputRefused: there is no such image, or several have this name.
+        """
+        given = PurePosixPath(name.strip().replace("\\", "/"))
+        for path in (folder / given, given):
+            if path in self._images:
+                return path
+        found = self._by_name.get(given.name, [])
+        # `train/a.png` is meant rather than `test/a.png` where the end of the path says so.
+        closer = [path for path in found if path.parts[-len(given.parts) :] == given.parts]
+        found = closer or found
+        if len(found) != 1:
+            raise InputRefused(
+                f"is the name of {len(found)} images: give its path" if found else "there is no such image"
+            )
+        return found[0]

@@ -1,14 +1,18 @@
-"""Class folders: `.../neutrophil/x.jpg`. A TRAIN, VAL or TEST folder above gives the provided split."""
+"""Class folders: `.../neutrophil/x.jpg`. A TRAIN, VAL or TEST folder above gives the provided split.
+
+Folders may be numbers where `classes.txt` or `data.yaml` gives their names.
+"""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from leukolens.core.errors import InputRefused
+from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.results import Refusal
 from leukolens.core.taxonomy import CellName, is_spelled_out, match_class
+from leukolens.datasets.formats.class_names import read_class_names
 from leukolens.datasets.manifest import Manifest, Record
-from leukolens.datasets.tree import open_tree, unique_ids
+from leukolens.datasets.tree import Tree, open_tree, unique_ids
 
 _PARTS = {
     "train": "train",
@@ -33,13 +37,14 @@ def read_class_folders(root: Path) -> Manifest:
     tree = open_tree(root)
     images = tree.images()
     ids = unique_ids(images)
+    names = _name_numbers(tree, images)
     records, refused = [], list(tree.refused)
     photographs = {path.stem for path in images if not any(map(_SEG.fullmatch, path.parts[:-1]))}
     for path in images:
         try:
             if _is_mask(path, photographs):
                 raise InputRefused("lies in a folder of masks: expected photographs")
-            word, name = _name_folder(path)
+            word, name = _name_folder(path, names)
         except InputRefused as error:
             refused.append(Refusal(str(path), str(error)))
             continue
@@ -50,7 +55,25 @@ def read_class_folders(root: Path) -> Manifest:
     return Manifest(root.stem, tuple(records), tuple(refused))
 
 
-def _name_folder(path: PurePosixPath) -> tuple[str, CellName]:
+def _name_numbers(tree: Tree, images: Sequence[PurePosixPath]) -> dict[str, str]:
+    """The class names of folders that are numbers, where the dataset has a file with such names.
+
+    Raises:
+        DataError: the file has no name for such a folder.
+    """
+    numbers = {word for path in images for word in path.parts[:-1] if word.isdecimal()}
+    names = read_class_names(tree) if numbers else {}
+    found = {number: names.get(str(int(number)), "") for number in numbers} if names else {}
+    unnamed = sorted(number for number, name in found.items() if not name)
+    if unnamed:
+        raise DataError(
+            f"The folder {unnamed[0]} has no name: the list of classes names {', '.join(names)} ({', '.join(names.values())}). "
+            "If folders are numbered otherwise, write the number before each name: `1 lymphocyte`."
+        )
+    return found
+
+
+def _name_folder(path: PurePosixPath, names: Mapping[str, str]) -> tuple[str, CellName]:
     """The folder above an image that gives its class, and the class.
 
     `BA_12` may be a patient or a slide as well as basophils. So a class that is spelled out counts before an
@@ -59,7 +82,8 @@ def _name_folder(path: PurePosixPath) -> tuple[str, CellName]:
     Raises:
         InputRefused: no folder names a cell type, or folders of one rank name several.
     """
-    named = [(word, name) for word in path.parts[:-1] if (name := match_class(word)) is not None]
+    words = [names.get(word, word) for word in path.parts[:-1]]
+    named = [(word, name) for word in words if (name := match_class(word)) is not None]
     if not named:
         raise InputRefused("no folder above it is named after a known cell type")
     rank = min(_rank_word(word) for word, _ in named)
@@ -84,4 +108,9 @@ def _is_mask(path: PurePosixPath, photographs: Container[str]) -> bool:
 
 def provided_part(path: PurePosixPath) -> str:
     """The part of the provided split that a folder above names, or nothing."""
-    return next((_PARTS[part.lower()] for part in path.parts[:-1] if part.lower() in _PARTS), "")
+    return next(filter(None, map(name_part, path.parts[:-1])), "")
+
+
+def name_part(word: str) -> str:
+    """The part of a split that a word means, or nothing."""
+    return _PARTS.get(word.strip().lower(), "")

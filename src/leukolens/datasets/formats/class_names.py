@@ -50,7 +50,12 @@ def match_kinds(names: Mapping[str, str]) -> dict[str, Kind]:
 
 
 def _number(lines: list[str]) -> dict[str, str]:
-    return dict(zip(map(str, range(len(lines))), (line.strip() for line in lines if line.strip()), strict=False))
+    """One name per line, counted from 0, or with its number before it: `1 lymphocyte`."""
+    words = [line.strip() for line in lines if line.strip()]
+    numbered = [re.fullmatch(r"(\d+)\s*[\s:,;=.)]\s*(\S.*)", word) for word in words]
+    if words and all(numbered):
+        return {str(int(found[1])): found[2] for found in numbered if found}
+    return {str(number): word for number, word in enumerate(words)}
 
 
 def _parse_yaml_names(text: str) -> dict[str, str]:

@@ -14,7 +14,9 @@ from leukolens.core.results import Box, Refusal
 from leukolens.datasets.formats.boxes import NOTHING_LEFT, BoxReader, Kind
 from leukolens.datasets.formats.class_folders import provided_part
 from leukolens.datasets.formats.class_names import CLASS_LISTS, match_kinds, read_class_names
-from leukolens.datasets.tree import Tree
+from leukolens.datasets.formats.reading import Reading, explain_box
+from leukolens.datasets.manifest import Manifest, Record
+from leukolens.datasets.tree import Tree, unique_ids
 from leukolens.images.decoding import measure_size, read_bytes
 
 _BEYOND = 0.01
@@ -48,7 +50,7 @@ def read_yolo_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[Labell
     Raises:
         DataError: there is no `images` folder, or the files with the names of the classes cannot be used.
     """
-    images = [path for path in tree.images() if "images" in path.parts]
+    images = [path for path in tree.images() if "images" in path.parts or path.with_suffix(".txt") in tree.files]
     if not images:
         raise DataError(
             f"{show_name(str(tree.root))} holds no folder `images` with images. Give the dataset as it came."
@@ -56,10 +58,12 @@ def read_yolo_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[Labell
     names = read_class_names(tree)
     kinds = match_kinds(names) if names else kinds
     labels = {path for path in tree.with_suffixes((".txt",)) if "labels" in path.parts and path.name not in CLASS_LISTS}
+    labels |= {path.with_suffix(".txt") for path in images} & set(tree.files)
     fields: list[LabelledField] = []
     refused: list[Refusal] = []
     for path in images:
-        beside = PurePosixPath(*("labels" if part == "images" else part for part in path.parts)).with_suffix(".txt")
+        apart = PurePosixPath(*("labels" if part == "images" else part for part in path.parts)).with_suffix(".txt")
+        beside = apart if apart in labels else path.with_suffix(".txt")
         if beside not in labels:
             refused.append(Refusal(path.stem, "has no label file of its name"))
             continue
@@ -77,6 +81,32 @@ def read_yolo_fields(tree: Tree, kinds: Mapping[str, Kind]) -> tuple[list[Labell
             fields.append(LabelledField(path, tree.files[path], provided_part(path), tuple(boxes)))
     refused += [Refusal(str(path), "is a label file without an image of its name") for path in sorted(labels)]
     return fields, refused
+
+
+def read_yolo(tree: Tree) -> Reading | None:
+    """A dataset of one's own with YOLO boxes. None if it has no label file for any image.
+
+    Raises:
+        DataError: it does not say what its class numbers mean.
+    """
+    texts = {path.with_suffix("") for path in tree.with_suffixes((".txt",))}
+    stems = {PurePosixPath(*("labels" if part == "images" else part for part in path.parts)) for path in tree.images()}
+    if not {path.with_suffix("") for path in (*stems, *tree.images())} & texts:
+        return None
+    names = read_class_names(tree)
+    if not names:
+        raise DataError(
+            f"{show_name(str(tree.root))} has YOLO labels, but nothing says what their class numbers mean. Add data.yaml "
+            "with `names: [...]`, or classes.txt with one name per line."
+        )
+    fields, refused = read_yolo_fields(tree, {})
+    ids = unique_ids([field.path for field in fields])
+    records = tuple(
+        Record(ids[field.path], field.image, None, "", "", ids[field.path], field.part, boxes=field.boxes)
+        for field in fields
+    )
+    meanings = {name: explain_box(name) for name in names.values()}
+    return Reading(Manifest(tree.root.stem, records, (*tree.refused, *refused)), "YOLO", meanings)
 
 
 def parse_yolo(text: str, size: tuple[int, int], kinds: Mapping[str, Kind]) -> tuple[list[Box], list[str]]:

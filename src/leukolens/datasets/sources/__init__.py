@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from leukolens.datasets.formats.class_folders import read_class_folders
+from leukolens.datasets.formats.own import read_own
+from leukolens.datasets.formats.reading import Reading, explain_records
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources import bccd, blood_images, chula, kaggle, kaggle_fields, pbc, txl
 from leukolens.datasets.sources.origin import Origin
@@ -39,16 +40,32 @@ SOURCES: dict[str, Source] = {
     "chula": Source(chula.read, chula.ORIGIN),
     "txl": Source(txl.read, txl.ORIGIN, txl.mark),
 }
-"""The public datasets. Any other is read as class folders."""
+"""The public datasets. Any other is read in whatever label format it is."""
 
 
 def read_source(name: str, root: Path) -> Manifest:
-    """Reads a dataset by its name: a public one by its own rules, any other as class folders.
+    """The manifest that `interpret_source` reads, without a word on how.
+
+    Raises:
+        DataError: as `interpret_source`.
+    """
+    return interpret_source(name, root).manifest
+
+
+def interpret_source(name: str, root: Path, pictures: Path | None = None) -> Reading:
+    """Reads a dataset by its name: a public one by its own rules, any other in whatever label format it is.
+
+    Args:
+        name: Of the dataset.
+        root: As for `read_own`.
+        pictures: As for `read_own`.
 
     Raises:
         DataError: the folder or zip cannot be read, or holds no such dataset.
     """
     if name in SOURCES:
-        return replace(SOURCES[name].read(root), name=name)
-    manifest = read_class_folders(root)
-    return replace(manifest, name=name, records=tuple(replace(record, source=name) for record in manifest.records))
+        manifest = replace(SOURCES[name].read(root), name=name)
+        return Reading(manifest, f"the public dataset {name}", explain_records(manifest.records))
+    reading = read_own(root, pictures)
+    records = tuple(replace(record, source=name) for record in reading.manifest.records)
+    return replace(reading, manifest=replace(reading.manifest, name=name, records=records))
