@@ -12,7 +12,7 @@ from leukolens.datasets.audit import Audit, audit_dataset, pair_datasets
 from leukolens.datasets.duplicates import find_identical_files, find_near, list_pictures, take_fingerprints
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.sources.blood_images import unite_photographs
-from leukolens.datasets.splits import Split, make_split
+from leukolens.datasets.splits import Split, make_split, split_dataset
 
 Draw = Callable[..., Pixels]
 
@@ -167,3 +167,24 @@ def test_a_picture_changed_beyond_recognition_is_not_called_the_same(save: Save,
     half = (picture(3, 64, 64).astype(int) // 2 + noisy.astype(int) // 2).astype(np.uint8)
     mixed = np.concatenate([half[:32], picture(77, 64, 64)[32:]])
     assert pairs(audit_dataset(dataset(save, picture, save("mixed", mixed)), None, quiet)) == []
+
+
+def test_a_grouped_split_never_parts_what_the_audit_calls_alike(save: Save, picture: Draw) -> None:
+    mirrored = [save(f"m{seed}", np.ascontiguousarray(picture(seed, 64, 64)[:, ::-1])) for seed in range(8)]
+    recoded = save("r8", picture(8, 64, 64), kind="bmp")  # the same pixels in another file
+    manifest = dataset(save, picture, *mirrored, recoded)
+    for seed in range(4):
+        (split,) = split_dataset(manifest, "grouped", (0.5, 0.2, 0.3), None, seed)
+        assert not split.leaky and not audit_dataset(manifest, split, quiet).leaks
+        assert sum(map(len, split.parts.values())) == 21
+        assert split.dataset_hash == manifest.hash
+    folds = split_dataset(manifest, "grouped", folds=3)
+    assert not any(split.leaky or audit_dataset(manifest, split, quiet).leaks for split in folds)
+    (chance,) = split_dataset(manifest, "random", (0.5, 0.2, 0.3))
+    assert chance.leaky and chance.why_leaky.endswith("of 12 groups stand in more than one part")
+
+
+def test_a_split_of_what_looks_different_is_as_without_its_pictures(save: Save, picture: Draw) -> None:
+    manifest = dataset(save, picture, save("twin", picture(3, 64, 64)[:, ::-1], group="p3"))
+    (split,) = split_dataset(manifest, "grouped", (0.5, 0.2, 0.3), None, 1)
+    assert split == make_split(manifest, "grouped", (0.5, 0.2, 0.3), 1)

@@ -240,14 +240,15 @@ def _word_pair(pair: "Pair") -> str:
 def split(name: str, kind: str, fractions: str, folds: int | None, seed: int, out: Path | None, force: bool) -> None:
     """Split a dataset into training, validation and test, and write the split as a file.
 
-    The same data, kind, fractions and seed give the same split again. Of identical pictures one is kept.
+    The same data, kind, fractions and seed give the same split again. Of identical files one is kept. Groups that share
+    nearly identical pictures stay together.
     """
     from leukolens.core.files import home_folder
     from leukolens.datasets.registry import open_dataset
     from leukolens.datasets.splits import split_dataset
 
     shares = _parse_fractions(fractions)
-    with _progress("looking for identical files") as report:
+    with _progress("comparing images") as report:
         splits = split_dataset(open_dataset(name), kind, shares, folds, seed, report)
     size = f"{folds}folds" if folds else fractions.replace("/", "-")
     place = out or home_folder() / "splits" / f"{name}-{kind}-{size}-seed{seed}.json"

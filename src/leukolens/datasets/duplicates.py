@@ -140,6 +140,13 @@ def find_near(prints: Fingerprints) -> list[NearPair]:
     return sorted(best.values(), key=lambda pair: (-pair.correlation, pair.first, pair.second))
 
 
+def list_alike(prints: Fingerprints) -> list[tuple[str, str]]:
+    """Ids of each two pictures that are identical or nearly identical."""
+    pairs = [(indices[0], other) for indices in find_identical(prints) for other in indices[1:]]
+    pairs += [(pair.first, pair.second) for pair in find_near(prints)]
+    return [(prints.records[first].id, prints.records[second].id) for first, second in pairs]
+
+
 def _group_by(digests: Sequence[str]) -> list[list[int]]:
     same: dict[str, list[int]] = defaultdict(list)
     for index, digest in enumerate(digests):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from leukolens.datasets.manifest import Record
 
@@ -28,6 +29,22 @@ def merge_sets(sets: Iterable[Sequence[str]]) -> list[list[str]]:
 def unite_groups(records: Iterable[Record]) -> dict[str, str]:
     """The group of each id, or its united group where it has one."""
     return {record.id: record.united_group or record.group for record in records}
+
+
+def join_groups(records: Sequence[Record], alike: Iterable[tuple[str, str]]) -> tuple[Record, ...]:
+    """The records, with one united group for all groups that share pictures that look alike.
+
+    Args:
+        records: All records.
+        alike: Ids of each two records whose pictures look alike.
+    """
+    group_of = unite_groups(records)
+    crossing = [(group_of[first], group_of[second]) for first, second in alike if group_of[first] != group_of[second]]
+    joined = {name: names[0] for names in merge_sets(crossing) for name in names}
+    return tuple(
+        replace(record, united_group=joined[group_of[record.id]]) if group_of[record.id] in joined else record
+        for record in records
+    )
 
 
 def list_same_pictures(records: Iterable[Record]) -> list[list[str]]:

@@ -8,7 +8,7 @@ several parts.
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,8 +19,8 @@ import numpy as np
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import hash_bytes, show_name, write_text
 from leukolens.datasets.dealing import deal_units
-from leukolens.datasets.duplicates import Report, be_silent, find_identical_files
-from leukolens.datasets.groups import list_same_pictures, merge_sets, unite_groups
+from leukolens.datasets.duplicates import Report, be_silent, find_identical_files, list_alike, take_fingerprints
+from leukolens.datasets.groups import join_groups, list_same_pictures, merge_sets, unite_groups
 from leukolens.datasets.manifest import PARTS, Manifest, Record
 
 KINDS = ("provided", "random", "grouped")
@@ -148,19 +148,22 @@ def split_dataset(
 ) -> list[Split]:
     """Splits a dataset as `leukolens data split` does: by its cells, with files that are identical kept once.
 
+    Every picture is decoded. Groups with pictures that are nearly identical are taken as one group.
+
     Args:
         manifest: The dataset.
         kind: As for `make_split`.
         fractions: Shares of training, validation and test. Not used for folds.
         folds: How many folds; None for one split.
         seed: Of the draw.
-        report: Called with the number of images read and of all images.
+        report: Called with the number of images decoded and of all images.
 
     Raises:
         UsageError: as `make_split` and `make_folds`.
     """
     cells = manifest.cells()
-    same = find_identical_files(cells.records, report)
+    same = find_identical_files(cells.records)
+    cells = replace(cells, records=join_groups(cells.records, list_alike(take_fingerprints(cells.records, report))))
     return make_folds(cells, kind, folds, seed, same) if folds else [make_split(cells, kind, fractions, seed, same)]
 
 
