@@ -28,6 +28,14 @@ def test_datasets_by_name() -> None:
             open_dataset(name)
 
 
+def test_a_dataset_is_replaced_only_by_force() -> None:
+    """The message names no option that `leukolens data add` lacks."""
+    save_manifest(manifest_path("mine"), Manifest("mine", (RECORD,)))
+    with pytest.raises(UsageError, match="'mine' was added already") as caught:
+        add_dataset("mine", "anywhere")
+    assert "--force" in str(caught.value) and "--out" not in str(caught.value)
+
+
 def test_synth_always_exists(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setattr(registry, "SYNTHETIC_CELLS", 8)
     drawn = open_dataset("synth")

@@ -191,9 +191,9 @@ def test_opened_models_classify_photographs_as_the_command_does(
     np.testing.assert_array_equal(opened.proba, by_name.proba)
     np.testing.assert_allclose(opened.xyxy, [cell.xyxy], atol=6)
     assert not np.isnan(opened.proba).any() and not np.allclose(opened.proba, classifier.predict_proba(field))
-    with pytest.raises(ll.UsageError, match="received detector toy-detector"):
+    with pytest.raises(ll.UsageError, match=r"A classifier is expected: .*; received detector toy-detector"):
         ll.classify(field, detector)  # type: ignore[arg-type]
-    with pytest.raises(ll.UsageError, match="received classifier toy"):
+    with pytest.raises(ll.UsageError, match=r"A detector is expected: .*; received classifier toy"):
         ll.classify(field, classifier, classifier)  # type: ignore[arg-type]
 
 

@@ -64,7 +64,10 @@ def _describe(manifest: "Manifest") -> str:
 @click.option("--force", is_flag=True, help="Replace a dataset of that name.")
 @click.pass_context
 def get(ctx: click.Context, name: str, force: bool) -> None:
-    """Download a public dataset and add it. No other command uses the network."""
+    """Download a public dataset and add it.
+
+    No other command uses the network, except `train` and `ladder run`, which may download pretrained weights.
+    """
     from leukolens.core.errors import UsageError
     from leukolens.datasets.download import fetch_dataset
     from leukolens.datasets.sources import SOURCES
@@ -98,8 +101,8 @@ def add(ctx: click.Context, name: str, path: Path, dry_run: bool, force: bool) -
       manifest        the .csv of a dataset that was added before
 
     Each image is opened once, and broken ones are refused. No image is copied, so leave it where it is. A public dataset
-    (`leukolens data list` names them) is read by its own rules. Exit code 1: some images were refused, the others were
-    added.
+    (`leukolens data list` names them) is read by its own rules. Exit code 1: some images or boxes were refused, the
+    others were added.
     """
     if dry_run:
         _preview(ctx, name, path)
@@ -165,8 +168,8 @@ def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
 def audit(ctx: click.Context, name: str, split_path: Path | None, other: str | None) -> None:
     """Find duplicates, contradicting labels, unreadable files and leaks.
 
-    A split leaks if a group, a field or a picture stands in several of its parts. Exit code 1: the split leaks, or the
-    two datasets share something.
+    A split leaks if a group, a field or a picture stands in several of its parts. Exit code 1: the split leaks, or
+    the dataset shares something with OTHER.
     """
     from leukolens.core.errors import UsageError
     from leukolens.datasets.audit import audit_dataset, pair_datasets

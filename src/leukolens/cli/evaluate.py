@@ -10,7 +10,7 @@ from leukolens.cli.main import SOME_REFUSED
 
 @click.command(
     "evaluate",
-    epilog="Examples: leukolens evaluate pbc --data pbc --out report    leukolens evaluate --predictions calls.csv --out report    leukolens evaluate cells --data bccd --out report",
+    epilog="Examples: leukolens evaluate pbc --data pbc --out report    leukolens evaluate --predictions predictions.csv --out report    leukolens evaluate cells --data bccd --out report",
 )
 @click.argument("model", required=False, metavar="[RUN_OR_BUNDLE]")
 @click.option("--data", "data_name", metavar="NAME", help="Dataset to measure on.")

@@ -33,7 +33,7 @@ import click
     "trials",
     type=click.IntRange(1),
     metavar="N",
-    help="First try N recipes around this one on validation (Optuna), then train the best. A killed search goes on. For classifiers.",
+    help="First try N recipes around this one on validation (Optuna), then train the best. A search that was killed goes on if the same command is given again. For classifiers.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the last finished epoch.")
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")

@@ -52,7 +52,8 @@ class Detections:
         xyxy: `(n, 4)` float64: x0, y0, x1, y1 of each cell in pixels of the field; x1 and y1 are exclusive.
         score: `(n,)` float64, 0..1: how sure the detector is that a cell of this kind is there.
         kind: `(n,)` str: `leukocyte`, `red_cell` or `platelet`.
-        smudge: `(n,)` float64, 0..1: how much the cell looks like a smudge cell; 0 where the detector does not tell.
+        smudge: `(n,)` float64, 0..1: how much a leukocyte looks like a smudge cell; 0 where the detector does not tell. Of
+            red cells and platelets it says nothing.
         red_cell_px: Diameter of the field's red cells in pixels; None where unknown.
         pixel_size_um: Micrometres per pixel; None where unknown.
         scale_origin: Where the scale comes from: `given`, `red cells` (taken to be 7.5 um wide) or `unknown`.

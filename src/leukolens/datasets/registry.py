@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from leukolens.core.errors import DataError, UsageError
-from leukolens.core.files import home_folder, require_absent, show_name
+from leukolens.core.files import home_folder, show_name
 from leukolens.datasets.duplicates import Report, be_silent
 from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.formats.reading import Reading, explain_records
@@ -71,7 +71,11 @@ def add_dataset(name: str, path: str | Path, force: bool = False, report: Report
         DataError: the path cannot be read, or no image in it can be used.
     """
     place = manifest_path(name)
-    require_absent(place, force)
+    if place.is_file() and not force:
+        raise UsageError(
+            f"A dataset called {name!r} was added already. Choose another name, or replace it with --force (in Python: "
+            "force=True)."
+        )
     reading = interpret_dataset(name, path, report, place.with_name(f"{name}.pictures.zip"))
     save_manifest(place, reading.manifest)
     return reading.manifest

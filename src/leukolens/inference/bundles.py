@@ -72,7 +72,10 @@ def load_bundle(
     if isinstance(model, Bundle):
         bundle = model
     elif model is not None and not isinstance(model, str | Path):
-        raise UsageError(f"A bundle, its name or its folder is expected; received {model!r}.")
+        wanted = f"A {task.model}" if task else "A model"
+        raise UsageError(
+            f"{wanted} is expected: opened, as a bundle, or its bundle's name or folder; received {model!r}."
+        )
     else:
         folder = _find_folder(DEFAULTS[task or Task.CLASSIFICATION] if model is None else model, task)
         bundle = Bundle(folder, read_card(folder))

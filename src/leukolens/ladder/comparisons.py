@@ -36,7 +36,9 @@ def compare_leaks(by_rung: ByRung) -> Section:
                 rows.append((name, _with_interval(by_image), _with_interval(by_field), f"{gain:+.1f}", fields))
     header = ("rung", "by image (LEAKS)", "by source field", "the leak, in points", "test fields")
     text = "Seed 0 of each. Model, images and fractions are the same; only the unit of the split differs."
-    return Section("What the merged splits owe to the leak", (text,), header=header, rows=tuple(rows))
+    return Section(
+        "How much of the merged splits' accuracy comes from the leak", (text,), header=header, rows=tuple(rows)
+    )
 
 
 def _with_interval(part: Metrics) -> str:
@@ -70,7 +72,7 @@ def tabulate_repeats(by_rung: ByRung) -> Section:
             if len(several) > 1:
                 rows.append((name, protocol, str(len(several)), *_estimate(several), _list_each(several)))
     text = (
-        "Seeds are averaged field by field; folds are laid side by side. Intervals are over source fields within "
+        "Seeds are averaged field by field; folds are put together. Intervals are over source fields within "
         "classes. PBC's images have no source field, so its rows have no interval over fields."
     )
     header = ("rung", "protocol", "runs", "per image (95 %)", "per source field (95 %)", "images of fields", "each run")
@@ -108,9 +110,9 @@ def compare_with_rival(by_rung: ByRung) -> Section:
                 size = f"{found.images} of {found.groups}"
                 rows.append((f"{name}, {_count(own)}", against, per_image, per_field, size))
     text = (
-        f"Points more than our run of {_RIVAL}, once trained on the same fields, once as published (on more of TRAIN, its "
-        "best epoch chosen on copies of training fields). Seeds averaged; paired bootstrap over source fields within "
-        "classes. The intervals are about fields like these 71, of which 4 are monocytes, not about other sites."
+        f"How many points a rung is above our run of {_RIVAL}. Each is compared with that network twice: trained on the "
+        "same fields, and trained as published (on more of TRAIN, its best epoch chosen on copies of training fields). "
+        "Seeds are averaged; the intervals are a paired bootstrap over source fields within classes. The intervals are about fields like these 71, of which 4 are monocytes, not about other sites."
     )
     header = ("rung", "against", "points per image (95 %)", "points per source field (95 %)", "images of fields")
     return Section("Against text 003's network, field by field", (text,), header=header, rows=tuple(rows))

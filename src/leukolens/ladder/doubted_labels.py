@@ -65,4 +65,4 @@ def _list_doubted(by_look: Sequence[GroupTally], looked: Mapping[str, Mapping[st
         if (row := looked[t.group])["first_look"] or not t.right
     )
     header = ("field", "label", "images", "by eye", "how sure", "why", "doubted at the first look")
-    return Section("TEST's fields whose label a look doubts", header=header, rows=rows)
+    return Section("Fields of TEST whose label is doubted", header=header, rows=rows)

@@ -81,10 +81,10 @@ def tabulate_not_comparable(runs: Sequence[RunWithoutWeights], by_rung: ByRung) 
         if run.rung == name and (run.rung, run.protocol) not in recorded
     )
     text = (
-        "These rungs begin from ImageNet weights. Here there were none, and the runs began from random weights, so they "
-        "say nothing about their texts. With the weights, run them as the last column says (Kaggle's and PBC's "
-        "data added first: `leukolens data add`), then `leukolens ladder table`. Image size and epochs in their recipes "
-        "are small, for two processors: set larger ones there where there is an accelerator.",
+        "These rungs begin from ImageNet weights. These weights were not at hand, and the runs began from random ones, so "
+        "they say nothing about their texts. To run them with the weights, add Kaggle's and PBC's data (`leukolens data "
+        "add`), run what the last column says, then `leukolens ladder table`. Image size and epochs in their recipes are "
+        "small, for two processors: set larger ones if you have an accelerator.",
     )
     header = ("rung", "text", "protocol", "result", "how to run it")
     return Section("Not comparable", text, header=header, rows=rows)

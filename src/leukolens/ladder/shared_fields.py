@@ -44,7 +44,7 @@ def leave_shared_out(path: Path, by_rung: ByRung) -> Section:
             )
     text = (
         "After these runs, 13 more pairs of photographs turned out to show one place (`kaggle-same-field-pairs.csv`, "
-        "those without inliers). So another photograph of some test fields was in training. Here the same runs are "
+        "the rows whose column `inliers` is empty). So another photograph of some test fields was in training. Here the same runs are "
         "evaluated without those fields. Splits made since then keep the pairs together."
     )
     tested = {row["field"] for row in read_table("kaggle-test-by-eye.csv")}

@@ -343,8 +343,8 @@ def _describe_models(cards: Sequence[Card]) -> Section | None:
         ("licence", *(_clip(card.licence) for card in cards)),
     )
     text = (
-        "The validation cells come from the laboratories that the model was trained on. With the stain or the camera of "
-        "another laboratory, a model is wrong more often. Its probabilities can be high even then.",
+        "The validation cells come from the sites that the model was trained on. With the stain or the camera of "
+        "another site, a model is wrong more often. Its probabilities can be high even then.",
     )
     return Section("The models", text, header=("", *(show_name(card.name) for card in cards)), rows=rows)
 
