@@ -36,6 +36,8 @@ def test_each_command_explains_itself_with_an_example() -> None:
         shown = run(*words, "--help")
         assert shown.exit_code == 0
         assert "Example: leukolens data" in shown.output
+        assert "\\b" not in shown.output
+        assert words != ["add"] or "\n    COCO  " in shown.output  # the list of formats keeps its lines
 
 
 def test_list_names_what_is_known_and_what_was_added(cells: Path) -> None:

@@ -88,7 +88,7 @@ def get(ctx: click.Context, name: str, force: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace a dataset of that name.")
 @click.pass_context
 def add(ctx: click.Context, name: str, path: Path, dry_run: bool, force: bool) -> None:
-    r"""Add a folder, a zip, a table or a MedMNIST file as a dataset.
+    """Add a folder, a zip, a table or a MedMNIST file as a dataset.
 
     \b
     Label formats:
@@ -100,10 +100,10 @@ def add(ctx: click.Context, name: str, path: Path, dry_run: bool, force: bool) -
       MedMNIST        an .npz file
       manifest        the .csv of a dataset that was added before
 
-    Each image is opened once, and broken ones are refused. No image is copied, so leave it where it is. A public dataset
-    (`leukolens data list` names them) is read by its own rules. Exit code 1: some images or boxes were refused, the
-    others were added.
-    """
+    Each image is opened once, and broken ones are refused. No image is copied, so leave it where it is; only the images
+    of a MedMNIST file are written to the data folder. A public dataset (`leukolens data list` names them) is read by
+    its own rules. Exit code 1: some images or boxes were refused, the others were added.
+    """  # noqa: D301, as click keeps lines after the character itself
     if dry_run:
         _preview(ctx, name, path)
     _add(ctx, name, path, force)

@@ -53,7 +53,9 @@ def open_dataset(name: str) -> Manifest:
 
 
 def add_dataset(name: str, path: str | Path, force: bool = False, report: Report = be_silent) -> Manifest:
-    """Adds a dataset, so that it can be opened by its name. Each image is opened once, none is copied.
+    """Adds a dataset, so that it can be opened by its name. Each image is opened once.
+
+    No image is copied, but those of a MedMNIST file are written beside the manifest.
 
     Args:
         name: What it will be called. A public dataset (`leukolens data list` names them) is read by its own rules, any

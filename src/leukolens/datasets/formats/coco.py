@@ -47,7 +47,7 @@ def read_coco(tree: Tree) -> Reading | None:
     files = {path: found for path in tree.with_suffixes((".json",)) if (found := _read_file(tree, path)) is not None}
     if not files:
         return None
-    finder = FileFinder(tree.images())
+    places = FileFinder(tree.images())
     fields: dict[PurePosixPath, BoxReader] = {}
     refused = list(tree.refused)
     meanings: dict[str, str] = {}
@@ -60,7 +60,7 @@ def read_coco(tree: Tree) -> Reading | None:
             boxes[annotation.image_id].append(annotation)
         for image in found.images:
             try:
-                place = finder.find(image.file_name, path.parent)
+                place = places.find(image.file_name, path.parent)
                 if place in fields:
                     raise InputRefused("stands in several COCO files, or several times in one: the first is used")
             except InputRefused as error:

@@ -55,7 +55,7 @@ def read_tables(tree: Tree) -> Reading | None:
     Raises:
         DataError: no image that the tables name is there.
     """
-    finder = FileFinder(tree.images())
+    places = FileFinder(tree.images())
     rows: dict[PurePosixPath, list[_Row]] = defaultdict(list)
     refused = list(tree.refused)
     tables: list[str] = []
@@ -73,7 +73,7 @@ def read_tables(tree: Tree) -> Reading | None:
         has_boxes |= bool(columns.corners)
         for row in table:
             try:
-                place = finder.find(row[columns.image], path.parent)
+                place = places.find(row[columns.image], path.parent)
             except InputRefused as error:
                 refused.append(Refusal(row[columns.image], f"{path.name} names it: {error}"))
                 continue

@@ -73,8 +73,8 @@ def train_smudge_head(
     bundle = load_bundle(folder, Task.DETECTION)
     model = onnx.load(folder / "model.onnx")
     taps = find_taps(model)
-    finder = ExampleFinder(bundle, model, taps)
-    examples = finder.gather(train, seed=0)
+    gatherer = ExampleFinder(bundle, model, taps)
+    examples = gatherer.gather(train, seed=0)
     report(
         f"{(~examples.drawn).sum()} leukocytes were detected, and {examples.drawn.sum()} of {examples.painted} drawn smudge "
         "cells were taken for one"
@@ -83,7 +83,7 @@ def train_smudge_head(
         report("too few to train on: this bundle gets no smudge head")
         return bundle.card
     head = fit_smudge_head(examples)
-    known = finder.gather(validation, seed=1)
+    known = gatherer.gather(validation, seed=1)
     smudged = head.predict(known.features) >= head.threshold
     wrong, right = int(smudged[~known.drawn].sum()), int(smudged[known.drawn].sum())
     report(
