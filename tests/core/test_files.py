@@ -70,6 +70,14 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_that_another_process_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "kept.csv"
+    write_rows(path, ["name"], [], only_new=True)
+    with pytest.raises(UsageError, match="another process"):
+        write_rows(path, ["name"], [("second",)], only_new=True)
+    assert path.read_text() == "name\n" and list(tmp_path.iterdir()) == [path]
+
+
 def test_a_full_disk_is_said_and_nothing_half_written_is_left(tmp_path: Path) -> None:
     path = tmp_path / "large.csv"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -99,3 +100,24 @@ def test_a_public_dataset_under_another_name_keeps_what_is_known(tmp_path: Path)
     marked = tuple(SOURCES["pbc"].mark(TWINS))
     save_manifest(manifest_path("part"), Manifest("part", marked))
     assert open_dataset("part").records == marked
+
+
+def test_of_two_that_add_one_name_at_once_the_second_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name / "Basophil").mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "Basophil" / f"{name}.png")
+    interpret = registry.interpret_dataset
+
+    def be_overtaken(*given: Any) -> Any:
+        monkeypatch.setattr(registry, "interpret_dataset", interpret)
+        reading = interpret(*given)
+        add_dataset("mine", tmp_path / "first")  # what another process does in the meantime
+        return reading
+
+    monkeypatch.setattr(registry, "interpret_dataset", be_overtaken)
+    with pytest.raises(UsageError, match="another process"):
+        add_dataset("mine", tmp_path / "second")
+    assert [record.id for record in open_dataset("mine").records] == ["first"]
+    with pytest.raises(UsageError, match="called 'mine' was added already"):
+        add_dataset("mine", tmp_path / "second")
+    assert add_dataset("mine", tmp_path / "second", force=True).records[0].id == "second"

@@ -142,3 +142,50 @@ def test_mutated_zips_are_read_or_refused(
             read_image(record.image)
     except LeukolensError as error:
         assert str(error)
+
+
+def test_names_as_the_tools_of_each_system_write_them(tmp_path: Path, picture: Draw) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Neutrophils\\slide 1\\w.png", png(picture(1)))  # .NET on Windows
+        archive.writestr("Neutrophils\\", b"")
+        archive.writestr("Eosinophile-M\N{LATIN SMALL LETTER A WITH DIAERESIS}rz/x.png", png(picture(2)))
+        archive.writestr("neutrophil/Färbung.png", png(picture(3)))
+    # The same bytes without the mark for UTF-8, as macOS writes them.
+    path.write_bytes(path.read_bytes().replace(b"\x14\x00\x00\x08", b"\x14\x00\x00\x00"))
+    tree = open_tree(path)
+    assert [str(name) for name in tree.images()] == [
+        "Eosinophile-März/x.png",
+        "Neutrophils/slide 1/w.png",
+        "neutrophil/Färbung.png",
+    ]
+    records = {record.id: record for record in read_class_folders(path).records}
+    assert {name: record.label for name, record in records.items()} == {"w": "neutrophil", "Färbung": "neutrophil"}
+    assert np.array_equal(read_image(records["w"].image).pixels, picture(1))
+    assert np.array_equal(read_image(records["Färbung"].image).pixels, picture(3))
+
+
+def test_a_name_in_an_old_code_page_is_kept(tmp_path: Path, picture: Draw) -> None:
+    path = write_zip(tmp_path / "a.zip", {"neutrophil/F?rbung.png": png(picture(1))})
+    path.write_bytes(path.read_bytes().replace(b"F?rbung", b"F\x84rbung"))  # code page 437 or 850
+    (record,) = read_class_folders(path).records
+    assert record.id == "Färbung"
+    assert np.array_equal(read_image(record.image).pixels, picture(1))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_stands_twice_is_said(tmp_path: Path, picture: Draw) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("neutrophil/a.png", "neutrophil/a.png", "neutrophil/b.png", "neutrophil\\b.png"):
+            archive.writestr(name, png(picture(len(archive.namelist()))))
+    manifest = read_class_folders(path)
+    assert [record.id for record in manifest.records] == ["a", "b"]
+    assert [(refusal.image, "twice" in refusal.why) for refusal in manifest.refused] == [
+        ("neutrophil/a.png", True),
+        ("neutrophil/b.png", True),
+    ]
+    assert [
+        np.array_equal(read_image(record.image).pixels, picture(seed))
+        for record, seed in zip(manifest.records, (1, 3), strict=True)
+    ] == [True, True]

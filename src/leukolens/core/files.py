@@ -63,10 +63,15 @@ def require_absent(path: Path, force: bool) -> None:
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path, only_new: bool = False) -> Iterator[Path]:
     """Gives a temporary path beside `path`. At the end the file gets its final name; after an error it is deleted.
 
+    Args:
+        path: The final name.
+        only_new: Never replace a file, not even one that another process writes at the same time.
+
     Raises:
+        UsageError: `only_new`, and there is such a file at the end.
         DataError: the disk is full or the folder cannot be written.
     """
     temporary: Path | None = None
@@ -77,7 +82,12 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
-        temporary.replace(path)
+        if only_new:
+            _give_new_name(temporary, path)
+        else:
+            temporary.replace(path)
+    except FileExistsError as error:
+        raise UsageError(f"{show_name(str(path))} was written by another process meanwhile. It was kept.") from error
     except OSError as error:
         where = show_name(str(path))
         raise DataError(
@@ -88,15 +98,34 @@ def write_atomically(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _give_new_name(temporary: Path, path: Path) -> None:
+    """Renames a file in one step, unless there is one of that name.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # this file system has no hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        temporary.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text, completely or not at all."""
     with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a CSV file, completely or not at all. No cell can act as a formula in a spreadsheet."""
-    with write_atomically(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], only_new: bool = False) -> None:
+    """Writes a CSV file, completely or not at all. No cell can act as a formula in a spreadsheet.
+
+    `only_new` is as for `write_atomically`.
+    """
+    with write_atomically(path, only_new) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows([spell_cell(value) for value in row] for row in rows)

@@ -137,15 +137,19 @@ _FACTS = ("united_group", "same_picture", "fixed_part", "not_trained_on")
 """Columns with what a source knows about single images. A manifest may lack them; then nothing is known."""
 
 
-def save_manifest(path: Path, manifest: Manifest) -> None:
-    """Writes a manifest as CSV. What was refused or is doubtful goes to `<stem>.notes.csv` beside it."""
+def save_manifest(path: Path, manifest: Manifest, only_new: bool = False) -> None:
+    """Writes a manifest as CSV. What was refused or is doubtful goes to `<stem>.notes.csv` beside it.
+
+    Raises:
+        UsageError: `only_new`, and there is such a manifest already.
+    """
     rows = []
     for record in manifest.records:
         cell = json.dumps(asdict(record.cell)) if record.cell else ""
         boxes = json.dumps([asdict(box) for box in record.boxes]) if record.boxes else ""
         given = (record.id, record.image, record.label, record.original_label, record.sub_label, record.source)
         rows.append([*given, record.group, record.part, cell, boxes, *(getattr(record, name) for name in _FACTS)])
-    write_rows(path, (*_COLUMNS, *_FACTS), rows)
+    write_rows(path, (*_COLUMNS, *_FACTS), rows, only_new)
     notes = [(note.image, "refused", note.why) for note in manifest.refused]
     notes += [(note.image, "doubt", note.why) for note in manifest.doubts]
     write_rows(path.with_suffix(".notes.csv"), ("image", "verdict", "why"), notes)

@@ -55,7 +55,7 @@ def open_dataset(name: str) -> Manifest:
 def add_dataset(name: str, path: str | Path, force: bool = False, report: Report = be_silent) -> Manifest:
     """Adds a dataset, so that it can be opened by its name. Each image is opened once.
 
-    No image is copied, but those of a MedMNIST file are written beside the manifest.
+    No image is copied, but those of a MedMNIST file are written to the data folder.
 
     Args:
         name: What it will be called. A public dataset (`leukolens data list` names them) is read by its own rules, any
@@ -78,8 +78,8 @@ def add_dataset(name: str, path: str | Path, force: bool = False, report: Report
             f"A dataset called {name!r} was added already. Choose another name, or replace it with --force (in Python: "
             "force=True)."
         )
-    reading = interpret_dataset(name, path, report, place.with_name(f"{name}.pictures.zip"))
-    save_manifest(place, reading.manifest)
+    reading = interpret_dataset(name, path, report, home_folder() / "pictures")
+    save_manifest(place, reading.manifest, only_new=not force)
     return reading.manifest
 
 
@@ -90,8 +90,8 @@ def interpret_dataset(name: str, path: str | Path, report: Report = be_silent, p
         name: As for `add_dataset`.
         path: As for `add_dataset`.
         report: As for `add_dataset`.
-        pictures: A zip to write with the images of a dataset that cannot be pointed at. Without it these are written to
-            a temporary place, which is gone at the end.
+        pictures: A folder for the images of a dataset that cannot be pointed at. Without it these are written to a
+            temporary place, which is gone at the end.
 
     Raises:
         UsageError: no dataset can have this name.
@@ -103,7 +103,7 @@ def interpret_dataset(name: str, path: str | Path, report: Report = be_silent, p
     given = Path(path).absolute()
     if pictures is None:
         with tempfile.TemporaryDirectory() as scratch:
-            return interpret_dataset(name, given, report, Path(scratch) / "pictures.zip")
+            return interpret_dataset(name, given, report, Path(scratch))
     if given.is_file() and given.suffix.lower() == ".csv" and is_manifest(given):
         manifest = _load(given, name)
         reading = Reading(manifest, "a manifest of LeukoLens", explain_records(manifest.records))

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import decode_text, show_name
 from leukolens.core.results import Refusal
-from leukolens.images.archives import open_archive, why_outside
+from leukolens.images.archives import open_archive, spell_member, why_outside
 from leukolens.images.decoding import join_reference, read_bytes
 from leukolens.images.folders import is_image_name, is_left_out, list_files, list_unread
 
@@ -74,11 +74,14 @@ def _list_archive(root: Path) -> tuple[dict[PurePosixPath, str], list[Refusal]]:
     refused: list[Refusal] = []
     beside: dict[PurePosixPath, set[str]] = defaultdict(set)
     for entry in open_archive(root).infolist():
-        outside = why_outside(entry.filename)
-        path = PurePosixPath(entry.filename)
+        name = spell_member(entry)
+        outside = why_outside(name)
+        path = PurePosixPath(name)
         if outside:
             refused.append(Refusal(entry.filename, outside))
-        elif not entry.is_dir():
+        elif not name.endswith("/"):
+            if path in files:
+                refused.append(Refusal(name, "stands twice in the zip: the last one is read"))
             files[path] = join_reference(root, entry.filename)
             beside[path.parent].add(path.name)
     folders = {folder for path in files for folder in path.parents}

@@ -9,6 +9,7 @@ import re
 import threading
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from leukolens.core.errors import DataError, InputRefused
@@ -16,6 +17,7 @@ from leukolens.core.files import show_name
 
 LARGEST_MEMBERS = 2_000_000
 _OPEN_ARCHIVES = 4
+_UTF8_FLAG = 0x800
 _BOMB_RATIO = 200  # pictures hardly shrink in a zip; only blank uncompressed ones come near this
 _BOMB_BYTES = 64 << 20
 
@@ -80,6 +82,19 @@ def read_member(path: Path, member: str, largest: int) -> bytes:
     if len(data) != entry.file_size:
         raise InputRefused("unpacks to another size than the zip says.")
     return data
+
+
+def spell_member(entry: zipfile.ZipInfo) -> str:
+    """The path of a member as its maker meant it, with slashes.
+
+    Windows tools write backslashes. Those of macOS write UTF-8 without the mark that says so, which Python then reads as
+    code page 437.
+    """
+    name = entry.orig_filename
+    if not entry.flag_bits & _UTF8_FLAG:
+        with suppress(UnicodeError):  # then it is in an old code page, as Python took it
+            name = name.encode("cp437").decode("utf-8")
+    return name.partition("\0")[0].replace("\\", "/")
 
 
 def why_outside(member: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leukolens.core.errors import DataError
-from leukolens.core.files import show_name, write_atomically
+from leukolens.core.files import hash_file, show_name, write_atomically
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Refusal
 from leukolens.core.taxonomy import match_class
@@ -35,13 +35,15 @@ _BLOOD_MNIST = (
 _LARGEST_BYTES = 4 << 30
 
 
-def read_npz(path: Path, pictures: Path) -> Reading:
+def read_npz(path: Path, folder: Path) -> Reading:
     """Reads a MedMNIST file. Arrays cannot be pointed at, so their images are written as PNG files into a zip.
+
+    The zip is named after the hash of the file, so that the same file gives the same zip.
 
     Args:
         path: The file. What the class numbers mean is known of BloodMNIST; for any other file, `classes.txt` beside it
             must say so.
-        pictures: The zip to write.
+        folder: Where the zip is written.
 
     Raises:
         DataError: it cannot be read, or it is not known what its class numbers mean.
@@ -55,7 +57,7 @@ def read_npz(path: Path, pictures: Path) -> Reading:
             f"It is not known what the class numbers of {where} mean. Write classes.txt beside it: one name per line."
         )
     try:
-        records, refused = _convert(path, pictures, names)
+        records, refused = _convert(path, folder / f"{hash_file(path)[:16]}.zip", names)
     except DataError:
         raise
     except Exception as error:  # numpy and zipfile raise many kinds of errors on hostile bytes
@@ -85,14 +87,14 @@ def _convert(path: Path, pictures: Path, names: Mapping[str, str]) -> tuple[list
             images, numbers = _load_part(arrays[f"{prefix}_images"], arrays[f"{prefix}_labels"])
             for index, (pixels, number) in enumerate(zip(images, numbers, strict=True)):
                 identity = f"{prefix}_{index:05d}"
+                stream = io.BytesIO()
+                Image.fromarray(pixels).save(stream, "PNG")
+                archive.writestr(zipfile.ZipInfo(f"{identity}.png"), stream.getvalue())
                 word = names.get(str(number), str(number))
                 name = match_class(word)
                 if name is None:
                     refused.append(Refusal(identity, f"no known cell type is called {word!r}"))
                     continue
-                stream = io.BytesIO()
-                Image.fromarray(pixels).save(stream, "PNG")
-                archive.writestr(f"{identity}.png", stream.getvalue())
                 place = join_reference(pictures, f"{identity}.png")
                 records.append(Record(identity, place, name.label, word, "", identity, part, name.sub_label))
     return records, refused

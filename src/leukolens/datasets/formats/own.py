@@ -24,7 +24,7 @@ def read_own(root: Path, pictures: Path | None = None) -> Reading:
 
     Args:
         root: A folder, a zip, a CSV file beside its images, or a MedMNIST file.
-        pictures: A zip to write where images cannot be pointed at, as those of MedMNIST. Without it these are refused.
+        pictures: A folder for images that cannot be pointed at, as those of MedMNIST. Without it these are refused.
 
     Raises:
         DataError: it cannot be read, or it is in none of the formats.
