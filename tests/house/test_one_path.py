@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2] / "src" / "leukolens"
 
 MAY_USE = {
     "find_cells": {"inference/view.py"},
+    "find_content": {"inference/view.py"},
     "find_view": {"inference/view.py"},
     # The report of a detector shows an error with the cells around it: a picture for people, not a crop for a model.
     "crop_cell": {"inference/crops.py", "evaluation/detection/gallery.py"},

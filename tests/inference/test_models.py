@@ -175,6 +175,7 @@ def test_black_around_an_eyepiece_is_left_out(
 
     field, _ = draw_field(toy_finder)
     framed = np.pad(field, ((100, 50), (150, 20), (0, 0)))
+    monkeypatch.setattr(view, "find_content", lambda pixels: None)
     monkeypatch.setattr(
         view, "find_view", lambda pixels: (150, 100, 790, 580) if pixels.shape == framed.shape else None
     )

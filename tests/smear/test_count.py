@@ -143,12 +143,36 @@ def test_boxes_lie_in_the_photograph_where_the_eyepiece_is_cut_away(
 ) -> None:
     picture = np.zeros((700, 1000, 3), np.uint8)
     picture[100:580, 150:930] = bench.draw((480, 780), shuffled(4))
+    monkeypatch.setattr(view, "find_content", lambda pixels: None)
     monkeypatch.setattr(view, "find_view", lambda pixels: (150, 100, 930, 580))
     (field,) = bench.count(picture).fields
     boxes = sorted((cell.box for cell in field.cells), key=lambda box: (box.y0, box.x0))
     assert len(boxes) == 40
     assert min(box.x0 for box in boxes) > 150 and max(box.y1 for box in boxes) < 580
     assert (field.height_px, field.width_px) == (700, 1000)
+
+
+@pytest.mark.parametrize("colour", [0, 114])
+def test_padding_neither_makes_cells_nor_hides_that_cells_are_cut(bench: Bench, colour: int) -> None:
+    boxes = shuffled(4)
+    boxes[3] = disc(330, 5, 66, "leukocyte")
+    plain = bench.draw((480, 780), boxes)
+    padded = np.full((780, 780, 3), colour, np.uint8)
+    padded[150:630] = plain
+    (field,), (other,) = bench.count(plain).fields, bench.count(padded).fields
+    assert other.view == (0, 151, 780, 629) and (other.height_px, other.width_px) == (780, 780)
+    statuses = [sorted((cell.box.kind, cell.status) for cell in one.cells) for one in (field, other)]
+    assert statuses[0] == statuses[1] and ("leukocyte", "cut") in statuses[1]
+    tops = [sorted(cell.box.y0 for cell in one.cells) for one in (field, other)]
+    np.testing.assert_allclose(tops[1], np.add(tops[0], 150), atol=3)
+
+
+def test_a_picture_that_is_classified_whole_is_shown_without_its_padding(bench: Bench) -> None:
+    padded = np.zeros((480, 480, 3), np.uint8)
+    padded[90:390] = 255
+    padded[90:390, ::2] = 225
+    (prediction,) = classify(padded, classifier=bench.bundle, detector=bench.detector).items
+    assert prediction.crop_box is not None and prediction.crop_box.xyxy.tolist() == [0, 91, 480, 389]
 
 
 def test_a_field_that_may_not_be_counted_stays_out_and_is_shown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

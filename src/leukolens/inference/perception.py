@@ -222,7 +222,11 @@ def locate_cell(
         subject = choose_subject(found, preparation.frame_um, platelets)
     else:
         subject = take_leukocyte(cell, pixel_size_um)
-    crop_box = None if subject.box is None else place_crop(subject.box, pixel_size_um, preparation)
+    if subject.box is not None:
+        crop_box = place_crop(subject.box, pixel_size_um, preparation)
+    else:  # The picture is taken whole, its padding left out.
+        inside = found.inside_padding
+        crop_box = None if inside is None else Box(*map(float, inside), kind=CellKind.LEUKOCYTE)
     return LocatedCell(subject, crop_box, found)
 
 

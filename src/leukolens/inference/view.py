@@ -1,6 +1,6 @@
-"""Detection in a photograph: the view inside an eyepiece's disc is found first, then the detector runs on it.
+"""Detection in a photograph: the view inside padding and an eyepiece's disc is found first, then the detector runs on it.
 
-This module has the only calls of `quality.eyepiece.find_view` and `Detector.find_cells`, so nobody can leave the first
+This module has the only calls of `quality.padding.find_content`, `quality.eyepiece.find_view` and `Detector.find_cells`, so nobody can leave the first
 out.
 """
 
@@ -14,6 +14,7 @@ from leukolens.core.results import Box
 from leukolens.inference.detector import Detector
 from leukolens.inference.scale import contradict_pixel_size
 from leukolens.quality.eyepiece import Window, find_view
+from leukolens.quality.padding import find_content
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,16 @@ class DetectedView:
 
     Attributes:
         view: Left, top, right and bottom of the view in pixels of the photograph, the last two exclusive. It is the
-            whole photograph where no eyepiece's disc shows.
+            whole photograph where neither padding nor an eyepiece's disc shows.
         in_view: The detections in pixels of the view, and its scale.
         contradiction: Why the given pixel size cannot be right, in words; empty where it can, or where none was given.
+        inside_padding: What lies inside flat padding or a frame, in pixels of the photograph; None where there is none.
     """
 
     view: Window
     in_view: Detections
     contradiction: str = ""
+    inside_padding: Window | None = None
 
     @property
     def height_px(self) -> int:
@@ -72,11 +75,21 @@ def detect_cells(
         UsageError: the pixel size is out of range.
         BundleError: the model gives numbers that are not finite.
     """
-    left, top, right, bottom = find_view(photograph) or (0, 0, photograph.shape[1], photograph.shape[0])
+    whole = (0, 0, photograph.shape[1], photograph.shape[0])
+    content = find_content(photograph) or whole
+    inside = photograph[content[1] : content[3], content[0] : content[2]]
+    left, top, right, bottom = _shift(disc, content) if (disc := find_view(inside)) else content
     seen = photograph[top:bottom, left:right]
     detected = detector.find_cells(seen, pixel_size_um, least_score)
     contradiction = "" if pixel_size_um is None else _contradict(seen, detector, pixel_size_um, detected)
-    return DetectedView((left, top, right, bottom), detected, contradiction)
+    padded = content if content != whole else None
+    return DetectedView((left, top, right, bottom), detected, contradiction, padded)
+
+
+def _shift(window: Window, outer: Window) -> Window:
+    """A window of an outer window as a window of the photograph."""
+    left, top, right, bottom = window
+    return left + outer[0], top + outer[1], right + outer[0], bottom + outer[1]
 
 
 def _contradict(seen: Pixels, detector: Detector, pixel_size_um: float, detected: Detections) -> str:
