@@ -225,8 +225,10 @@ def locate_cell(
     if subject.box is not None:
         crop_box = place_crop(subject.box, pixel_size_um, preparation)
     else:  # The picture is taken whole, its padding left out.
-        inside = found.inside_padding
-        crop_box = None if inside is None else Box(*map(float, inside), kind=CellKind.LEUKOCYTE)
+        crop_box = None
+        if found.inside_padding is not None:
+            left, top, right, bottom = found.inside_padding
+            crop_box = Box(left, top, right, bottom, CellKind.LEUKOCYTE)
     return LocatedCell(subject, crop_box, found)
 
 
