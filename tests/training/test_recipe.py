@@ -104,3 +104,9 @@ def test_what_is_no_toml_is_refused(tmp_path: Path, raw: bytes) -> None:
     path.write_bytes(raw)
     with pytest.raises(UsageError, match="cannot be read as TOML"):
         load_recipe(path)
+
+
+def test_a_recipe_is_named_by_text_or_path_and_a_missing_one_is_refused_in_words() -> None:
+    assert load_recipe(str(PBC)) == load_recipe(PBC)
+    with pytest.raises(UsageError, match=r"There is no recipe nowhere\.toml"):
+        load_recipe("nowhere.toml")

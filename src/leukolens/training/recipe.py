@@ -173,6 +173,8 @@ def format_recipe(recipe: Recipe) -> str:
 def _read_tree(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no recipe {show_name(str(path))}.") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"The recipe {show_name(str(path))} cannot be read as TOML: {error}") from error
 

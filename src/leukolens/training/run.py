@@ -21,15 +21,15 @@ from leukolens.training.task import Evaluation, Export, Question, Reporter, Trai
 _SILENT = Reporter()
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe of any task, with `group.key=value` overrides applied.
 
     Raises:
         UsageError: the file does not read, a key is unknown or missing, or a value is of the wrong kind or out of
             range.
     """
-    task = find_task(read_recipe_task(path))
-    return read_recipe(path, task.recipe, overrides)
+    place = Path(path)
+    return read_recipe(place, find_task(read_recipe_task(place)).recipe, overrides)
 
 
 def train(
@@ -62,7 +62,7 @@ def train(
 
     from leukolens.training.trainer import Fit, find_checkpoint, fit_module, hold_memory, keep_best
 
-    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
+    chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     run = RunFolder(Path(out))
     task = find_task(chosen.task)
     checkpoint = find_checkpoint(run, resume)
