@@ -84,7 +84,7 @@ def test_a_dry_run_says_what_was_understood_and_writes_nothing(cells: Path) -> N
         "layout: class folders",
         "  eosinophil -> eosinophil",
         "images: 39",
-        "groups: 39 (each image is a group of its own)",
+        "groups: 39 (each image is a group of its own: give patients or slides by --groups, or by a column of a CSV)",
         "boxes: none",
         "cells with a class: eosinophil 20, neutrophil 19",
         "refused: 2",

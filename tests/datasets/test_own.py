@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leukolens.core.errors import DataError
+from leukolens.core.errors import DataError, UsageError
 from leukolens.core.results import Box
 from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.formats.own import read_own
@@ -210,3 +210,26 @@ def test_a_table_may_be_given_itself(tmp_path: Path) -> None:
 def test_a_folder_without_labels_is_told_the_formats(plant: Plant) -> None:
     with pytest.raises(DataError, match=r"COCO, Pascal VOC, YOLO .* a\.png: no folder above"):
         read_own(plant({"a.png": png(), "t.csv": "x,y\n1,2\n"}))
+
+
+@pytest.mark.parametrize("pattern", [r"(P\d+)_", r"P\d+(?=_)"])
+def test_groups_from_the_names_of_images(pattern: str, plant: Plant) -> None:
+    names = ("Basophil/P1_a.png", "Basophil/P1_b.png", "Monocyte/P2_x/c.png", "Monocyte/d.png")
+    added = add_dataset("mine", plant({name: png() for name in names}), group_pattern=pattern)
+    assert {record.id: record.group for record in added.records} == {
+        "P1_a": "P1",
+        "P1_b": "P1",
+        "c": "P2",
+        "d": "unmapped/d",
+    }
+    assert [doubt.image for doubt in added.doubts] == ["d"]
+    assert open_dataset("mine") == added
+
+
+def test_patterns_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "Basophil").mkdir()
+    (tmp_path / "Basophil/a.png").write_bytes(png())
+    with pytest.raises(UsageError, match="no regular expression"):
+        add_dataset("mine", tmp_path, group_pattern="(")
+    with pytest.raises(UsageError, match="are known"):
+        add_dataset("pbc", tmp_path, group_pattern="a")

@@ -165,8 +165,16 @@ def test_words_of_a_command_line_become_images(tmp_path: Path) -> None:
     (plain / "y.png").touch()
     listed.write_text(f"{plain}\n")
     assert find_images([f"@{listed}"])[0] == [str(plain / "y.png")]
+    for encoding in ("utf-8-sig", "utf-16"):  # as Notepad saves it
+        listed.write_text(f"{plain}\r\n", encoding=encoding, newline="")
+        assert find_images([f"@{listed}"])[0] == [str(plain / "y.png")]
+    listed.write_bytes(b"\xff.png\n")
+    assert find_images([f"@{listed}"])[0] == [os.fsdecode(b"\xff.png")]
     with pytest.raises(UsageError, match="cannot be read"):
         find_images(["@nothing-here.txt"])
+    listed.write_bytes(b"\x89PNG\0")
+    with pytest.raises(UsageError, match="zero bytes"):
+        find_images([f"@{listed}"])
 
 
 def test_opened_models_are_not_opened_again(

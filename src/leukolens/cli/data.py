@@ -84,10 +84,17 @@ def get(ctx: click.Context, name: str, force: bool) -> None:
 @command.command("add", epilog="Example: leukolens data add mycells cells   (with folders neutrophil, eosinophil, ...)")
 @click.argument("name")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--groups",
+    "group_pattern",
+    metavar="PATTERN",
+    default="",
+    help="Regular expression that finds the patient or slide in each image's path: `--groups 'P[0-9]+'`.",
+)
 @click.option("--dry-run", is_flag=True, help="Show how the dataset is understood, and write nothing.")
 @click.option("--force", is_flag=True, help="Replace a dataset of that name.")
 @click.pass_context
-def add(ctx: click.Context, name: str, path: Path, dry_run: bool, force: bool) -> None:
+def add(ctx: click.Context, name: str, path: Path, group_pattern: str, dry_run: bool, force: bool) -> None:
     """Add a folder, a zip, a table or a MedMNIST file as a dataset.
 
     \b
@@ -105,17 +112,17 @@ def add(ctx: click.Context, name: str, path: Path, dry_run: bool, force: bool) -
     its own rules. Exit code 1: some images or boxes were refused, the others were added.
     """  # noqa: D301, as click keeps lines after the character itself
     if dry_run:
-        _preview(ctx, name, path)
-    _add(ctx, name, path, force)
+        _preview(ctx, name, path, group_pattern)
+    _add(ctx, name, path, force, group_pattern)
 
 
-def _preview(ctx: click.Context, name: str, path: Path) -> None:
+def _preview(ctx: click.Context, name: str, path: Path, group_pattern: str) -> None:
     """Says how a dataset is understood, and ends the command."""
     from leukolens.core.files import show_name
     from leukolens.datasets.registry import interpret_dataset
 
     with _progress(f"opening images of {name}") as report:
-        reading = interpret_dataset(name, path, report)
+        reading = interpret_dataset(name, path, report, group_pattern)
     manifest = reading.manifest
     click.echo(f"layout: {reading.layout}")
     click.echo("classes:")
@@ -123,7 +130,9 @@ def _preview(ctx: click.Context, name: str, path: Path) -> None:
         click.echo(f"  {show_name(word)} -> {meaning or 'not known, left out'}")
     click.echo(f"images: {len(manifest.records)}")
     groups = len({record.group for record in manifest.records})
-    alone = " (each image is a group of its own)" * (groups == len(manifest.records) > 1)
+    alone = " (each image is a group of its own: give patients or slides by --groups, or by a column of a CSV)" * (
+        groups == len(manifest.records) > 1
+    )
     click.echo(f"groups: {groups}{alone}")
     kinds = Counter(box.label or str(box.kind) for record in manifest.records for box in record.boxes)
     click.echo(f"boxes: {', '.join(f'{kind} {count}' for kind, count in kinds.items()) or 'none'}")
@@ -138,12 +147,12 @@ def _preview(ctx: click.Context, name: str, path: Path) -> None:
     ctx.exit(SOME_REFUSED if manifest.refused else 0)
 
 
-def _add(ctx: click.Context, name: str, path: Path, force: bool) -> None:
+def _add(ctx: click.Context, name: str, path: Path, force: bool, group_pattern: str = "") -> None:
     from leukolens.core.files import show_name
     from leukolens.datasets.registry import add_dataset, manifest_path
 
     with _progress(f"opening images of {name}") as report:
-        manifest = add_dataset(name, path, force, report)
+        manifest = add_dataset(name, path, force, report, group_pattern)
     click.echo(f"{name}: {_describe(manifest)}")
     for what, notes in (("refused", manifest.refused), ("unsure, but used", manifest.doubts)):
         if notes:

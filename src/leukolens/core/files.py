@@ -173,8 +173,12 @@ def parse_rows(text: str) -> list[dict[str, str]]:
     return [{key: unspell_cell(value or "") for key, value in row.items() if key} for row in reader]
 
 
-def decode_text(data: bytes) -> str:
+def decode_text(data: bytes, are_names: bool = False) -> str:
     """Text as the tools of people save it: UTF-8 with or without a mark, UTF-16 with one, or Windows-1252.
+
+    Args:
+        data: The bytes.
+        are_names: The text is names of files. Bytes that are not UTF-8 then stand for themselves.
 
     Raises:
         ValueError: it is none of these.
@@ -184,6 +188,8 @@ def decode_text(data: bytes) -> str:
             return data.decode(encoding)
     if b"\0" in data:
         raise ValueError("it holds zero bytes, which text has not")
+    if are_names:
+        return data.decode("utf-8", "surrogateescape")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,10 +1,16 @@
 """Groups: images that must stay on one side of a split."""
 
+import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from leukolens.datasets.manifest import Record
+from leukolens.core.errors import UsageError
+from leukolens.core.results import Refusal
+from leukolens.datasets.manifest import UNMAPPED, Manifest, Record
+from leukolens.images.decoding import split_reference
 
 
 def merge_sets(sets: Iterable[Sequence[str]]) -> list[list[str]]:
@@ -29,6 +35,34 @@ def merge_sets(sets: Iterable[Sequence[str]]) -> list[list[str]]:
 def unite_groups(records: Iterable[Record]) -> dict[str, str]:
     """The group of each id, or its united group where it has one."""
     return {record.id: record.united_group or record.group for record in records}
+
+
+def group_by_name(manifest: Manifest, root: Path, pattern: str) -> Manifest:
+    """The dataset with groups from the names of its images. Images that the pattern does not fit are listed as unsure.
+
+    Args:
+        manifest: The dataset.
+        root: The folder or zip that it was read from.
+        pattern: A regular expression, searched in the path of an image below `root`. What its first pair of parentheses
+            holds is the group, without parentheses what it finds.
+
+    Raises:
+        UsageError: it is no regular expression.
+    """
+    try:
+        search = re.compile(pattern).search
+    except re.error as error:
+        raise UsageError(f"{pattern!r} is no regular expression: {error}.") from error
+    records: list[Record] = []
+    doubts = list(manifest.doubts)
+    for record in manifest.records:
+        path, member = split_reference(record.image)
+        found = search(member or Path(os.path.relpath(path, root)).as_posix())
+        group = found[1 if found.re.groups else 0] if found else ""
+        if not group:
+            doubts.append(Refusal(record.id, "its name does not give the group: it may cross a split"))
+        records.append(replace(record, group=group or UNMAPPED + record.id))
+    return replace(manifest, records=tuple(records), doubts=tuple(doubts))
 
 
 def join_groups(records: Sequence[Record], alike: Iterable[tuple[str, str]]) -> tuple[Record, ...]:

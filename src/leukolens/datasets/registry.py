@@ -11,6 +11,7 @@ from leukolens.core.files import home_folder, show_name
 from leukolens.datasets.duplicates import Report, be_silent
 from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.formats.reading import Reading, explain_records
+from leukolens.datasets.groups import group_by_name
 from leukolens.datasets.manifest import Manifest, has_facts, is_manifest, load_manifest, save_manifest
 from leukolens.datasets.opening import open_pictures
 from leukolens.datasets.sources import SOURCES, interpret_source
@@ -52,7 +53,9 @@ def open_dataset(name: str) -> Manifest:
     raise DataError(f"No dataset is called {name!r}. There are: {known}. Add it with `leukolens data add {name} PATH`.")
 
 
-def add_dataset(name: str, path: str | Path, force: bool = False, report: Report = be_silent) -> Manifest:
+def add_dataset(
+    name: str, path: str | Path, force: bool = False, report: Report = be_silent, group_pattern: str = ""
+) -> Manifest:
     """Adds a dataset, so that it can be opened by its name. Each image is opened once.
 
     No image is copied, but those of a MedMNIST file are written to the data folder.
@@ -64,6 +67,8 @@ def add_dataset(name: str, path: str | Path, force: bool = False, report: Report
             dataset that was added before. Leave it where it is.
         force: Replace a dataset of this name.
         report: Called with the number of images opened and of all images.
+        group_pattern: As for `group_by_name`, where the names of images give their groups, such as patients. Without it
+            each image is a group of its own, unless the dataset says otherwise.
 
     Returns:
         Its manifest. `refused` lists what could not be used, `doubts` what is used though something about it is unsure.
@@ -78,37 +83,48 @@ def add_dataset(name: str, path: str | Path, force: bool = False, report: Report
             f"A dataset called {name!r} was added already. Choose another name, or replace it with --force (in Python: "
             "force=True)."
         )
-    reading = interpret_dataset(name, path, report, home_folder() / "pictures")
+    reading = interpret_dataset(name, path, report, group_pattern, home_folder() / "pictures")
     save_manifest(place, reading.manifest, only_new=not force)
     return reading.manifest
 
 
-def interpret_dataset(name: str, path: str | Path, report: Report = be_silent, pictures: Path | None = None) -> Reading:
+def interpret_dataset(
+    name: str,
+    path: str | Path,
+    report: Report = be_silent,
+    group_pattern: str = "",
+    pictures: Path | None = None,
+) -> Reading:
     """Reads a dataset as `add_dataset` does, and says how it was understood. The dataset is not added.
 
     Args:
         name: As for `add_dataset`.
         path: As for `add_dataset`.
         report: As for `add_dataset`.
+        group_pattern: As for `add_dataset`.
         pictures: A folder for the images of a dataset that cannot be pointed at. Without it these are written to a
             temporary place, which is gone at the end.
 
     Raises:
-        UsageError: no dataset can have this name.
+        UsageError: no dataset can have this name, or the pattern cannot be used.
         DataError: the path cannot be read, or no image in it can be used.
     """
     manifest_path(name)
+    if group_pattern and name in SOURCES:
+        raise UsageError(f"The groups of the public dataset {name} are known. Leave out the pattern.")
     if name == "synth":
         raise UsageError("synth is the dataset that LeukoLens draws itself. Choose another name.")
     given = Path(path).absolute()
     if pictures is None:
         with tempfile.TemporaryDirectory() as scratch:
-            return interpret_dataset(name, given, report, Path(scratch))
+            return interpret_dataset(name, given, report, group_pattern, Path(scratch))
     if given.is_file() and given.suffix.lower() == ".csv" and is_manifest(given):
         manifest = _load(given, name)
         reading = Reading(manifest, "a manifest of LeukoLens", explain_records(manifest.records))
     else:
         reading = interpret_source(name, given, pictures)
+    if group_pattern:
+        reading = replace(reading, manifest=group_by_name(reading.manifest, given, group_pattern))
     reading = replace(reading, manifest=open_pictures(reading.manifest, report))
     if not reading.manifest.records:
         reasons = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in reading.manifest.refused[:3])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from leukolens.core.errors import InputRefused, NothingRead, UsageError
-from leukolens.core.files import show_name
+from leukolens.core.files import decode_text, show_name
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Refusal
 from leukolens.images.decoding import DecodedImage, read_image
@@ -111,7 +111,8 @@ def _say_wrong(item: object) -> str:
 
 def _read_list(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise UsageError(f"The list {show_name(str(path))} cannot be read: {error.strerror}.") from error
+        text = decode_text(path.read_bytes(), are_names=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"The list {show_name(str(path))} cannot be read: {why}.") from error
     return [line for line in text.splitlines() if line.strip() and not line.startswith("@")]
