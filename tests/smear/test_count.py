@@ -1,12 +1,14 @@
 """Fields to counts, with a finder of discs and a namer of colours whose answers are known."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from msgspec import structs
+from PIL import Image
 
 from leukolens.core.detections import Detections
 from leukolens.core.errors import BundleError, NothingRead, UsageError
@@ -127,6 +129,16 @@ def test_a_cell_seen_in_two_overlapping_fields_counts_once(bench: Bench) -> None
     # Five columns of five cells lie in both; each of the 40 cells counts once.
     assert [len(field.cells) for field in result.fields] == [35, 30]
     assert sum(item.count for item in result.kinds) == 40
+
+
+def test_a_field_with_an_undecodable_name_may_show_the_same_place_as_another(bench: Bench, tmp_path: Path) -> None:
+    wide = bench.draw((480, 780), shuffled(2))
+    names = [os.fsdecode(os.fsencode(tmp_path) + name) for name in (b"/a \xff.png", b"/b.png")]
+    for name, pixels in zip(names, (wide[:, :600], wide[:, 180:]), strict=True):
+        Image.fromarray(pixels).save(name)
+    result = bench.count(*names)
+    assert "counted in a \\xff.png, which shows the same place" in {cell.reason for cell in result.fields[1].cells}
+    assert result.save(tmp_path / "out").exists()
 
 
 def test_a_cell_that_was_cut_in_one_field_counts_where_it_is_whole(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from leukolens.core.files import read_rows
+from leukolens.smear import files
 from leukolens.smear.differential import make_differential
 from leukolens.smear.files import name_safely, write_smear
 from leukolens.smear.results import SmearResult
@@ -105,6 +106,26 @@ def test_a_second_count_takes_the_first_ones_overlays_away(fake_smear: Any, tmp_
         (tmp_path / "overlay" / "mine.png").write_bytes(b"")
         write_smear(tmp_path, smear.result, lambda field: pictures[field.name])
     assert {path.name for path in (tmp_path / "overlay").iterdir()} == {"c.png", "mine.png"}
+
+
+def test_a_count_that_ends_while_it_draws_leaves_the_earlier_one_whole(
+    fake_smear: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = fake_smear.make_smear(2, 160), fake_smear.make_smear(1, 160, seed=1, names=["other.png"])
+    write_smear(tmp_path / "out", first.result, lambda field: first.pictures[field.name])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    written: list[set[str]] = []
+
+    def end(*drawn: Any) -> Any:
+        written.append({path.name for path in (tmp_path / ".out.unfinished").iterdir()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "draw_overlay", end)
+    with pytest.raises(KeyboardInterrupt):
+        write_smear(tmp_path / "out", second.result, lambda field: second.pictures[field.name])
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    # What was counted was written before anything was drawn.
+    assert written[0] >= {"cells.csv", "fields.csv", "differential.csv", "differential.json", "fhir.json"}
 
 
 def test_an_earlier_table_cannot_name_a_file_elsewhere_for_removal(fake_smear: Any, tmp_path: Path) -> None:

@@ -52,3 +52,14 @@ def test_any_size_of_field_is_drawn(height: int, width: int) -> None:
     cells = [FieldCell(box, 0.9, 0.9, np.empty(0), "review"), flat]
     drawn = draw_overlay(np.zeros((height, width, 3), np.uint8), cells)
     assert max(drawn.shape) == min(max(height, width, 3), LARGEST_OVERLAY_PX)
+
+
+def test_a_box_thinner_than_a_pixel_at_the_rim_is_drawn() -> None:
+    """Taking half of its width from both sides must not swap them, whatever the rounding."""
+    generator = np.random.default_rng(0)
+    lefts = generator.uniform(900, 1000, 300)
+    thin = [
+        FieldCell(Box(x, 3.3, x + width, 60.1, "leukocyte", "basophil"), 0.9, 0.9, np.empty(0), "cut")
+        for x, width in zip(lefts, 10 ** generator.uniform(-13, 0, 300), strict=True)
+    ]
+    assert draw_overlay(np.zeros((100, 1000, 3), np.uint8), thin).shape == (100, 1000, 3)

@@ -110,26 +110,27 @@ def command(
     PATH is the photograph of one field, a folder of them, or @FILE with one path per line. Subfolders are searched.
     All photographs are taken as one smear. Research use, not a medical device.
     """
-    from leukolens.core.files import require_absent
+    from leukolens.core.folders import hold_folder
     from leukolens.core.taxonomy import CellKind
     from leukolens.smear.count import count
+    from leukolens.smear.files import write_smear
 
-    require_absent(out, force)
     factors = {CellKind.PLATELET: platelet_factor, CellKind.RED_CELL: red_cell_factor}
-    with _bar("counting") as progress:
-        result = count(
-            paths,
-            name=smear or out.resolve().name,
-            pixel_size_um=pixel_size_um,
-            leukocytes_per_liter=wbc_per_liter,
-            ranges=_choose_ranges(ranges, age, sex),
-            factors={kind: factor for kind, factor in factors.items() if factor is not None},
-            classifier=bundle_name,
-            detector=detector_name,
-            progress=progress,
-        )
-    with _bar("drawing") as progress:
-        report = result.save(out, force=True, progress=progress)
+    with hold_folder(out, force):
+        with _bar("counting") as progress:
+            result = count(
+                paths,
+                name=smear or out.resolve().name,
+                pixel_size_um=pixel_size_um,
+                leukocytes_per_liter=wbc_per_liter,
+                ranges=_choose_ranges(ranges, age, sex),
+                factors={kind: factor for kind, factor in factors.items() if factor is not None},
+                classifier=bundle_name,
+                detector=detector_name,
+                progress=progress,
+            )
+        with _bar("drawing") as progress:
+            report = write_smear(out, result, progress=progress)
     ctx.exit(_sum_up(result, report))
 
 

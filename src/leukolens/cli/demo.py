@@ -1,10 +1,14 @@
 """`leukolens demo`: counts a synthetic smear, or the user's own fields, and writes the report."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from leukolens.cli.main import FAILED, SOME_REFUSED
+
+if TYPE_CHECKING:
+    from leukolens.smear.drawn import DrawnCount
 
 
 @click.command("demo", epilog="Examples: leukolens demo --out demo    leukolens demo --images my-fields/ --out demo")
@@ -31,21 +35,20 @@ def command(
 
     The report compares what was drawn with what was found. With --images, your own fields are counted instead.
     """
-    from leukolens.core.files import require_absent, show_name
+    from leukolens.core.files import show_name
+    from leukolens.core.folders import hold_folder
     from leukolens.smear.count import count
     from leukolens.smear.drawn import count_drawn_smear
+    from leukolens.smear.files import write_smear
 
-    require_absent(out, force)
-    if images:
-        result = count(images, name="demo", classifier=bundle_name, detector=detector_name)
-        report = result.save(out, force=True)
-    else:
-        drawn = count_drawn_smear(out, bundle_name, detector_name)
-        result, report = drawn.result, drawn.report
-        for row in drawn.rows:
-            found = f"{row.found} found, {row.cut} cut by the border, {row.review} for review"
-            click.echo(f"{row.name}: {row.drawn} drawn, {found}")
-        click.echo("These cells were drawn. This shows that the program works, not how well it works on blood.")
+    with hold_folder(out, force):
+        if images:
+            result = count(images, name="demo", classifier=bundle_name, detector=detector_name)
+            report = write_smear(out, result)
+        else:
+            drawn = count_drawn_smear(out, bundle_name, detector_name)
+            result, report = drawn.result, drawn.report
+            _compare(drawn)
     for refusal in result.refused:
         click.echo(f"refused: {show_name(refusal.image)} {refusal.why}", err=True)
     click.echo(f"Leukocytes counted: {result.differential.leukocytes}, on {len(result.fields)} fields.")
@@ -53,3 +56,10 @@ def command(
     if not any(field.usable for field in result.fields):
         ctx.exit(FAILED)
     ctx.exit(SOME_REFUSED if result.refused else 0)
+
+
+def _compare(drawn: "DrawnCount") -> None:
+    for row in drawn.rows:
+        found = f"{row.found} found, {row.cut} cut by the border, {row.review} for review"
+        click.echo(f"{row.name}: {row.drawn} drawn, {found}")
+    click.echo("These cells were drawn. This shows that the program works, not how well it works on blood.")

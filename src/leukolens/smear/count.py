@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leukolens.core.card import ClassifierCard, DetectorCard
 from leukolens.core.errors import InputRefused, NothingRead, UsageError
+from leukolens.core.files import show_name
 from leukolens.core.results import CellStatus, Refusal
 from leukolens.core.taxonomy import DETECTED_KINDS, CellKind
 from leukolens.images.decoding import DecodedImage
@@ -164,7 +165,7 @@ def _set_repeats_apart(fields: Sequence[FieldResult], sights: Sequence[Sight]) -
                     CellStatus.CUT,
                     CellStatus.REPEATED,
                 ):
-                    reason = f"counted in {Path(earlier.name).name}, which shows the same place"
+                    reason = f"counted in {show_name(Path(earlier.name).name)}, which shows the same place"
                     cells[here] = dataclasses.replace(cells[here], status=CellStatus.REPEATED, reason=reason)
         done.append(dataclasses.replace(current, cells=tuple(cells)))
     return done

@@ -1,12 +1,12 @@
 """Writes the folder that `leukolens count` leaves: tables, overlays, report and FHIR of one smear.
 
-Each file is written whole or not at all. Whether a folder may be written over is checked by the caller.
+The folder appears whole or not at all. The caller holds it, and checks whether it may be written over.
 """
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from PIL import Image
 
 from leukolens.core.errors import DataError, InputRefused
 from leukolens.core.files import read_rows, write_atomically, write_rows, write_text
+from leukolens.core.folders import build_folder
 from leukolens.core.pixels import Pixels
 from leukolens.images.decoding import read_image
 from leukolens.reporting.page import Section
@@ -38,6 +39,7 @@ ReadField = Callable[[FieldResult], Pixels]
 Progress = Callable[[int, int], None]
 """Called after each field with how many are done and how many there are."""
 
+_FILES = ("cells.csv", "fields.csv", "differential.csv", "differential.json", "refused.csv", "fhir.json", "report.html")
 _SAFE_SIGNS = "-_. ()"
 _LONGEST_STEM = 60  # letters of up to four bytes each: file systems end at 255 bytes
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -77,7 +79,7 @@ def write_smear(
     """Writes every file of a smear into a folder.
 
     Args:
-        out: The folder; made if it does not exist. Overlays that an earlier count left in it are removed.
+        out: The folder; made if it does not exist. What an earlier count left in it is replaced, by one rename at the end.
         result: The smear.
         read_field: Gives a field's picture.
         progress: Told after each field that is drawn.
@@ -89,22 +91,29 @@ def write_smear(
     Raises:
         DataError: a file could not be written.
     """
-    _remove_earlier(out)
-    names = [f"{stem}.png" for stem in name_safely(field.name for field in result.fields)]
-    views: list[FieldView] = []
-    for number, name in enumerate(names):
-        views.append(_show_field(result, number, read_field, out / "overlay" / name))
-        progress(number + 1, len(names))
-    overlays = ["" if view.gone else name for view, name in zip(views, names, strict=True)]
-    write_rows(out / "cells.csv", CELL_COLUMNS, list_cells(result.fields))
-    write_rows(out / "fields.csv", FIELD_COLUMNS, list_fields(result.fields, overlays))
-    write_rows(out / "differential.csv", SHARE_COLUMNS, list_shares(result.differential.shares))
-    write_rows(out / "refused.csv", ("image", "why"), [(refusal.image, refusal.why) for refusal in result.refused])
-    write_text(out / "differential.json", _to_json(describe_result(result)))
-    issued = datetime.now(UTC).isoformat(timespec="seconds")
-    write_text(out / "fhir.json", _to_json(describe_smear(result, issued)))
-    write_text(out / "report.html", render_report(result, views, known))
+    with build_folder(out, _list_ours(out).__contains__) as folder:
+        names = [f"{stem}.png" for stem in name_safely(field.name for field in result.fields)]
+        _write_tables(folder, result, names)
+        views: list[FieldView] = []
+        for number, name in enumerate(names):
+            views.append(_show_field(result, number, read_field, folder / "overlay" / name))
+            progress(number + 1, len(names))
+        overlays = ["" if view.gone else name for view, name in zip(views, names, strict=True)]
+        if overlays != names:
+            write_rows(folder / "fields.csv", FIELD_COLUMNS, list_fields(result.fields, overlays))
+        write_text(folder / "report.html", render_report(result, views, known))
     return out / "report.html"
+
+
+def _write_tables(folder: Path, result: SmearRecord, overlays: Sequence[str]) -> None:
+    """Writes what was counted, before anything is drawn."""
+    write_rows(folder / "cells.csv", CELL_COLUMNS, list_cells(result.fields))
+    write_rows(folder / "fields.csv", FIELD_COLUMNS, list_fields(result.fields, overlays))
+    write_rows(folder / "differential.csv", SHARE_COLUMNS, list_shares(result.differential.shares))
+    write_rows(folder / "refused.csv", ("image", "why"), [(refusal.image, refusal.why) for refusal in result.refused])
+    write_text(folder / "differential.json", _to_json(describe_result(result)))
+    issued = datetime.now(UTC).isoformat(timespec="seconds")
+    write_text(folder / "fhir.json", _to_json(describe_smear(result, issued)))
 
 
 def write_report(path: Path, result: SmearRecord, read_field: ReadField = read_again) -> None:
@@ -135,16 +144,13 @@ def name_safely(names: Iterable[str]) -> Iterator[str]:
         yield candidate
 
 
-def _remove_earlier(out: Path) -> None:
-    """Deletes the overlays named in the folder's `fields.csv`, so that none of another smear stays there."""
+def _list_ours(out: Path) -> set[str]:
+    """What an earlier count left in a folder: its tables, its report and the overlays that its fields.csv names."""
     try:
         rows = read_rows(out / "fields.csv")
     except DataError:
-        return
-    for row in rows:
-        name = row.get("overlay", "")
-        if name and Path(name).name == name and "\\" not in name:
-            (out / "overlay" / name).unlink(missing_ok=True)
+        rows = []
+    return {*_FILES, *(f"overlay/{row['overlay']}" for row in rows if row.get("overlay"))}
 
 
 def _show_field(result: SmearRecord, number: int, read_field: ReadField, overlay: Path | None) -> FieldView:
@@ -153,7 +159,7 @@ def _show_field(result: SmearRecord, number: int, read_field: ReadField, overlay
     try:
         pixels = read_field(field)
     except InputRefused as error:
-        # The counts stand; only the picture is missing.
+        # The counts stand. Only the picture is missing.
         return FieldView(field, "", {}, f"The picture cannot be shown: it {error}")
     if overlay is not None:
         with write_atomically(overlay) as temporary:

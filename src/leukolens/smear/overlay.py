@@ -85,7 +85,8 @@ def _inset(corners: tuple[float, ...], by: float) -> tuple[float, float, float, 
     """The rectangle, smaller by so many pixels on each side; not smaller than a point."""
     x0, y0, x1, y1 = corners
     by_x, by_y = min(by, (x1 - x0) / 2), min(by, (y1 - y0) / 2)
-    return x0 + by_x, y0 + by_y, x1 - by_x, y1 - by_y
+    x0, y0 = x0 + by_x, y0 + by_y
+    return x0, y0, max(x0, x1 - by_x), max(y0, y1 - by_y)
 
 
 def _cut_line(corners: tuple[float, ...], line: str, thick: int) -> Iterator[list[tuple[float, float]]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from leukolens.core.errors import InputRefused, UsageError
 from leukolens.core.files import show_name
+from leukolens.core.folders import hold_folder
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import CellStatus
 from leukolens.core.tables import needs_package
@@ -107,12 +108,14 @@ class SmearResult(SmearRecord):
 
         Raises:
             DataError: a file could not be written.
-            UsageError: the folder is not empty, or the number of pictures is wrong.
+            UsageError: the folder is not empty, another process writes into it, or the number of pictures is wrong.
         """
         out = Path(folder)
         if not force and out.exists() and not (out.is_dir() and not any(out.iterdir())):
             raise UsageError(f"{show_name(str(out))} exists and is not an empty folder. Choose another, or force=True.")
-        return write_smear(out, self, self._reader(pictures), progress or (lambda done, fields: None))
+        reader = self._reader(pictures)
+        with hold_folder(out, force):
+            return write_smear(out, self, reader, progress or (lambda done, fields: None))
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """The differential with its 95 % intervals as horizontal bars, drawn on matplotlib axes.
