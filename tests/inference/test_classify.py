@@ -196,5 +196,7 @@ def test_one_model_in_place_of_the_other_is_refused_in_words(toy_bundle: Path, t
     with pytest.raises(LeukolensError, match="a detector is needed"):
         classify(draw("basophil"), toy_bundle, classifier.bundle)
     for wrong in (detector, 7):
-        with pytest.raises(UsageError, match="A classifier is expected: opened, as a bundle, or its bundle.s name or folder"):
+        with pytest.raises(
+            UsageError, match=r"A classifier is expected: opened, as a bundle, or its bundle.s name or folder"
+        ):
             classify(draw("basophil"), wrong, whole=True)
