@@ -72,7 +72,7 @@ def test_a_second_process_is_told_that_the_folder_is_in_use(tmp_path: Path) -> N
     code += "with hold_folder(Path(sys.argv[1]), False): print('held')"
     with hold_folder(out, False):
         done = subprocess.run([sys.executable, "-c", code, str(out)], check=False, capture_output=True, text=True)
-        assert "out is in use: another leukolens writes into it" in done.stderr and not done.stdout
+        assert "out is in use: another LeukoLens process writes into it" in done.stderr and not done.stdout
     done = subprocess.run([sys.executable, "-c", code, str(out)], check=False, capture_output=True, text=True)
     assert done.stdout == "held\n" and list(out.parent.iterdir()) == []
 

@@ -40,7 +40,7 @@ def hold_folder(out: Path, force: bool) -> Iterator[None]:
     if descriptor is None:
         name = show_name(str(out))
         raise UsageError(
-            f"{name} is in use: another leukolens writes into it. Wait for its end, or choose another --out."
+            f"{name} is in use: another LeukoLens process writes into it. Wait for its end, or choose another --out."
         )
     try:
         if path.parent != out:
