@@ -1,11 +1,14 @@
 """Every picture is opened when a dataset is added."""
 
+import time
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from leukolens.core.results import Box
 from leukolens.core.taxonomy import CellKind
+from leukolens.datasets import opening
 from leukolens.datasets.manifest import Manifest, Record
 from leukolens.datasets.opening import open_pictures
 
@@ -41,3 +44,21 @@ def test_boxes_outside_their_picture_are_refused(tmp_path: Path) -> None:
     assert {record.id: record.boxes for record in opened.records} == {"some": (inside, over_the_border), "empty": ()}
     assert [refusal.image for refusal in opened.refused] == ["some", "some", "none", "none", "cell", "cell"]
     assert "5000, 5000 to 5010, 5010 lies outside its picture of 40 x 20 pixels" in opened.refused[1].why
+
+
+def test_a_stop_does_not_wait_for_all_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def measure(image: str) -> tuple[int, int]:
+        time.sleep(0.01)
+        opened.append(image)
+        return 1, 1
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(opening, "_measure", measure)
+    records = tuple(Record(str(number), f"{number}.png", "basophil", "", "m", "g") for number in range(500))
+    with pytest.raises(KeyboardInterrupt):
+        open_pictures(Manifest("m", records), stop)
+    assert len(opened) < 100

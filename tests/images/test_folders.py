@@ -62,6 +62,7 @@ def test_pictures_that_are_not_read_are_named_and_companions_are_not(tmp_path: P
     unread = {
         "f2.jp2": b"..",
         "f3.gif": b"GIF89a",
+        "f6.ZIP": b"PK",
         "slide.svs": b"II*\0",
         "f4.jpg_large": b"\xff\xd8\xff",
         "f5": b"\xff\xd8\xff",
@@ -76,6 +77,7 @@ def test_pictures_that_are_not_read_are_named_and_companions_are_not(tmp_path: P
     assert found == [str(tmp_path / "all" / "f1.jpg")]
     assert {Path(refusal.image).name for refusal in refused} == set(unread)
     why = {Path(refusal.image).name: refusal.why for refusal in refused}
+    assert "Unpack it" in why["f6.ZIP"]
     assert ".jp2" in why["f2.jp2"] and ".svs" in why["slide.svs"]
     assert "rename it" in why["f4.jpg_large"] and "rename it" in why["f5"]
     assert len(open_tree(archive).refused) == len(open_tree(tmp_path / "all").refused) == len(unread)

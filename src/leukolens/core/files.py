@@ -146,13 +146,22 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         DataError: the file is missing or is not CSV.
     """
+    return list(stream_rows(path))
+
+
+def stream_rows(path: Path) -> Iterator[dict[str, str]]:
+    """The same rows as `read_rows`, one after another, which takes far less memory.
+
+    Raises:
+        DataError: as `read_rows`.
+    """
     try:
-        return parse_rows(decode_text(path.read_bytes()))
+        yield from parse_rows(decode_text(path.read_bytes()))
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{show_name(str(path))} cannot be read as a CSV file: {error}") from error
 
 
-def parse_rows(text: str) -> list[dict[str, str]]:
+def parse_rows(text: str) -> Iterator[dict[str, str]]:
     """The rows of CSV text, each a dict by column. Spreadsheets separate columns by commas, semicolons or tabs.
 
     Raises:
@@ -170,7 +179,8 @@ def parse_rows(text: str) -> list[dict[str, str]]:
     if repeated:
         raise ValueError(f"the column {repeated[0]} stands in it twice")
     reader.fieldnames = [(name or "").strip() for name in reader.fieldnames or ()]
-    return [{key: unspell_cell(value or "") for key, value in row.items() if key} for row in reader]
+    for row in reader:
+        yield {key: unspell_cell(value or "") for key, value in row.items() if key}
 
 
 def decode_text(data: bytes, are_names: bool = False) -> str:

@@ -4,7 +4,8 @@ The file is CSV with one row per image: `image,label,probability,status,reason,p
 where they are known. Evaluation reads it, whatever program wrote it.
 """
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from leukolens.core.errors import DataError
-from leukolens.core.files import format_rows, read_rows, show_name
+from leukolens.core.files import format_rows, show_name, stream_rows
 from leukolens.core.results import CellStatus, Prediction, Refusal
 from leukolens.core.tables import BOX_COLUMNS, needs_package, pick_rows, save_table
 from leukolens.core.taxonomy import CELL_CLASSES, match_class
@@ -212,20 +213,12 @@ def read_predictions(path: Path) -> Predictions:
         DataError: a needed column is missing, a class is unknown, a number cannot be a probability, a row contradicts
             itself, or an image has several rows.
     """
-    rows = read_rows(path)
-    if not rows:
-        raise DataError(f"{path} holds no predictions. Expected a header and one row per image.")
-    columns = list(rows[0])
-    classes = tuple(name[2:] for name in columns if name.startswith("p_"))
-    missing = {"image", "label", "probability"} - set(columns)
-    if missing or not classes or not set(classes) <= set(CELL_CLASSES):
-        raise DataError(
-            f"{path} is not a predictions file: columns {columns}. Expected image, label, probability and one p_<class> "
-            f"per class of {CELL_CLASSES}."
-        )
-    items = []
+    items: list[Prediction] = []
+    known: dict[str, list[str]] = {"truth": [], "group": []}
     lines: dict[str, int] = {}
-    for number, row in enumerate(rows, start=2):
+    classes: tuple[str, ...] = ()
+    for number, row in enumerate(stream_rows(path), start=2):
+        classes = classes or _find_classes(path, row)
         try:
             items.append(_read_prediction(row, classes))
         except ValueError as error:
@@ -235,16 +228,31 @@ def read_predictions(path: Path) -> Predictions:
                 f"{path}, line {number}: {show_name(row['image'])} stands in line {lines[row['image']]} already. "
                 "Expected one row per image: delete the others."
             )
-    return Predictions(classes, tuple(items), _read_truths(path, rows), _column(rows, "group"))
+        for name, column in known.items():
+            if name in row:
+                column.append(sys.intern(row[name]))
+    if not items:
+        raise DataError(f"{path} holds no predictions. Expected a header and one row per image.")
+    return Predictions(classes, tuple(items), _read_truths(path, known["truth"]), tuple(known["group"]))
 
 
-def _column(rows: Sequence[dict[str, str]], name: str) -> tuple[str, ...]:
-    return tuple(row[name] for row in rows) if name in rows[0] else ()
+def _find_classes(path: Path, row: Mapping[str, str]) -> tuple[str, ...]:
+    """The classes that the columns of a predictions file name.
+
+    Raises:
+        DataError: a needed column is missing, or a class is unknown.
+    """
+    classes = tuple(name[2:] for name in row if name.startswith("p_"))
+    if {"image", "label", "probability"} - set(row) or not classes or not set(classes) <= set(CELL_CLASSES):
+        raise DataError(
+            f"{path} is not a predictions file: columns {list(row)}. Expected image, label, probability and one p_<class> "
+            f"per class of {CELL_CLASSES}."
+        )
+    return classes
 
 
-def _read_truths(path: Path, rows: Sequence[dict[str, str]]) -> tuple[str, ...]:
-    words = [word.strip() for word in _column(rows, "truth")]
-    names = {word: match_class(word) for word in dict.fromkeys(words) if word}
+def _read_truths(path: Path, words: Sequence[str]) -> tuple[str, ...]:
+    names = {word: match_class(word) for word in dict.fromkeys(words) if word.strip()}
     unknown = [repr(word) for word, name in names.items() if name is None]
     if unknown:
         raise DataError(

@@ -7,6 +7,7 @@ source.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 CELL_CLASSES = (
     "neutrophil",
@@ -76,6 +77,7 @@ _SHORTEST_WORD = 5
 _BY_FOLDED_NAME = {_fold(word): name for name, words in _SYNONYMS.items() for word in words}
 
 
+@lru_cache(1024)
 def match_class(name: str) -> CellName | None:
     """The class that a dataset's name for a cell type means. None if the name is unknown.
 

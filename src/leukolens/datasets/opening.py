@@ -29,10 +29,13 @@ def open_pictures(manifest: Manifest, report: Report = be_silent) -> Manifest:
     refused = list(manifest.refused)
     images = list(dict.fromkeys(record.image for record in manifest.records))
     sizes: dict[str, tuple[int, int] | str] = {}
-    with ThreadPoolExecutor(min(_MOST_WORKERS, os.cpu_count() or 1)) as workers:
+    workers = ThreadPoolExecutor(min(_MOST_WORKERS, os.cpu_count() or 1))
+    try:
         for done, (image, size) in enumerate(zip(images, workers.map(_measure, images), strict=True), start=1):
             sizes[image] = size
             report(done, len(images))
+    finally:
+        workers.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all pictures
     for record in manifest.records:
         size = sizes[record.image]
         if isinstance(size, str):

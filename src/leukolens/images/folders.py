@@ -16,9 +16,10 @@ _BESIDE_OVERLAYS = {"cells.csv", "fields.csv", "differential.json"}
 _COMPANIONS = re.compile(
     r"\.(csv|tsv|txt|text|jsonl?|geojson|xml|ya?ml|toml|ini|cfg|log|md|rst|html?|css|svg|js|pdf|docx?|odt|rtf|pptx?"
     r"|xlsx?|ods|parquet|feather|db|sqlite|names|data|cache|bib|py|pyc|ipynb|r|m|sh|bat|ps1|c|h|cpp|java|go|rs|lock"
-    r"|sha256|md5|url|lnk|npy|npz|mat|pkl|pickle|h5|hdf5|onnx|pth?|ckpt|pb|tflite|zip|gz|tar|7z|rar)"
+    r"|sha256|md5|url|lnk|npy|npz|mat|pkl|pickle|h5|hdf5|onnx|pth?|ckpt|pb|tflite)"
 )
-"""Suffixes of tables, texts, programs, models and archives: they may lie beside pictures without a word."""
+"""Suffixes of tables, texts, programs and models: they may lie beside pictures without a word."""
+_ARCHIVE = re.compile(r"\.(zip|gz|tgz|bz2|xz|tar|7z|rar)")
 _LIKE_TIFF = re.compile(r"\.(svs|ndpi|scn|qptiff|bif|vsi|czi|lif|dng|nef|cr2|arw|orf|rw2|pef)")
 """Suffixes of slides and raw photographs. They may begin as a TIFF does, but cannot be read as one."""
 
@@ -77,7 +78,9 @@ def list_unread(files: Iterable[str]) -> list[Refusal]:
         suffix = name.suffix.lower()
         if is_image_name(name) or _COMPANIONS.fullmatch(suffix):
             continue
-        if not _LIKE_TIFF.fullmatch(suffix) and is_picture(file):
+        if _ARCHIVE.fullmatch(suffix):
+            why = "is an archive, and is not looked into. Unpack it if it holds pictures"
+        elif not _LIKE_TIFF.fullmatch(suffix) and is_picture(file):
             why = "looks like a picture, but of a folder only files with the suffix of an image are read: rename it"
         elif suffix:
             why = f"is not read: no known image ends in {suffix}. Save it as PNG, TIFF or JPEG"

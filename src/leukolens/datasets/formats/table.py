@@ -62,7 +62,7 @@ def read_tables(tree: Tree) -> Reading | None:
     has_boxes = False
     for path in tree.with_suffixes((".csv", ".tsv")):
         try:
-            table = parse_rows(tree.read_text(path))
+            table = list(parse_rows(tree.read_text(path)))
         except (InputRefused, ValueError, csv.Error) as error:
             refused.append(Refusal(str(path), f"cannot be read as a table: {error}"))
             continue
