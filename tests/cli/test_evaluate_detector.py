@@ -88,7 +88,7 @@ def test_an_unreadable_field_is_refused_and_the_rest_judged(
     [
         (("--truth", "relabelled"), "leave --truth out"),
         (("--split", "validation"), "There are: test, train, and all"),
-        (("--split", "split.json"), "Received the path 'split.json'. A split file is for `leukolens train --split`"),
+        (("--split", "split.json"), "Received 'split.json'. A split file is for `leukolens train --split`"),
         (("--whole",), "--whole is for classifiers"),
     ],
 )

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leukolens.core.card import Card
-from leukolens.core.errors import UsageError
+from leukolens.core.errors import TrainingError, UsageError
 from leukolens.core.files import read_rows, show_name, write_text
 from leukolens.core.runs import FinishedRun, RunFolder, open_run, write_environment
-from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.manifest import PARTS, Manifest
 from leukolens.datasets.registry import open_dataset
-from leukolens.datasets.splits import Split, write_split
+from leukolens.datasets.splits import Split, read_split, write_split
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.training.recipe import Recipe, format_recipe, read_recipe, read_recipe_task
 from leukolens.training.task import Evaluation, Export, Question, Reporter, Training, TrainingData, find_task
@@ -60,28 +60,31 @@ def train(
     """
     import lightning
 
+    from leukolens.training.claim import claim_run, clear_run
     from leukolens.training.trainer import Fit, find_checkpoint, fit_module, hold_memory, keep_best
 
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     run = RunFolder(Path(out))
     task = find_task(chosen.task)
     checkpoint = find_checkpoint(run, resume)
-    source = task.open_data(chosen, data, Path(split) if isinstance(split, str) else split)
-    if source.split.leaky:
-        reporter.tell(f"This split leaks: {source.split.why_leaky}")
-    if search:
-        chosen = task.search(chosen, source, run, search, reporter)
-    hold_memory()
-    lightning.seed_everything(chosen.seed, verbose=False)
-    training = task.prepare(chosen, source, reporter)
-    write_text(run.recipe, format_recipe(chosen))
-    write_split(run.split, source.split)
-    training.write_inputs(run)
-    fit = Fit(chosen, run, training.columns, training.chosen_by, checkpoint)
-    fit_module(training.module, *training.load_batches(), fit)
-    best_epoch = keep_best(training.module, training.network, run)
-    record = _describe(chosen, source, training, run, resume, best_epoch)
-    write_environment(run, training.finish(run, record))
+    with claim_run(run):
+        source = task.open_data(chosen, data, Path(split) if isinstance(split, str) else split)
+        _check_source(source, run, resume, reporter)
+        if search:
+            chosen = task.search(chosen, source, run, search, reporter)
+        hold_memory()
+        lightning.seed_everything(chosen.seed, verbose=False)
+        training = task.prepare(chosen, source, reporter)
+        if not resume:
+            clear_run(run)
+        write_text(run.recipe, format_recipe(chosen))
+        write_split(run.split, source.split)
+        training.write_inputs(run)
+        fit = Fit(chosen, run, training.columns, training.chosen_by, checkpoint)
+        fit_module(training.module, *training.load_batches(), fit)
+        best_epoch = keep_best(training.module, training.network, run)
+        record = _describe(chosen, source, training, run, resume, best_epoch)
+        write_environment(run, training.finish(run, record))
     return run
 
 
@@ -134,10 +137,10 @@ def evaluate(
         BundleError: there is no such bundle, or its card and files do not hold together.
         DataError: the dataset was not added.
     """
-    if part is not None and (Path(part).suffix or Path(part).parent != Path() or Path(part).exists()):
+    if part not in (None, *PARTS, "all"):
         raise UsageError(
-            f"Evaluation takes a part of the split: train, validation, test or all. Received the path "
-            f"{show_name(part)!r}. A split file is for `leukolens train --split`; the bundle keeps the one that it was trained on."
+            f"Evaluation takes a part of the split: {', '.join(PARTS)} or all. Received {show_name(str(part))!r}. "
+            "A split file is for `leukolens train --split`; the bundle keeps the one that it was trained on."
         )
     manifest = open_dataset(data) if isinstance(data, str) else data
     question = Question(manifest, Path(out), part, whole, truth, reporter)
@@ -165,6 +168,28 @@ def evaluate_predictions(
     from leukolens.training.classification.evaluate import evaluate_file
 
     return evaluate_file(Path(path), open_dataset(data) if isinstance(data, str) else data, Path(out), part)
+
+
+def _check_source(source: TrainingData, run: RunFolder, resume: bool, reporter: Reporter) -> None:
+    """Tells what is odd about the split.
+
+    Raises:
+        TrainingError: an interrupted training would go on with another split.
+    """
+    split = source.split
+    if resume and run.split.is_file() and read_split(run.split).hash != split.hash:
+        raise TrainingError(
+            f"{show_name(str(run.path))} was begun with another split than the one that was given: the model would be "
+            "tested on images that it was trained on. Give the split of the run, or another --out without --resume."
+        )
+    if split.dataset != source.whole.name:
+        reporter.tell(
+            f"note: this split was made of {show_name(split.dataset)}, not of {show_name(source.whole.name)}."
+        )
+    elif split.dataset_hash != source.whole.hash:
+        reporter.tell(f"note: {show_name(source.whole.name)} here is not the same version that the split was made of.")
+    if split.leaky:
+        reporter.tell(f"This split leaks: {split.why_leaky}")
 
 
 def _describe(

@@ -10,8 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any
 
 import lightning
 import torch
-from filelock import FileLock, Timeout
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import save_file
@@ -64,11 +62,7 @@ def hold_memory() -> None:
 def fit_module(
     module: lightning.LightningModule, training: DataLoader[Any], validation: DataLoader[Any], how: Fit
 ) -> None:
-    """Trains a module and brings it back to the processor; the best epoch's weights are in `checkpoints/best.ckpt`.
-
-    Raises:
-        TrainingError: another process trains in the same run folder.
-    """
+    """Trains a module and brings it back to the processor; the best epoch's weights are in `checkpoints/best.ckpt`."""
     recipe = how.recipe
     checkpoints = ModelCheckpoint(
         how.run.checkpoints,
@@ -103,7 +97,7 @@ def fit_module(
         log_every_n_steps=1,
         enable_model_summary=False,
     )
-    with _claim(how.run.path), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # The loaders read a memory map: worker processes would only copy it.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*Checkpoint directory.*")
@@ -112,22 +106,6 @@ def fit_module(
             module, training, validation, ckpt_path=how.checkpoint, weights_only=False if how.checkpoint else None
         )
     module.to("cpu")
-
-
-@contextmanager
-def _claim(folder: Path) -> Iterator[None]:
-    """Keeps other processes from training in the same run folder; the lock ends with the process."""
-    lock = FileLock(folder / ".training")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise TrainingError(
-            f"{folder} is being trained by another process. Wait for it, or give another --out."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def find_checkpoint(run: RunFolder, resume: bool) -> Path | None:

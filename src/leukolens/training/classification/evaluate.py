@@ -23,6 +23,7 @@ from leukolens.inference.crops import find_crops
 from leukolens.inference.detector import open_detector
 from leukolens.inference.failures import Mapper, find_reasons
 from leukolens.inference.heatmap import HeatMapper
+from leukolens.training.run_split import read_run_split
 from leukolens.training.task import Evaluation, Question
 
 
@@ -39,13 +40,20 @@ def evaluate_run(run: RunFolder, question: Question) -> Evaluation:
     """Evaluates the predictions that a run left on one part of its split.
 
     Raises:
-        DataError: the run left none on that part.
+        UsageError: the run was trained on another dataset.
+        DataError: the run left none on that part, or its split is not the one that it was trained with.
     """
-    own = read_split(run.split)
-    part = question.part or "test"
+    own = read_run_split(run)
+    part, folder = question.part or "test", show_name(str(run.path))
+    if own.dataset != question.data.name:
+        raise UsageError(
+            f"The run {folder} was trained on {show_name(own.dataset)} and keeps predictions on that alone; received --data "
+            f"{show_name(question.data.name)}. Export it with `leukolens export {folder} --out BUNDLE`, then evaluate BUNDLE."
+        )
+    _compare_versions(question, own)
     if not run.predictions(part).is_file():
         known = ", ".join(name for name in own.parts if run.predictions(name).is_file()) or "none"
-        raise DataError(f"{show_name(str(run.path))} has no predictions on the part {part!r}. It has: {known}.")
+        raise DataError(f"{folder} has no predictions on the part {part!r}. It has: {known}.")
     predictions = read_predictions(run.predictions(part))
     provenance = Provenance(run.path.name, own.dataset, f"{part} of {own.kind}", own.leaky, own.why_leaky)
     mapper = _map_with_network(run, question.reporter.tell)
@@ -64,6 +72,8 @@ def evaluate_bundle(bundle: Bundle[ClassifierCard], question: Question) -> Evalu
     detector = None if question.whole else open_detector(threads=1)
     splits = (bundle.folder / name for name in (name_site_split(cells.name), "split.json"))
     split = next((read_split(path) for path in splits if path.name in bundle.card.files), None)
+    if split is not None and split.dataset == cells.name:
+        _compare_versions(question, split)
     records, what = _choose(cells, split, question.part, question.reporter.tell)
     progress = question.reporter.progress
     predictions, refused = predict_records(
@@ -93,8 +103,13 @@ def evaluate_file(path: Path, data: Manifest | None, out: Path, part: str = "") 
         part: What the predictions are on, in words.
     """
     provenance = Provenance(path.name, data.name if data else "", part)
-    cells = data.cells().labelled() if data else None
-    return _write(_Predicted(read_predictions(path), provenance), cells, out, None)
+    cells, predictions = data.cells().labelled() if data else None, read_predictions(path)
+    if cells is not None and not {item.image for item in predictions.items} & {record.id for record in cells.records}:
+        raise UsageError(
+            f"None of the images of {show_name(path.name)} is in {show_name(cells.name)}: these predictions are on other "
+            "data. Give its name as --data, or leave --data out."
+        )
+    return _write(_Predicted(predictions, provenance), cells, out, None)
 
 
 def _write(found: _Predicted, cells: Manifest | None, out: Path, mapper: Mapper | None) -> Evaluation:
@@ -110,9 +125,11 @@ def _write(found: _Predicted, cells: Manifest | None, out: Path, mapper: Mapper 
 
 
 def _sum_up(metrics: Metrics) -> tuple[str, ...]:
+    data = f"data {show_name(metrics.data)}" if metrics.data else f"file {show_name(metrics.model)}"
     name, recall = metrics.worst_class()
     interval = metrics.balanced_accuracy_ci
     lines = [
+        f"{data}, split: {metrics.split or 'not known'}, {metrics.n} images",
         f"balanced accuracy {metrics.balanced_accuracy:.4f} ({interval.low:.4f} to {interval.high:.4f}), n {metrics.n}",
         f"worst class {name} {recall:.4f}; accuracy {metrics.accuracy:.4f}; ECE {metrics.ece:.4f}",
     ]
@@ -135,6 +152,13 @@ def _map_with_network(run: RunFolder, tell: Callable[[str], None]) -> Mapper | N
     return Mapper(preparation, lambda batch, classes: map_batch(network, preparation, batch, classes), METHOD)
 
 
+def _compare_versions(question: Question, split: Split) -> None:
+    cells = question.data.cells().labelled()
+    if split.dataset_hash != cells.hash:
+        # Labels or groups differ from those it was trained with. Parts go by image ids, so they still hold.
+        question.reporter.tell(f"note: {cells.name} here is not the same version that the model was trained on.")
+
+
 def _choose(
     cells: Manifest, split: Split | None, part: str | None, tell: Callable[[str], None]
 ) -> tuple[tuple[Record, ...], str]:
@@ -145,9 +169,6 @@ def _choose(
                 f"The model was not trained on {cells.name}, so it has no part {part!r} of it. Leave --split out."
             )
         return cells.records, f"all of {cells.name}, never trained on"
-    if split.dataset_hash != cells.hash:
-        # Labels or groups differ from those it was trained with. Parts go by image ids, so they still hold.
-        tell(f"note: {cells.name} here is not the same version that the model was trained on.")
     if part == "all":
         tell("warning: these images include those that the model was trained on.")
         return cells.records, "all, training images included"

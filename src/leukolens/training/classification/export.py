@@ -25,7 +25,6 @@ from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder, read_environment
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.registry import open_dataset
-from leukolens.datasets.splits import read_split
 from leukolens.inference.bundles import Bundle
 from leukolens.inference.heatmap import HEAD_NAME
 from leukolens.models.catalogue import find_model
@@ -34,6 +33,7 @@ from leukolens.training.classification.parity import compare_bundle
 from leukolens.training.classification.record import ClassificationRun
 from leukolens.training.classification.tensors import CellArray, load_cells
 from leukolens.training.onnx_file import strip_metadata
+from leukolens.training.run_split import read_run_split
 from leukolens.training.task import Export, Reporter
 
 _LICENCE = (
@@ -98,11 +98,11 @@ def export_run(run: RunFolder, out: Path, images: int, int8: bool, reporter: Rep
     Raises:
         TrainingError: the run is not finished, or the bundle does not agree with it.
     """
-    trained = load_run(run)
+    trained, split = load_run(run), read_run_split(run)
     record = trained.record
     bundle = write_bundle(trained, run, out)
     records = {item.id: item for item in open_dataset(record.data).cells().records}
-    parts = read_split(run.split).parts
+    parts = split.parts
     validation = _load_some(parts["validation"], records, trained, None if int8 else images, reporter)
     shown = validation.images[: len(validation.records)]
     parity = compare_bundle(trained.network, bundle, shown[:images])

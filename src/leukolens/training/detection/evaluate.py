@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from leukolens.core.card import DetectorCard
 from leukolens.core.errors import UsageError
+from leukolens.core.files import show_name
 from leukolens.core.results import Refusal
 from leukolens.core.taxonomy import CellKind
 from leukolens.datasets.manifest import Record
@@ -34,7 +35,8 @@ def evaluate_bundle(bundle: Bundle[DetectorCard], question: Question) -> Evaluat
     evidence, refused, chosen = _gather(bundle, question)
     metrics = measure_detector(evidence)
     report = write_detection_report(question.out, evidence, metrics, find_crops(chosen))
-    lines = []
+    read = len(chosen) - len(refused)
+    lines = [f"data {show_name(question.data.name)}, split: {evidence.provenance.split}, {read} fields"]
     for name, judged in metrics.truths.items():
         kinds = ", ".join(
             f"{kind} AP50 {values.ap50:.3f} F1 {values.f1:.3f}" for kind, values in judged.per_kind.items()

@@ -20,7 +20,6 @@ from leukolens.core.tasks import Task
 from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.registry import open_dataset
-from leukolens.datasets.splits import read_split
 from leukolens.inference.detector import CENTRES_NAME, SIDES_NAME
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.models.catalogue import find_model
@@ -34,6 +33,7 @@ from leukolens.training.detection.record import DetectionRun
 from leukolens.training.detection.smudges import train_smudge_head
 from leukolens.training.onnx_file import strip_metadata
 from leukolens.training.recipe import read_recipe
+from leukolens.training.run_split import read_run_split
 from leukolens.training.task import Export, Reporter
 
 _LICENCE = (
@@ -95,11 +95,10 @@ def export_run(run: RunFolder, out: Path, images: int, reporter: Reporter) -> Ex
     Raises:
         TrainingError: the run is not finished, or the bundle does not agree with it.
     """
-    network, record = load_run(run)
+    (network, record), split = load_run(run), read_run_split(run)
     write_bundle(network, record, run, out)
     recipe = read_recipe(run.recipe, DetectionRecipe)
     spec = find_model(record.architecture, Task.DETECTION)
-    split = read_split(run.split)
     inputs = []
     records: dict[str, Record] = {}
     for config in recipe.data.fields:
