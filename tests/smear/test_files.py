@@ -181,6 +181,20 @@ def test_the_report_needs_no_network_and_shows_what_was_counted(folder: Path, sm
         ElementTree.fromstring(drawing)
 
 
+def test_a_picture_leads_to_its_field_and_the_report_to_its_tables(folder: Path, smear: Any, tmp_path: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    anchors = set(re.findall(r'id="(field-\d+)"', page))
+    pictured = re.findall(r'<figure[^>]*><div><a href="#(field-\d+)"><img', page)
+    assert pictured and len(pictured) == page.count("<figure") and set(pictured) <= anchors
+    told = re.findall(r"</a></div><figcaption>.*?(field \d+)<br>", page)
+    assert [words.replace(" ", "-") for words in told] == pictured
+    linked = re.findall(r'<a href="([^#"]+)">', page)
+    assert set(linked) == {path.name for path in folder.iterdir() if path.suffix in (".csv", ".json")}
+    assert "Swipe the table sideways" in page
+    smear.result.report(tmp_path / "alone.html", [smear.pictures[field.name] for field in smear.result.fields])
+    assert 'cells.csv"' not in (tmp_path / "alone.html").read_text(encoding="utf-8")
+
+
 def test_a_field_left_out_gives_no_cell_to_the_galleries(folder: Path, smear: Any) -> None:
     page = (folder / "report.html").read_text(encoding="utf-8")
     used = [

@@ -29,6 +29,7 @@ class Picture:
         mark: `good`, `bad`, `unsure` or empty: the colour of its frame. Its lines must say the same in words.
         beside: A second image on its right, `(h, w, 3)` uint8 RGB; None without one.
         spoken: Read out by screen readers; the title where it is empty.
+        link: Where the image leads, relative to the page; empty for nowhere.
     """
 
     pixels: NDArray[np.uint8]
@@ -37,6 +38,7 @@ class Picture:
     mark: str = ""
     beside: NDArray[np.uint8] | None = None
     spoken: str = ""
+    link: str = ""
 
     @property
     def address(self) -> str:

@@ -22,7 +22,7 @@ from leukolens.smear.fhir import describe_smear
 from leukolens.smear.overlay import draw_overlay
 from leukolens.smear.pictures import FieldView, show_field
 from leukolens.smear.records import FieldResult, SmearRecord
-from leukolens.smear.report import render_report
+from leukolens.smear.report import FILES, render_report
 from leukolens.smear.tables import (
     CELL_COLUMNS,
     FIELD_COLUMNS,
@@ -39,7 +39,6 @@ ReadField = Callable[[FieldResult], Pixels]
 Progress = Callable[[int, int], None]
 """Called after each field with how many are done and how many there are."""
 
-_FILES = ("cells.csv", "fields.csv", "differential.csv", "differential.json", "refused.csv", "fhir.json", "report.html")
 _SAFE_SIGNS = "-_. ()"
 _LONGEST_STEM = 60  # letters of up to four bytes each: file systems end at 255 bytes
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -101,7 +100,7 @@ def write_smear(
         overlays = ["" if view.gone else name for view, name in zip(views, names, strict=True)]
         if overlays != names:
             write_rows(folder / "fields.csv", FIELD_COLUMNS, list_fields(result.fields, overlays))
-        write_text(folder / "report.html", render_report(result, views, known))
+        write_text(folder / "report.html", render_report(result, views, known, beside=True))
     return out / "report.html"
 
 
@@ -150,7 +149,7 @@ def _list_ours(out: Path) -> set[str]:
         rows = read_rows(out / "fields.csv")
     except DataError:
         rows = []
-    return {*_FILES, *(f"overlay/{row['overlay']}" for row in rows if row.get("overlay"))}
+    return {"report.html", *FILES, *(f"overlay/{row['overlay']}" for row in rows if row.get("overlay"))}
 
 
 def _show_field(result: SmearRecord, number: int, read_field: ReadField, overlay: Path | None) -> FieldView:

@@ -124,7 +124,8 @@ def _show_cell(cell: FieldCell, number: int, crop: Pixels, classes: Sequence[str
         lines = ["for review", *_explain_review(cell, classes), *lines]
     mark = "unsure" if cell.status == CellStatus.REVIEW else ""
     spoken = f"{name_cell(cell)} of field {number}"
-    return Picture(crop, _spell_probability(cell.probability), tuple(lines), mark, spoken=spoken)
+    words = _spell_probability(cell.probability)
+    return Picture(crop, words, tuple(lines), mark, spoken=spoken, link=link_field(number))
 
 
 def _spell_probability(probability: float) -> str:
@@ -147,7 +148,7 @@ def show_apart(views: Sequence[FieldView]) -> Section | None:
         return None
     shown.sort(key=lambda item: item[0].status)
     pictures = tuple(
-        Picture(crop, name_cell(cell), (cell.reason, f"field {number}"), "bad")
+        Picture(crop, name_cell(cell), (cell.reason, f"field {number}"), "bad", link=link_field(number))
         for cell, number, crop in shown[:MOST_CROPS]
     )
     text = ["These leukocytes were found but not counted. The reason is under each picture."]
@@ -183,6 +184,11 @@ def show_fields(views: Sequence[FieldView]) -> Section | None:
     if len(views) > MOST_PLATES:
         text.append(f"The first {MOST_PLATES} of {len(views)} fields are shown. All are in the folder overlay.")
     return Section("Every field with its cells", tuple(text), plates=tuple(plates))
+
+
+def link_field(number: int) -> str:
+    """Where the picture of a field is on the page; empty where it is not shown. Fields are numbered from 1."""
+    return f"#field-{number}" if number <= MOST_PLATES else ""
 
 
 def last_part(name: str) -> str:

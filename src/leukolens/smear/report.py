@@ -18,9 +18,9 @@ from leukolens.reporting.charts import ShareBar, draw_shares
 from leukolens.reporting.page import Section, render_page
 from leukolens.smear.differential import FEWEST_FOR_ERYTHROBLASTS
 from leukolens.smear.pictures import (
-    MOST_PLATES,
     FieldView,
     last_part,
+    link_field,
     show_apart,
     show_classes,
     show_fields,
@@ -30,18 +30,31 @@ from leukolens.smear.records import Differential, FieldResult, Share, SmearRecor
 _AIMS = (10, 5, 3, 2, 1)
 """Half widths of an interval, in percent. The report says how many cells are missing for the next smaller one."""
 
+FILES = {
+    "differential.csv": "the shares of the classes with their intervals",
+    "differential.json": "the same, with the other counts",
+    "cells.csv": "every cell: place, kind, class, probability, status and reason",
+    "fields.csv": "every field: scale, counts, advice and warnings",
+    "refused.csv": "inputs that could not be read",
+    "fhir.json": "a FHIR R4 DiagnosticReport",
+}
+"""The tables of a count, and what is in each."""
+
 _LONGEST_WORDS = 400
 _HELD = "\N{NO-BREAK SPACE}"
 """Keeps a number and its words on one line of a table."""
 
 
-def render_report(result: SmearRecord, views: Sequence[FieldView], known: Section | None = None) -> str:
+def render_report(
+    result: SmearRecord, views: Sequence[FieldView], known: Section | None = None, beside: bool = False
+) -> str:
     """The report as HTML, complete in one file.
 
     Args:
         result: The smear.
         views: What is shown of each of its fields.
         known: A section on what was known of the smear before it was counted; None for none.
+        beside: Whether the files of the count lie beside the page, which then links them.
     """
     sections = [
         _sum_up(result),
@@ -55,6 +68,7 @@ def render_report(result: SmearRecord, views: Sequence[FieldView], known: Sectio
         _tabulate_fields(result),
         show_fields(views),
         _describe_models(result.cards),
+        _link_files() if beside else None,
     ]
     if result.refused:
         rows = tuple((show_name(refusal.image), refusal.why) for refusal in result.refused)
@@ -64,6 +78,12 @@ def render_report(result: SmearRecord, views: Sequence[FieldView], known: Sectio
         f"Differential count of photographed fields. Detector: {result.detector}. Classifier: {result.classifier}."
     )
     return render_page(f"Blood smear {show_name(result.name)}", subtitle, kept)
+
+
+def _link_files() -> Section:
+    """The tables beside the page."""
+    header = ("file", "what is in it")
+    return Section("The files of this count", header=header, rows=tuple(FILES.items()), links=tuple(FILES))
 
 
 def _sum_up(result: SmearRecord) -> Section:
@@ -311,7 +331,7 @@ def _tabulate_fields(result: SmearRecord) -> Section | None:
     if not result.fields:
         return None
     rows = tuple(_field_row(number, field) for number, field in enumerate(result.fields, start=1))
-    links = tuple(f"#field-{number}" if number <= MOST_PLATES else "" for number in range(1, len(rows) + 1))
+    links = tuple(link_field(number) for number in range(1, len(rows) + 1))
     header = (
         *("field", "file", "leukocytes", "for review", "set apart", "red cells", "platelets"),
         *("µm per pixel (measured on)", "counted"),
