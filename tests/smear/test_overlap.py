@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from leukolens.core.results import Box
 from leukolens.datasets.sources.bccd import read
@@ -37,6 +38,26 @@ def test_shared_cells_of_overlapping_fields_are_found(wide, left, top):
     assert len(truth) >= 4
     assert len(set(pairs) & truth) >= 0.95 * len(truth)
     assert not set(pairs) - truth
+
+
+@pytest.mark.parametrize("size", [(640, 480), (320, 240), (1000, 750), (501, 376)])
+@pytest.mark.parametrize("position", range(8))
+def test_a_field_saved_again_at_another_size_turned_or_mirrored_is_known(wide, position, size):
+    pixels, boxes = cut(wide, 0, 0)
+    again = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    corners = np.array([(box.x0, box.y0, box.x1, box.y1) for box in boxes]) * (size[0] / 640)
+    if position & 4:
+        again, corners = again.transpose(1, 0, 2), corners[:, [1, 0, 3, 2]]
+    if position & 2:
+        again, corners = again[::-1], corners * (1, -1, 1, -1) + (0, again.shape[0]) * 2
+    if position & 1:
+        again, corners = again[:, ::-1], corners * (-1, 1, -1, 1) + (again.shape[1], 0) * 2
+    others = [
+        Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1), box.kind)
+        for (x0, y0, x1, y1), box in zip(corners.tolist(), boxes, strict=True)
+    ]
+    pairs = pair_cells(remember_field(pixels, boxes), remember_field(np.ascontiguousarray(again), others))
+    assert len(pairs) >= 0.95 * len(boxes) and all(here == there for here, there in pairs)
 
 
 def test_strangers_share_nothing():

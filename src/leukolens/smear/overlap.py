@@ -1,12 +1,12 @@
 """Finds cells that two fields of one smear both show, so that no cell is counted twice.
 
-Two fields overlap if many of their cells lie at the same distance from each other and the pictures agree there. Only
-shifts are searched, as when the stage is moved; not turns, and no change of magnification. An overlap with fewer than
-`_LEAST_SHARED` cells in common is not found.
+Two fields overlap if many of their cells lie at the same distance from each other and the pictures agree there. Shifts are
+searched, as when the stage is moved. A whole field that was saved again at another size, mirrored or turned by quarters is
+found too; a part of one that was turned is not. An overlap with fewer than `_LEAST_SHARED` cells in common is not found.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +34,16 @@ class Sight:
     """What is kept of a field to recognise it in others.
 
     Attributes:
-        centres: `(n, 2)` float64, x and y of each cell in pixels of the field.
+        centres: `(n, 2)` float64, x and y of each cell in pixels of the thumbnail.
         kinds: `(n,)` kinds of the cells.
-        cell_px: Median of the longer sides of the cells.
+        cell_px: Median of the longer sides of the cells, in pixels of the thumbnail.
         thumb: Grey thumbnail, `(h, w)` float32, 0..255, `_THUMB_PX` on the shorter side.
-        scale: Pixels of the field per pixel of the thumbnail.
     """
 
     centres: NDArray[np.float64]
     kinds: NDArray[np.str_]
     cell_px: float
     thumb: NDArray[np.float32]
-    scale: float
 
 
 def remember_field(pixels: Pixels, boxes: Sequence[Box]) -> Sight:
@@ -54,13 +52,40 @@ def remember_field(pixels: Pixels, boxes: Sequence[Box]) -> Sight:
     scale = max(1.0, min(image.size) / _THUMB_PX)
     size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
     thumb = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32)
-    centres = np.array([box.centre for box in boxes]).reshape(-1, 2)
-    sides = [max(box.width, box.height) for box in boxes]
-    return Sight(centres, np.array([box.kind for box in boxes]), float(np.median(sides or [1.0])), thumb, scale)
+    centres = np.array([box.centre for box in boxes]).reshape(-1, 2) / scale
+    side = float(np.median([max(box.width, box.height) for box in boxes] or [1.0])) / scale
+    return Sight(centres, np.array([box.kind for box in boxes]), side, thumb)
 
 
 def pair_cells(first: Sight, second: Sight) -> list[tuple[int, int]]:
     """Pairs (place in `first`, place in `second`) that are the same cell; empty where the fields do not overlap."""
+    if pairs := _pair_shifted(first, second):
+        return pairs
+    for position in range(1, 8):
+        turned = _turn(second, position)
+        if _has_shape_of(first, turned) and _correlate(first, turned, np.zeros(2)) >= _LEAST_CORRELATION:
+            return _pair_shifted(first, turned)
+    return []
+
+
+def _turn(sight: Sight, position: int) -> Sight:
+    """The field mirrored or turned by quarters: position 1 to 7, as `datasets.duplicates` counts them."""
+    thumb, centres = sight.thumb, sight.centres
+    if position & 4:
+        thumb, centres = thumb.T, centres[:, ::-1]
+    if position & 2:
+        thumb, centres = thumb[::-1], centres * (1, -1) + (0, thumb.shape[0])
+    if position & 1:
+        thumb, centres = thumb[:, ::-1], centres * (-1, 1) + (thumb.shape[1], 0)
+    return replace(sight, thumb=thumb, centres=centres)
+
+
+def _has_shape_of(first: Sight, second: Sight) -> bool:
+    """Whether two thumbnails have one shape; rounding may differ by a pixel."""
+    return bool(np.abs(np.subtract(first.thumb.shape, second.thumb.shape)).max() <= 1)
+
+
+def _pair_shifted(first: Sight, second: Sight) -> list[tuple[int, int]]:
     tolerance = _NEAR * min(first.cell_px, second.cell_px)
     pairs = np.argwhere(first.kinds[:, None] == second.kinds[None, :])
     if len(pairs) < _LEAST_SHARED:
@@ -93,9 +118,7 @@ def _vote(shifts: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
 
 def _correlate(first: Sight, second: Sight, shift: NDArray[np.float64]) -> float:
     """Pearson's correlation of the part that both thumbnails show; 0 where there is none."""
-    if abs(first.scale - second.scale) > 1e-6 * first.scale:
-        return 0.0
-    dx, dy = (round(float(value)) for value in shift / first.scale)
+    dx, dy = (round(float(value)) for value in shift)
     height = min(first.thumb.shape[0], second.thumb.shape[0] + dy) - max(0, dy)
     width = min(first.thumb.shape[1], second.thumb.shape[1] + dx) - max(0, dx)
     if height < 2 or width < 2:
