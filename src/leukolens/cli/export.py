@@ -21,11 +21,9 @@ import click
 @click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 def command(run: Path, out: Path, images: int, int8: bool, force: bool) -> None:
     """Export a finished run as a bundle: an ONNX model with its card. Compares both on validation images."""
-    from leukolens.core.files import require_absent
     from leukolens.training.run import export
     from leukolens.training.task import Reporter
 
-    require_absent(out, force)
-    done = export(run, out=out, images=images, int8=int8, reporter=Reporter(tell=click.echo))
+    done = export(run, out=out, images=images, int8=int8, force=force, reporter=Reporter(tell=click.echo))
     size = sum(path.stat().st_size for path in out.iterdir()) / 1e6
     click.echo(f"{out}: {size:.1f} MB. {done.parity}")

@@ -7,11 +7,15 @@ import contextlib
 import os
 import shutil
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from leukolens.core.files import home_folder
 
 CACHE_LIMIT_BYTES = 20 * 2**30
+
+Kept = TypeVar("Kept")
 
 _IN_USE_S = 3600.0
 """A file that was used within this time stays: another training may be about to open it."""
@@ -29,6 +33,18 @@ def keep_path(name: str) -> Path:
     elif path.parent.is_dir():
         trim_cache(path.parent, CACHE_LIMIT_BYTES)
     return path
+
+
+def read_or_make(paths: Sequence[Path], read: Callable[[], Kept], make: Callable[[], None]) -> Kept:
+    """What `read` gives of kept files. Files that are missing, cut or damaged are made anew first."""
+    if all(path.is_file() for path in paths):
+        try:
+            return read()
+        except (OSError, ValueError, TypeError, EOFError):
+            for path in paths:
+                path.unlink(missing_ok=True)
+    make()
+    return read()
 
 
 def trim_cache(folder: Path, limit_bytes: int) -> None:

@@ -5,12 +5,17 @@ Evaluating a bundle needs no torch.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
-from leukolens.core.card import Card
+from msgspec import structs
+
+from leukolens.core.card import Card, write_card
 from leukolens.core.errors import TrainingError, UsageError
 from leukolens.core.files import read_rows, show_name, write_text
-from leukolens.core.runs import FinishedRun, RunFolder, open_run, write_environment
+from leukolens.core.folders import build_folder, hold_folder
+from leukolens.core.runs import FinishedRun, RunFolder, name_site_split, open_run, write_environment
 from leukolens.datasets.manifest import PARTS, Manifest
 from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import Split, read_split, write_split
@@ -19,6 +24,8 @@ from leukolens.training.recipe import Recipe, format_recipe, read_recipe, read_r
 from leukolens.training.task import Evaluation, Export, Question, Reporter, Training, TrainingData, find_task
 
 _SILENT = Reporter()
+
+_BUNDLE_FILES = ("model.onnx", "card.json", "split.json", "background.png", "head.npy")
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -89,7 +96,13 @@ def train(
 
 
 def export(
-    run: str | Path | RunFolder, *, out: str | Path, images: int = 256, int8: bool = False, reporter: Reporter = _SILENT
+    run: str | Path | RunFolder,
+    *,
+    out: str | Path,
+    images: int = 256,
+    int8: bool = False,
+    force: bool = False,
+    reporter: Reporter = _SILENT,
 ) -> Export:
     """Writes the bundle of a finished run, and proves on validation images that both agree.
 
@@ -98,15 +111,26 @@ def export(
         out: The bundle's folder; its name is the bundle's name.
         images: Number of validation images to compare on.
         int8: Whether to write the model in 8-bit integers: smaller and faster, its thresholds fitted again.
+        force: Whether to replace a bundle. The old one stays until the new one is whole.
         reporter: Called with the progress.
 
     Raises:
         DataError: there is no run, or its dataset was not added.
         TrainingError: the run is not finished, or the bundle does not agree with it.
-        UsageError: the task has no models in 8-bit integers.
+        UsageError: the task has no models in 8-bit integers, `out` is not empty, or another process writes it.
     """
     folder = run if isinstance(run, RunFolder) else open_run(Path(run))
-    return find_task(read_recipe_task(folder.recipe)).export(folder, Path(out), images, int8, reporter)
+    task, out = find_task(read_recipe_task(folder.recipe)), Path(out)
+    with hold_folder(out, force), build_folder(out, _is_of_bundle) as staging:
+        done = task.export(folder, staging, images, int8, reporter)
+        card = structs.replace(done.card, name=out.resolve().name)
+        write_card(staging, card)
+    return replace(done, folder=out, card=card)
+
+
+def _is_of_bundle(name: str) -> bool:
+    """Whether a file of this name in a bundle's folder was written by an export."""
+    return name in _BUNDLE_FILES or fnmatch(name, name_site_split("*"))
 
 
 def evaluate(

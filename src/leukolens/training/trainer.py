@@ -4,12 +4,15 @@ The network, its loss and its batches come from the task.
 """
 
 import ctypes
+import io
 import logging
 import platform
 import subprocess
 import sys
 import time
 import warnings
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +21,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from safetensors.torch import save_file
@@ -25,7 +29,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from leukolens.core.errors import TrainingError
-from leukolens.core.files import read_rows, write_atomically, write_rows
+from leukolens.core.files import read_rows, show_name, write_atomically, write_rows
 from leukolens.core.runs import RunFolder
 from leukolens.training.recipe import Recipe
 
@@ -96,6 +100,7 @@ def fit_module(
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         enable_model_summary=False,
+        plugins=[WholeCheckpoints()],
     )
     with warnings.catch_warnings():
         # The loaders read a memory map: worker processes would only copy it.
@@ -112,12 +117,26 @@ def find_checkpoint(run: RunFolder, resume: bool) -> Path | None:
     """The checkpoint to go on from; None to start.
 
     Raises:
-        TrainingError: there is none to resume from.
+        TrainingError: there is none to resume from, or it is damaged.
     """
     last = run.checkpoints / "last.ckpt"
     if resume and not last.is_file():
         raise TrainingError(f"{run.path} has no checkpoints/last.ckpt to resume from. Start it without --resume.")
+    if resume and not _is_whole(last):
+        raise TrainingError(
+            f"{show_name(str(last))} is damaged: it was cut or changed after it was written. Start again with --force "
+            "instead of --resume."
+        )
     return last if resume else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether every part of a checkpoint has its checksum; torch writes a zip."""
+    try:
+        with zipfile.ZipFile(checkpoint) as parts:
+            return parts.testzip() is None
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, zlib.error):
+        return False
 
 
 def keep_best(module: lightning.LightningModule, network: nn.Module, run: RunFolder) -> int:
@@ -127,6 +146,20 @@ def keep_best(module: lightning.LightningModule, network: nn.Module, run: RunFol
     with write_atomically(run.weights) as temporary:
         save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
     return int(best["epoch"])
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes each checkpoint beside its final place and renames it, so that a full disk or a kill leaves the old one.
+
+    Lightning writes into the temporary folder; where that is on another disk, it copies, and a copy can be cut.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Writes a checkpoint, whole or not at all."""
+        content = io.BytesIO()  # torch has no OSError for a full disk
+        torch.save(checkpoint, content)
+        with write_atomically(Path(path)) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
 
 class _History(Callback):

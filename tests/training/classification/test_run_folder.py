@@ -6,14 +6,18 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from leukolens.core.card import read_card
 from leukolens.core.errors import DataError, TrainingError, UsageError
+from leukolens.core.folders import hold_folder
 from leukolens.core.runs import RunFolder
-from leukolens.datasets.manifest import Manifest
+from leukolens.datasets.manifest import Manifest, save_manifest
+from leukolens.datasets.registry import manifest_path
 from leukolens.datasets.splits import Split, make_split, write_split
 from leukolens.training.classification.recipe import ClassificationRecipe, ModelConfig, PreparationConfig
 from leukolens.training.recipe import OptimiserConfig, RoundConfig
 from leukolens.training.run import evaluate, export, train
 from leukolens.training.task import Reporter
+from leukolens.training.trainer import WholeCheckpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -119,3 +123,71 @@ def test_a_training_that_is_refused_leaves_no_folder(
     with pytest.raises(DataError, match="lacks"):
         train(short, cells, split=strange, out=folder)
     assert not folder.exists()
+
+
+def test_an_export_that_fails_leaves_the_old_bundle(
+    run: RunFolder, tmp_path: Path, cells: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_manifest(manifest_path("toy"), cells)
+    out = tmp_path / "bundle"
+    assert export(run, out=out).card.name == read_card(out).name == "bundle"
+    (out / "notes.txt").write_text("mine")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(UsageError, match="--force"):
+        export(run, out=out)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leukolens.training.classification.export.compare_bundle", fail)
+        with pytest.raises(RuntimeError, match="killed"):
+            export(run, out=out, force=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    export(run, out=out, force=True)
+    assert (out / "notes.txt").read_text() == "mine" and read_card(out).name == "bundle"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".bundle")] == []
+
+
+def test_a_second_export_into_one_folder_is_told(run: RunFolder, tmp_path: Path, cells: Manifest) -> None:
+    save_manifest(manifest_path("toy"), cells)
+    with hold_folder(tmp_path / "bundle", False), pytest.raises(UsageError, match="in use"):
+        export(run, out=tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("length", [0, 1000])
+def test_a_cut_checkpoint_is_told(
+    run: RunFolder, cells: Manifest, split: Split, short: ClassificationRecipe, length: int
+) -> None:
+    last = run.checkpoints / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:length])
+    with pytest.raises(TrainingError, match=r"last.ckpt is damaged.*--force"):
+        train(short, cells, split=split, out=run.path, resume=True)
+
+
+def test_a_checkpoint_on_a_full_disk_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint({"epoch": 1}, path)
+    before = path.read_bytes()
+
+    def fill(self: Path, content: bytes) -> None:
+        with self.open("wb") as stream:
+            stream.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(DataError, match="No space left"):
+        WholeCheckpoints().save_checkpoint({"epoch": 2}, path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_cut_files_of_the_cache_are_made_anew(
+    cells: Manifest, split: Split, short: ClassificationRecipe, home: Path, tmp_path: Path
+) -> None:
+    first = train(short, cells, split=split, out=tmp_path / "first")
+    kept = [path for path in (home / "cache").iterdir() if path.is_file()]
+    assert {path.suffix for path in kept} == {".npy", ".json"}
+    for path in kept:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    again = train(short, cells, split=split, out=tmp_path / "again")
+    assert again.weights.read_bytes() == first.weights.read_bytes()

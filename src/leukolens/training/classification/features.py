@@ -6,7 +6,7 @@ from torch import nn
 
 from leukolens.core.files import hash_bytes, write_atomically
 from leukolens.core.pixels import Preparation, normalise_batch
-from leukolens.training.cache import keep_path
+from leukolens.training.cache import keep_path, read_or_make
 from leukolens.training.classification.tensors import CellArray
 from leukolens.training.task import Progress
 
@@ -23,10 +23,13 @@ def keep_features(network: nn.Module, cells: CellArray, preparation: Preparation
         report: Progress.
     """
     path = keep_path(f"features-{_key(network, cells, preparation)}.npy")
-    if not path.is_file():
+
+    def make() -> None:
         with write_atomically(path) as temporary:
             _compute(network, cells, preparation, str(temporary), report)
-    return CellArray(np.load(path, mmap_mode="r", allow_pickle=False), cells.records, cells.refused)
+
+    maps = read_or_make((path,), lambda: np.load(path, mmap_mode="r", allow_pickle=False), make)
+    return CellArray(maps, cells.records, cells.refused)
 
 
 def _key(network: nn.Module, cells: CellArray, preparation: Preparation) -> str:

@@ -19,7 +19,7 @@ from leukolens.inference.bundles import load_bundle
 from leukolens.inference.crops import place_own_crop
 from leukolens.inference.detector import open_detector
 from leukolens.inference.perception import locate_cell
-from leukolens.training.cache import keep_path
+from leukolens.training.cache import keep_path, read_or_make
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def place_crops(
     told = (hash_file(bundle.folder / CARD_NAME), platelets, preparation.frame_um, preparation.cell_context)
     key = hash_bytes(json.dumps([names, told, version("leukolens")]).encode("utf-8", "surrogatepass"))[:32]
     path = keep_path(f"found-{key}.json")
-    if not path.is_file():
+
+    def make() -> None:
         opened = open_detector(bundle, threads=1)
 
         def find(record: Record) -> Box | None:
@@ -75,5 +76,9 @@ def place_crops(
                 boxes.append(asdict(box) if box else None)
                 report(len(boxes), len(records))
         write_text(path, json.dumps(boxes))
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return [RecordCrop(record, Box(**box) if box else None) for record, box in zip(records, kept, strict=True)]
+
+    def read() -> list[RecordCrop]:
+        boxes = json.loads(path.read_text(encoding="utf-8"))
+        return [RecordCrop(record, Box(**box) if box else None) for record, box in zip(records, boxes, strict=True)]
+
+    return read_or_make((path,), read, make)

@@ -21,7 +21,7 @@ from leukolens.core.pixels import Pixels, Preparation, prepare_image
 from leukolens.core.results import Refusal
 from leukolens.datasets.manifest import Record
 from leukolens.inference.crops import read_crop
-from leukolens.training.cache import keep_path
+from leukolens.training.cache import keep_path, read_or_make
 from leukolens.training.classification.found import RecordCrop
 
 
@@ -51,10 +51,15 @@ def load_cells(crops: Sequence[RecordCrop], preparation: Preparation, report: Ca
     names = [(crop.record.id, crop.record.image, str(crop.crop_box)) for crop in crops]
     key = hash_bytes(json.dumps(names).encode("utf-8", "surrogatepass"), repr(preparation).encode())[:32]
     array_path, refused_path = keep_path(f"{key}.npy"), keep_path(f"{key}.json")
-    if not (array_path.is_file() and refused_path.is_file()):
-        _decode(crops, preparation, array_path, refused_path, report)
-    reasons: dict[str, str] = json.loads(refused_path.read_text(encoding="utf-8"))
-    images: Pixels = np.load(array_path, mmap_mode="r", allow_pickle=False)
+
+    def read() -> tuple[Pixels, dict[str, str]]:
+        return np.load(array_path, mmap_mode="r", allow_pickle=False), json.loads(refused_path.read_text("utf-8"))
+
+    images, reasons = read_or_make(
+        (array_path, refused_path),
+        read,
+        lambda: _decode(crops, preparation, array_path, refused_path, report),
+    )
     kept = tuple(crop.record for index, crop in enumerate(crops) if str(index) not in reasons)
     refused = tuple(Refusal(crops[int(index)].record.id, why) for index, why in reasons.items())
     return CellArray(images, kept, refused)

@@ -7,19 +7,20 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from leukolens.core.errors import InputRefused
-from leukolens.core.files import hash_bytes, write_atomically
+from leukolens.core.files import hash_bytes, write_atomically, write_text
 from leukolens.core.pixels import Pixels
 from leukolens.core.results import Box, Refusal
 from leukolens.datasets.manifest import Record
 from leukolens.datasets.synthetic import draw_field
 from leukolens.images.decoding import read_image
 from leukolens.inference.scale import RED_CELL_UM
-from leukolens.training.cache import keep_path
+from leukolens.training.cache import keep_path, read_or_make
 from leukolens.training.detection.labels import Labels, label_boxes
 
 SYNTHETIC = "synthetic"
@@ -99,14 +100,19 @@ def _keep_pictures(
 ) -> list[tuple[Pixels | None, Any]]:
     """Pictures of any size in one file, one after another, each with what is known of it."""
     bytes_path, facts_path = keep_path(f"{name}.rgb"), keep_path(f"{name}.json")
-    if not (bytes_path.is_file() and facts_path.is_file()):
+
+    def make() -> None:
         facts = []
         with write_atomically(bytes_path) as temporary, temporary.open("wb") as stream:
             for pixels, fact in produce():
                 stream.write(b"" if pixels is None else pixels.tobytes())
                 facts.append((None if pixels is None else pixels.shape[:2], fact))
-        with write_atomically(facts_path) as temporary:
-            temporary.write_text(json.dumps(facts), encoding="utf-8")
+        write_text(facts_path, json.dumps(facts))
+
+    return read_or_make((bytes_path, facts_path), lambda: _read_pictures(bytes_path, facts_path), make)
+
+
+def _read_pictures(bytes_path: Path, facts_path: Path) -> list[tuple[Pixels | None, Any]]:
     found = json.loads(facts_path.read_text(encoding="utf-8"))
     everything: Pixels = np.memmap(bytes_path, np.uint8, "r") if bytes_path.stat().st_size else np.empty(0, np.uint8)
     kept: list[tuple[Pixels | None, Any]] = []
