@@ -10,7 +10,9 @@ from leukolens.core.errors import UsageError
 
 def test_a_plan_runs_nothing(leukolens: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert leukolens("ladder", "run", "conv1", "--plan", "--out", tmp_path) == 0
-    assert capsys.readouterr().out.splitlines() == ["conv1 provided-20: to do", "conv1 fields: to do"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"conv1 {variant}: to do" for variant in ("provided-20", "provided-20@seed1", "provided-20@seed2", "fields")
+    ]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -221,6 +221,10 @@ class ClassifierCard(
         return table.to_confusion() if table else None
 
 
+Stride = Literal[1, 2, 4, 8, 16, 32]
+"""Input pixels per place of a detector's output grid."""
+
+
 class DetectorCard(_CommonFields, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=str(Task.DETECTION)):
     """The card of a detector.
 
@@ -242,7 +246,7 @@ class DetectorCard(_CommonFields, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     kinds: tuple[CellKind, ...]
-    stride: Literal[1, 2, 4, 8, 16, 32]
+    stride: Stride
     red_cell_px: Annotated[float, Meta(ge=8.0, le=512.0)]
     mean: Colour
     std: Spread

@@ -159,23 +159,6 @@ class SeenCell:
     fault: str = ""
 
 
-def perceive_cell(name: str, photograph: Pixels, detector: Detector | None, classifier: Classifier) -> Prediction:
-    """The prediction on the cell that a picture is about.
-
-    Args:
-        name: Of the picture, for the prediction.
-        photograph: `(h, w, 3)` uint8 RGB.
-        detector: An opened detector; None to classify the whole picture.
-        classifier: An opened classifier.
-
-    Raises:
-        BundleError: a model gives numbers that are not finite.
-    """
-    seen = see_cell(photograph, detector, classifier.card.preparation, platelets=classifier.names_platelets)
-    row = None if seen.crop is None else classifier.classify_batch(seen.crop[None]).probabilities[0]
-    return judge_cell(name, seen, row, classifier.card)
-
-
 def see_cell(
     photograph: Pixels,
     detector: Detector | None,

@@ -5,8 +5,8 @@ A classifier gives `forward(images)` -> logits, `forward_features(images)` -> la
 sides of boxes. To add a network, write its module and add a row here.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import timm
@@ -16,7 +16,7 @@ from leukolens.core.errors import UsageError
 from leukolens.core.tasks import Task
 from leukolens.models import ladder
 from leukolens.models.colours import HALF, IMAGENET_MEAN, IMAGENET_STD, LITE_MEAN, LITE_STD, UNIT_MEAN, UNIT_STD
-from leukolens.models.detector import STRIDE_PX, TRUNK, CellDetector
+from leukolens.models.detector import SMUDGE_TAPS, STRIDE_PX, TRUNK, CellDetector
 from leukolens.models.light import Balanced
 from leukolens.models.shape import NetworkShape
 
@@ -31,8 +31,10 @@ class ModelSpec:
         std: Likewise.
         head: Of a classifier, name of the submodule that answers for the classes.
         last_block: Of a classifier, names of the submodules that a `last_block` round trains besides the head.
-        stride_px: How many input pixels one place of the feature map stands for; least sensible input.
+        stride_px: Input pixels per place of the feature map, or of a detector's output grid; least sensible input.
         task: What the network is for.
+        smudge_taps: Of a detector, the weights that read the maps of its smudge head, and how many times coarser than the
+            output grid each map is; empty for a detector without a smudge head.
         trunk: Submodule that ImageNet's weights fill, and its name in timm; None where they fill the whole network.
     """
 
@@ -44,6 +46,7 @@ class ModelSpec:
     stride_px: int = 32
     task: Task = Task.CLASSIFICATION
     trunk: tuple[str, str] | None = None
+    smudge_taps: Mapping[str, int] = field(default_factory=dict)
 
 
 def _timm(name: str) -> Callable[[NetworkShape], nn.Module]:
@@ -115,6 +118,7 @@ CATALOGUE: dict[str, ModelSpec] = {
         stride_px=STRIDE_PX,
         task=Task.DETECTION,
         trunk=("trunk", TRUNK),
+        smudge_taps=SMUDGE_TAPS,
     ),
 }
 

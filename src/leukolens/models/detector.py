@@ -21,6 +21,15 @@ STRIDE_PX: Final = 4
 TRUNK = "tf_efficientnet_lite0"
 """The trunk's name in timm."""
 
+SMUDGE_TAPS: Final = {
+    "centre_head.0.0.weight": 1,
+    "laterals.1.weight": 2,
+    "laterals.2.weight": 4,
+    "laterals.3.weight": 8,
+}
+"""Weights that read the maps of the smudge head, and how many times coarser than the grid of the centres each map is: the
+last map of the top-down path, and the trunk's of strides 8, 16 and 32."""
+
 _TAPS = {1: 24, 2: 40, 4: 112, 5: 192}
 """Stages of the trunk whose maps are used, and their channels: strides 4, 8, 16 and 32."""
 _WIDTH = 64

@@ -17,7 +17,7 @@ from leukolens.core.taxonomy import CellKind
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.detector import Detector
 from leukolens.models.colours import LITE_MEAN, LITE_STD
-from leukolens.models.detector import CellDetector
+from leukolens.models.detector import SMUDGE_TAPS, CellDetector
 from leukolens.training.detection.export import compare_maps, export_run, load_run, write_bundle
 from leukolens.training.detection.record import DetectionRun
 from leukolens.training.detection.smudges import find_taps
@@ -74,7 +74,12 @@ def test_the_bundle_says_what_the_run_says_and_the_runtime_takes_it(run: RunFold
     card = write_bundle(network, record, run, tmp_path / "toy")
     assert read_card(tmp_path / "toy") == card
     assert (tmp_path / "toy" / "model.onnx").stat().st_size < 14e6
-    assert [coarser for _, _, coarser in find_taps(onnx.load(tmp_path / "toy" / "model.onnx"))] == [1, 2, 4, 8]
+    assert [coarser for _, _, coarser in find_taps(onnx.load(tmp_path / "toy" / "model.onnx"), SMUDGE_TAPS)] == [
+        1,
+        2,
+        4,
+        8,
+    ]
     random = np.random.default_rng(0)
     inputs = [random.normal(size=(1, 3, *size)).astype(np.float32) for size in ((64, 96), (32, 32), (160, 64))]
     parity = compare_maps(network, tmp_path / "toy", card, inputs)

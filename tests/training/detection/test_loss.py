@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from leukolens.core.results import Box
+from leukolens.models.detector import STRIDE_PX
 from leukolens.training.detection.crops import Crop
 from leukolens.training.detection.labels import Labels, label_boxes
 from leukolens.training.detection.loss import centre_loss, draw_targets, side_loss
@@ -59,7 +60,7 @@ def test_the_sides_loss_is_one_less_the_generalised_overlap_of_the_boxes() -> No
 
 def test_the_targets_say_where_centres_are_and_how_far_the_sides() -> None:
     cells = [Box(8, 4, 40, 28, "red_cell"), Box(20, 12, 32, 22, "platelet"), Box(45, 40, 64, 64, "leukocyte")]
-    targets = draw_targets([crop_of(cells)])
+    targets = draw_targets([crop_of(cells)], STRIDE_PX)
     for box, kind in zip(cells, (1, 2, 0), strict=True):
         column, row = int((box.x0 + box.x1) / 8), int((box.y0 + box.y1) / 8)
         assert targets.hills[0, kind, row, column] == 1
@@ -77,21 +78,21 @@ def test_what_a_dataset_leaves_out_teaches_little_and_what_is_unsure_nothing() -
     labels = Labels(labels.boxes, labels.kinds, np.array([True, False]))
     crop = crop_of([], negative_weight=(1.0, 0.1, 0.0))
     crop = Crop(crop.pixels, crop.inside, labels, crop.negative_weight)
-    weights = draw_targets([crop]).weights[0]
+    weights = draw_targets([crop], STRIDE_PX).weights[0]
     assert weights[0].unique().tolist() == [1.0] and weights[2].unique().tolist() == [0.0]
     assert weights[1, 1, 1] == 1.0  # at a known cell
     assert weights[1, 9, 9] == 0.0  # at a doubtful one
     assert float(weights[1, 15, 0]) == pytest.approx(0.1)
     # Where nothing is taught, an answer costs nothing and moves nothing.
     logits = torch.zeros(1, 3, 16, 16, requires_grad=True)
-    targets = draw_targets([crop])
+    targets = draw_targets([crop], STRIDE_PX)
     centre_loss(logits, targets.hills, targets.weights).backward()
     assert logits.grad is not None
     assert float(logits.grad[0, 2].abs().sum()) == 0 < float(logits.grad[0, 0].abs().sum())
 
 
 def test_a_batch_without_a_cell_has_a_finite_loss() -> None:
-    targets = draw_targets([crop_of([])])
+    targets = draw_targets([crop_of([])], STRIDE_PX)
     answer = torch.zeros(1, 3, 16, 16), torch.ones(1, 4, 16, 16)
     assert torch.isfinite(centre_loss(answer[0], targets.hills, targets.weights))
     assert float(side_loss(answer[1], targets.sides, targets.shares)) == 0

@@ -22,6 +22,7 @@ from leukolens.images.decoding import read_image
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.detector import CENTRES_NAME, SMUDGE_NAME, Detector
 from leukolens.inference.session import INPUT_NAME, open_model
+from leukolens.models.detector import SMUDGE_TAPS
 from leukolens.training.detection import smudges as module
 from leukolens.training.detection.smudges import (
     SmudgeExamples,
@@ -88,7 +89,7 @@ def test_the_threshold_gives_up_about_one_whole_leukocyte_in_a_hundred() -> None
 
 def test_the_map_is_the_weighed_sum_of_the_maps_that_it_taps(untaught: Path) -> None:
     model = onnx.load(untaught / "model.onnx")
-    taps = find_taps(model)
+    taps = find_taps(model, SMUDGE_TAPS)
     random = np.random.default_rng(1)
     head = SmudgeHead(random.normal(size=sum(channels for _, channels, _ in taps)), -0.7, 0.5)
     for name, channels, _ in taps:
@@ -129,4 +130,4 @@ def test_too_few_examples_teach_nothing(untaught: Path, fields: list[Record]) ->
 
 def test_another_network_is_refused(toy_detector: Path) -> None:
     with pytest.raises(TrainingError, match="not built as today"):
-        find_taps(onnx.load(toy_detector / "model.onnx"))
+        find_taps(onnx.load(toy_detector / "model.onnx"), SMUDGE_TAPS)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, write_card
+from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, Stride, write_card
 from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.runs import RunFolder, read_environment
@@ -23,7 +24,6 @@ from leukolens.datasets.registry import open_dataset
 from leukolens.inference.detector import CENTRES_NAME, SIDES_NAME
 from leukolens.inference.session import INPUT_NAME, open_bundle_model
 from leukolens.models.catalogue import find_model
-from leukolens.models.detector import STRIDE_PX
 from leukolens.models.shape import NetworkShape
 from leukolens.training.detection.crops import cut_whole
 from leukolens.training.detection.finish import prepare_crop
@@ -125,7 +125,7 @@ def write_bundle(network: nn.Module, record: DetectionRun, run: RunFolder, out: 
         name=out.name,
         architecture=record.architecture,
         kinds=DETECTED_KINDS,
-        stride=STRIDE_PX,
+        stride=msgspec.convert(find_model(record.architecture, Task.DETECTION).stride_px, Stride),
         red_cell_px=record.red_cell_px,
         mean=record.mean,
         std=record.std,

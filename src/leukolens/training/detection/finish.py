@@ -73,7 +73,7 @@ def choose_settings(
 
     def judge(field: TrainingField, crop: Crop) -> JudgedField:
         with torch.inference_mode():
-            return pair_field(field, crop, network(prepare_crop(crop, spec)))
+            return pair_field(field, crop, network(prepare_crop(crop, spec)), spec.stride_px)
 
     judged: _Judged = [(field, judge(field, cut_whole(field, red_cell_px))) for field in fields]
     thresholds: dict[CellKind, float] = {}

@@ -13,7 +13,6 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from leukolens.core.taxonomy import DETECTED_KINDS
-from leukolens.models.detector import STRIDE_PX
 from leukolens.training.detection.crops import Crop
 
 _HILL = 0.54 / 6
@@ -45,15 +44,15 @@ class Targets:
         return Targets(*(part.to(device) for part in (self.hills, self.weights, self.sides, self.shares)))
 
 
-def draw_targets(crops: Sequence[Crop]) -> Targets:
-    """The maps for some crops of one size."""
-    parts = [_draw_one(crop) for crop in crops]
+def draw_targets(crops: Sequence[Crop], stride_px: int) -> Targets:
+    """The maps for some crops of one size, on a grid of `stride_px` input pixels."""
+    parts = [_draw_one(crop, stride_px) for crop in crops]
     hills, weights, sides, shares = (torch.stack(maps) for maps in zip(*parts, strict=True))
     return Targets(hills, weights, sides, shares)
 
 
-def _draw_one(crop: Crop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    rows, columns = (length // STRIDE_PX for length in crop.pixels.shape[:2])
+def _draw_one(crop: Crop, stride_px: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    rows, columns = (length // stride_px for length in crop.pixels.shape[:2])
     y = torch.arange(rows, dtype=torch.float32)[:, None]
     x = torch.arange(columns, dtype=torch.float32)
     kinds = len(DETECTED_KINDS)
@@ -61,7 +60,7 @@ def _draw_one(crop: Crop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     weights = torch.tensor(crop.negative_weight)[:, None, None].repeat(1, rows, columns)
     sides, shares = torch.zeros(4, rows, columns), torch.zeros(rows, columns)
     smallest = torch.full((rows, columns), torch.inf)
-    boxes = torch.from_numpy(crop.labels.boxes.astype(np.float32)) / STRIDE_PX
+    boxes = torch.from_numpy(crop.labels.boxes.astype(np.float32)) / stride_px
     middle_x, middle_y = x + 0.5, y + 0.5
     order = np.argsort(~crop.labels.sure, kind="stable")  # unsure ones last: they take precedence
     sizes = (boxes[:, 2:] - boxes[:, :2]).prod(1)
@@ -87,7 +86,7 @@ def _draw_one(crop: Crop) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         shares[own] = hill[own]
         parts = (middle_x - x0, middle_y - y0, x1 - middle_x, y1 - middle_y)
         reach = torch.stack([part.expand(rows, columns) for part in parts])
-        sides[:, own] = reach[:, own].clamp_min(0) * STRIDE_PX
+        sides[:, own] = reach[:, own].clamp_min(0) * stride_px
     for number in order.tolist():
         if (owner == number).any():
             shares[owner == number] /= shares[owner == number].sum()

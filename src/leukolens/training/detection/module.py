@@ -16,7 +16,6 @@ from leukolens.core.taxonomy import DETECTED_KINDS
 from leukolens.evaluation.detection.matching import LEAST_SCORE, JudgedField, match_kind
 from leukolens.inference.decoding import decode_maps, suppress_non_maxima
 from leukolens.models.catalogue import ModelSpec
-from leukolens.models.detector import STRIDE_PX
 from leukolens.training.augment import augment_batch
 from leukolens.training.detection.crops import Crop, cut_whole, draw_crop, turn_crop
 from leukolens.training.detection.fields import TrainingField
@@ -61,6 +60,7 @@ class DetectorModule(lightning.LightningModule):
         if not torch.cuda.is_available():
             keep_depthwise_in_float32(self.network)
         self._recipe = recipe
+        self._stride_px = spec.stride_px
         self._train = train
         self._validation = validation
         # Boxes must follow changes of geometry; `draw_crop` and `turn_crop` make these.
@@ -77,7 +77,7 @@ class DetectorModule(lightning.LightningModule):
         side = (self._recipe.input.crop_px, self._recipe.input.crop_px)
         with torch.autocast("cpu", enabled=False):
             images = augment_batch(images, side, 1.0, self._colours, torch.Generator().manual_seed(seed))
-        losses = detector_losses(self._run(images, inside), draw_targets(crops).to(self.device))
+        losses = detector_losses(self._run(images, inside), draw_targets(crops, self._stride_px).to(self.device))
         named = {f"train_{name}": value for name, value in losses.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(crops), prog_bar=True)
         return losses["loss"]
@@ -102,10 +102,10 @@ class DetectorModule(lightning.LightningModule):
             field = self._validation[row]
             crop = cut_whole(field, self._recipe.input.red_cell_px)
             answer = self._run(*_stack([crop]))
-            losses = detector_losses(answer, draw_targets([crop]).to(self.device))
+            losses = detector_losses(answer, draw_targets([crop], self._stride_px).to(self.device))
             named = {f"validation_{name}": value for name, value in losses.items()}
             self.log_dict(named, on_step=False, on_epoch=True, batch_size=1)
-            self._found.append((field, pair_field(field, crop, answer)))
+            self._found.append((field, pair_field(field, crop, answer, self._stride_px)))
 
     def on_validation_epoch_end(self) -> None:
         """Average precision at an overlap of .5 per kind, and its mean, which decides the best epoch."""
@@ -134,20 +134,20 @@ def measure_precisions(found: Sequence[tuple[TrainingField, JudgedField]]) -> di
     return precisions
 
 
-def pair_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor]) -> JudgedField:
+def pair_field(field: TrainingField, crop: Crop, answer: tuple[Tensor, Tensor], stride_px: int) -> JudgedField:
     """Ground truth and detections of a whole field, in pixels of the network's input."""
     labels = crop.labels
     sure, doubtful = (list_boxes(labels.boxes[chosen], labels.kinds[chosen]) for chosen in (labels.sure, ~labels.sure))
-    return JudgedField(field.id, field.id, sure, find_cells(answer), doubtful)
+    return JudgedField(field.id, field.id, sure, list_detections(answer, stride_px), doubtful)
 
 
-def find_cells(answer: tuple[Tensor, Tensor]) -> tuple[Detection, ...]:
+def list_detections(answer: tuple[Tensor, Tensor], stride_px: int) -> tuple[Detection, ...]:
     """Detections in one picture, surest first, in pixels of the network's input, made as inference makes them."""
     centres, sides = (part[0].detach().float().cpu().numpy() for part in answer)
-    finds = decode_maps(centres, sides, STRIDE_PX, np.full(len(DETECTED_KINDS), LEAST_SCORE))
-    finds = suppress_non_maxima(finds, NMS_IOU, DETECTED_KINDS)
-    boxes = list_boxes(finds.boxes, finds.kinds)
-    return tuple(Detection(box, score) for box, score in zip(boxes, finds.scores.tolist(), strict=True))
+    found = decode_maps(centres, sides, stride_px, np.full(len(DETECTED_KINDS), LEAST_SCORE))
+    found = suppress_non_maxima(found, NMS_IOU, DETECTED_KINDS)
+    boxes = list_boxes(found.boxes, found.kinds)
+    return tuple(Detection(box, score) for box, score in zip(boxes, found.scores.tolist(), strict=True))
 
 
 def list_boxes(corners: NDArray[np.float64], kinds: NDArray[np.intp]) -> tuple[Box, ...]:

@@ -5,7 +5,7 @@ leukocyte: smudge cells drawn into photographs against the leukocytes of the sam
 output of the model, so that running it needs nothing new.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from leukolens.core.tasks import Task
 from leukolens.datasets.manifest import Record
 from leukolens.inference.bundles import load_bundle
 from leukolens.inference.detector import SMUDGE_NAME
+from leukolens.models.catalogue import find_model
 from leukolens.training.detection.smudge_examples import ExampleFinder, SmudgeExamples
 
 WRONGLY_SMUDGED = 0.01
@@ -71,8 +72,12 @@ def train_smudge_head(
         TrainingError: the model is not built as today's detectors are.
     """
     bundle = load_bundle(folder, Task.DETECTION)
+    readers = find_model(bundle.card.architecture, Task.DETECTION).smudge_taps
+    if not readers:
+        report("this architecture has none")
+        return bundle.card
     model = onnx.load(folder / "model.onnx")
-    taps = find_taps(model)
+    taps = find_taps(model, readers)
     gatherer = ExampleFinder(bundle, model, taps)
     examples = gatherer.gather(train, seed=0)
     report(
@@ -125,15 +130,16 @@ def fit_smudge_head(examples: SmudgeExamples) -> SmudgeHead:
     return SmudgeHead(weights, float(regression.intercept_[0] - weights @ scaler.mean_), threshold)
 
 
-def find_taps(model: onnx.ModelProto) -> list[tuple[str, int, int]]:
+def find_taps(model: onnx.ModelProto, readers: Mapping[str, int]) -> list[tuple[str, int, int]]:
     """The maps that the head uses: name, channels and how many times coarser than the centres' grid.
 
-    They are the trunk's of strides 8, 16 and 32 and the last of the top-down path, known by the weights that read them.
+    Args:
+        model: A detector's ONNX model.
+        readers: The weights that read the maps, as the catalogue of models names them.
 
     Raises:
         TrainingError: the model is not built so.
     """
-    readers = {"centre_head.0.0.weight": 1, "laterals.1.weight": 2, "laterals.2.weight": 4, "laterals.3.weight": 8}
     shapes = {constant.name: list(constant.dims) for constant in model.graph.initializer}
     read = {node.input[1]: node.input[0] for node in model.graph.node if node.op_type == "Conv"}
     if not set(readers) <= set(read):
