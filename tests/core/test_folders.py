@@ -91,3 +91,14 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="could not be written"), hold_folder(tmp_path / "file" / "out", False):
         pass
+
+
+def test_a_new_folder_is_built_beside_its_place_whatever_the_system_says_of_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In a container a user without an entry may write by a capability that os.access does not count.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    out = tmp_path / "out"
+    with hold_folder(out, force=False), build_folder(out, lambda name: True) as staging:
+        (staging / "table.csv").write_text("1")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "table.csv"]

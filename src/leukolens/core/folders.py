@@ -85,7 +85,8 @@ def _told(out: Path) -> Iterator[None]:
 
 
 def _hidden(out: Path, what: str) -> Path:
-    inside = os.path.ismount(out) or not os.access(out.parent if out.parent.exists() else out, os.W_OK)
+    # `os.access` may say no where a container's user can write, so only a folder that is there is built inside.
+    inside = out.is_dir() and (os.path.ismount(out) or not os.access(out.parent, os.W_OK))
     return out / f".{what}" if inside else out.with_name(f".{out.name}.{what}")
 
 
