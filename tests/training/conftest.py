@@ -40,6 +40,17 @@ def config() -> ClassificationRecipe:
     )
 
 
+@pytest.fixture
+def short() -> ClassificationRecipe:
+    return ClassificationRecipe(
+        name="short",
+        model=ModelConfig("conv-batchnorm", weights="none"),
+        preparation=PreparationConfig(32, 32),
+        rounds=(RoundConfig(1, 1e-2),),
+        optimiser=OptimiserConfig(batch_size=4),
+    )
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LEUKOLENS_HOME", str(tmp_path / "home"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import structs
 
 from leukolens.core.card import Card, write_card
-from leukolens.core.errors import TrainingError, UsageError
+from leukolens.core.errors import DataError, TrainingError, UsageError
 from leukolens.core.files import read_rows, show_name, write_text
 from leukolens.core.folders import build_folder, hold_folder
 from leukolens.core.runs import FinishedRun, RunFolder, name_site_split, open_run, write_environment
@@ -21,9 +21,14 @@ from leukolens.datasets.registry import open_dataset
 from leukolens.datasets.splits import Split, read_split, write_split
 from leukolens.inference.bundles import Bundle, load_bundle
 from leukolens.training.recipe import Recipe, format_recipe, read_recipe, read_recipe_task
-from leukolens.training.task import Evaluation, Export, Question, Reporter, Training, TrainingData, find_task
+from leukolens.training.task import Contents, Evaluation, Export, Question, Reporter, Training, TrainingData, find_task
 
 _SILENT = Reporter()
+
+_UNREADABLE_SHARE = 0.05
+"""A training is refused where more of its pictures cannot be read."""
+
+_REASONS_SHOWN = 3
 
 _BUNDLE_FILES = ("model.onnx", "card.json", "split.json", "background.png", "head.npy")
 
@@ -82,6 +87,7 @@ def train(
         hold_memory()
         lightning.seed_everything(chosen.seed, verbose=False)
         training = task.prepare(chosen, source, reporter)
+        _check_pictures(training.contents, reporter)
         if not resume:
             clear_run(run)
         write_text(run.recipe, format_recipe(chosen))
@@ -214,6 +220,26 @@ def _check_source(source: TrainingData, run: RunFolder, resume: bool, reporter: 
         reporter.tell(f"note: {show_name(source.whole.name)} here is not the same version that the split was made of.")
     if split.leaky:
         reporter.tell(f"This split leaks: {split.why_leaky}")
+
+
+def _check_pictures(contents: Contents, reporter: Reporter) -> None:
+    """Tells which pictures could not be read.
+
+    Raises:
+        DataError: they are more than a small share.
+    """
+    refused = contents.refused
+    if not refused:
+        return
+    total = len(refused) + sum(contents.images.values()) + sum(contents.sites.values())
+    first = "; ".join(f"{show_name(refusal.image)}: {refusal.why}" for refusal in refused[:_REASONS_SHOWN])
+    words = f"{len(refused)} of {total} pictures cannot be read. The first: {first}"
+    if len(refused) > _UNREADABLE_SHARE * total:
+        raise DataError(
+            f"{words}. At most {_UNREADABLE_SHARE:.0%} may be missing, since the rest need not be like the whole. Repair "
+            "them, or add the dataset again without them."
+        )
+    reporter.tell(f"{words}. They are left out; environment.json names all.")
 
 
 def _describe(

@@ -13,24 +13,12 @@ from leukolens.core.runs import RunFolder
 from leukolens.datasets.manifest import Manifest, save_manifest
 from leukolens.datasets.registry import manifest_path
 from leukolens.datasets.splits import Split, make_split, write_split
-from leukolens.training.classification.recipe import ClassificationRecipe, ModelConfig, PreparationConfig
-from leukolens.training.recipe import OptimiserConfig, RoundConfig
+from leukolens.training.classification.recipe import ClassificationRecipe
 from leukolens.training.run import evaluate, export, train
 from leukolens.training.task import Reporter
 from leukolens.training.trainer import WholeCheckpoints
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture
-def short() -> ClassificationRecipe:
-    return ClassificationRecipe(
-        name="short",
-        model=ModelConfig("conv-batchnorm", weights="none"),
-        preparation=PreparationConfig(32, 32),
-        rounds=(RoundConfig(1, 1e-2),),
-        optimiser=OptimiserConfig(batch_size=4),
-    )
 
 
 @pytest.fixture

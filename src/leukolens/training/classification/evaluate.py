@@ -175,4 +175,6 @@ def _choose(
     chosen = part or "test"
     if chosen not in split.parts:
         raise DataError(f"The split has no part {chosen!r}. It has: {', '.join(split.parts)}, and all.")
+    if not split.parts[chosen]:
+        raise DataError(f"The part {chosen!r} of the split has no image. Give --split with another part.")
     return cells.select(split.parts[chosen]).records, f"{chosen} of {split.kind} (seed {split.seed}, {split.hash[:12]})"

@@ -32,7 +32,7 @@ class TrainingCells:
 
     Attributes:
         classes: In the order of the taxonomy.
-        parts: Cells of each part of the split, prepared as the network sees them.
+        parts: Cells of each part of the split that has some, prepared as the network sees them.
         wide: Training cells with a margin: those of the dataset, and the drawn ones.
         sites: Training cells of other sites, with the same margin.
         preparation: How the network sees a cell.
@@ -83,6 +83,11 @@ def gather_cells(
     for part, placed in crops.items():
         kept = [crop for crop in placed if crop.record.label in classes]
         parts[part] = load_cells(kept, seen, functools.partial(progress, part))
+    for part in ("train", "validation"):
+        if not parts[part].records:
+            raise DataError(f"No image of the part {part!r} can be used: none can be read and has a class to train on.")
+    # A test part may be empty, as --fractions 80/20/0 asks for: then nothing is tested.
+    parts = {part: array for part, array in parts.items() if array.records}
     if recipe.preparation.subtract_background:
         seen = dataclasses.replace(seen, background=_mean_image(parts["train"]))
     return TrainingCells(classes, parts, tuple(arrays), sites, seen, zoom)

@@ -58,6 +58,8 @@ class ClassifierTraining(Training):
         self.architecture = recipe.model.architecture
         spec = find_model(self.architecture)
         self._cells = cells = gather_cells(recipe, spec, source.manifests[0], source.split, reporter.progress)
+        if "test" not in cells.parts:
+            reporter.tell("note: the test part has no image, so this run is not tested.")
         self._shape = describe_shape(recipe, len(cells.classes))
         self.network = spec.build(self._shape)
         self.weights_origin = load_weights(self.network, self.architecture, recipe.model.weights)
@@ -124,7 +126,11 @@ def _describe_contents(recipe: ClassificationRecipe, cells: TrainingCells) -> Co
     return Contents(
         images={part: len(array.records) for part, array in cells.parts.items()},
         synthetic_images=_count(cells.wide[1:]),
-        refused=[refusal for part in cells.parts.values() for refusal in part.refused],
+        refused=[
+            refusal
+            for part in (*cells.parts.values(), *(site.cells for site in cells.sites))
+            for refusal in part.refused
+        ],
         sites={site.split.dataset: len(site.cells.records) for site in cells.sites},
         detector=recipe.data.detector,
     )
