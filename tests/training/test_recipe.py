@@ -12,6 +12,27 @@ from leukolens.training.run import load_recipe
 FOLDER = Path(__file__).parents[2] / "recipes"
 RECIPES = sorted(FOLDER.rglob("*.toml"))
 DETECTOR, PBC, LABS = (FOLDER / name for name in ("detector.toml", "pbc.toml", "pbc-labs.toml"))
+NUMBERS = {
+    "rounds.0.learning_rate": 11.0,
+    "rounds.0.warmup": 1.5,
+    "optimiser.weight_decay": 11.0,
+    "optimiser.label_smoothing": 1.0,
+    "optimiser.average_decay": 1.0,
+    "augment.scale": 11.0,
+    "augment.stain": 2.0,
+    "augment.colour": 2.0,
+    "augment.hue_degrees": 181.0,
+    "augment.noise": 2.0,
+    "augment.jpeg": 2.0,
+    "augment.blur_px": 51.0,
+    "rounds.0.scale": 5.0,
+    "rounds.0.epochs": 10_001,
+    "optimiser.batch_size": 65_537,
+    "optimiser.early_stopping_patience": 10_000_001,
+    "seed": 2**31,
+    "budget_seconds": 2**31,
+}
+"""A value beyond the upper end of each key that holds a number."""
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -58,6 +79,17 @@ def test_set_overrides_one_value_also_inside_a_round() -> None:
         (PBC, "optimiser=3", "optimiser: expected object, received 3"),
         (PBC, "data.balance=some", "data.balance: expected one of 'none', 'classes', 'groups', received 'some'"),
         (PBC, "rounds.1.schedule=steep", "rounds.1.schedule: expected one of 'cosine', 'constant', received 'steep'"),
+        *(
+            (path, f"{key}={value}", rf"{key.replace('.', '[.]')}: expected .*received {value}")
+            for path in (PBC, DETECTOR)
+            for key, limit in NUMBERS.items()
+            for value in ("nan", "inf", "-1", str(limit))
+        ),
+        (PBC, "preparation.height_px=5", "preparation.height_px: expected int >= 8"),
+        (PBC, "model.filters=100000", "model.filters: expected int <= 4096"),
+        (PBC, "model.kernel_px=1000", "model.kernel_px: expected int <= 101"),
+        (PBC, "data.synthetic_cells=1000000", "data.synthetic_cells: expected int <= 100000"),
+        (PBC, "name=''", "name: expected str of length >= 1"),
         (PBC, "rounds=[]", r"rounds: expected array of length >= 1, received \[\]"),
         (PBC, "rounds.9.epochs=1", "the recipe has no place rounds.9.epochs"),
         (PBC, "seed", "key=value"),
@@ -73,7 +105,7 @@ def test_set_overrides_one_value_also_inside_a_round() -> None:
         (DETECTOR, "rounds.0.trainable=head", "rounds.0: a detector is trained whole .*'head'"),
         (DETECTOR, "data.fields.0.share=-1.0", "data.fields.0.share: expected float >= 0.0, received -1.0"),
         (DETECTOR, "data.crops_per_epoch=2", "data.crops_per_epoch: expected at least one batch of 16, received 2"),
-        (DETECTOR, "data.fields.0.red_cell_px=0.0", "data.fields.0.red_cell_px: expected float > 0.0, received 0.0"),
+        (DETECTOR, "data.fields.0.red_cell_px=0.0", "data.fields.0.red_cell_px: expected float >= 8.0, received 0.0"),
         (DETECTOR, "data.fields.0.margin_px=-1.0", "data.fields.0.margin_px: expected float >= 0.0, received -1.0"),
         (DETECTOR, "data.fields=[]", "data.fields: expected array of length >= 1"),
         (DETECTOR, "model.dropout=0.5", "unknown key model.dropout"),
@@ -110,3 +142,10 @@ def test_a_recipe_is_named_by_text_or_path_and_a_missing_one_is_refused_in_words
     assert load_recipe(str(PBC)) == load_recipe(PBC)
     with pytest.raises(UsageError, match=r"There is no recipe nowhere\.toml"):
         load_recipe("nowhere.toml")
+
+
+def test_a_blur_that_is_wider_than_the_picture_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"blur_px: expected less than half of the input's side of 32 px in rounds.0"):
+        load_recipe(PBC, ("preparation.height_px=32", "rounds.0.scale=1.0", "augment.blur_px=16.0"))
+    with pytest.raises(UsageError, match=r"blur_px: expected less than half of input\.crop_px, 64"):
+        load_recipe(DETECTOR, ("input.crop_px=64", "augment.blur_px=32.0"))

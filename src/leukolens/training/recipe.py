@@ -17,9 +17,10 @@ from leukolens.core.errors import UsageError
 from leukolens.core.files import show_name
 from leukolens.core.tasks import Task
 
-Whole = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
-NotNegative = Annotated[float, Meta(ge=0.0)]
+# Each key has an upper end too: `inf` and what no machine can hold are refused before any work.
+Whole = Annotated[int, Meta(ge=0, le=10_000_000)]
+Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
+NotNegative = Annotated[float, Meta(ge=0.0, le=1e6)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
@@ -35,12 +36,12 @@ class RoundConfig(Struct, frozen=True, forbid_unknown_fields=True):
         scale: Input side of this round as a share of the preparation's; training small first is cheaper.
     """
 
-    epochs: Positive
-    learning_rate: Annotated[float, Meta(gt=0.0)]
+    epochs: Annotated[int, Meta(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Meta(gt=0.0, le=10.0)]
     trainable: Literal["head", "last_block", "all"] = "all"
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: Share = 0.05
-    scale: Annotated[float, Meta(gt=0.0, le=4.0)] = 1.0
+    scale: Annotated[float, Meta(ge=0.1, le=4.0)] = 1.0
 
 
 class OptimiserConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,8 +57,8 @@ class OptimiserConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     method: Literal["adamw", "adam", "sgd"] = "adamw"
-    batch_size: Positive = 64
-    weight_decay: NotNegative = 0.01
+    batch_size: Annotated[int, Meta(ge=1, le=65_536)] = 64
+    weight_decay: Annotated[float, Meta(ge=0.0, le=10.0)] = 0.01
     label_smoothing: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     average_decay: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     early_stopping_patience: Whole = 0
@@ -82,12 +83,12 @@ class AugmentConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     flip: bool = False
     rotation_degrees: Annotated[float, Meta(ge=0.0, le=180.0)] = 0.0
-    scale: Annotated[float, Meta(ge=1.0)] = 1.0
+    scale: Annotated[float, Meta(ge=1.0, le=10.0)] = 1.0
     shift: Share = 0.0
-    stain: NotNegative = 0.0
+    stain: Share = 0.0
     hue_degrees: Annotated[float, Meta(ge=0.0, le=180.0)] = 0.0
-    colour: NotNegative = 0.0
-    blur_px: NotNegative = 0.0
+    colour: Share = 0.0
+    blur_px: Annotated[float, Meta(ge=0.0, le=50.0)] = 0.0
     noise: Share = 0.0
     jpeg: Share = 0.0
     share: Share = 1.0
@@ -105,12 +106,12 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         budget_seconds: Training ends after the epoch that reaches it; 0 for no limit.
     """
 
-    name: str
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
     rounds: Annotated[tuple[RoundConfig, ...], Meta(min_length=1)]
     optimiser: OptimiserConfig = OptimiserConfig()
     augment: AugmentConfig = AugmentConfig()
-    seed: Whole = 0
-    budget_seconds: Whole = 0
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    budget_seconds: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
 
     @property
     def task(self) -> Task:

@@ -6,6 +6,7 @@ The network, its loss and its batches come from the task.
 import ctypes
 import io
 import logging
+import math
 import platform
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def fit_module(
         save_last=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [checkpoints, _History(how.run.history, how.columns), *how.watching]
+    callbacks: list[Callback] = [checkpoints, _Finite(), _History(how.run.history, how.columns), *how.watching]
     if recipe.budget_seconds:
         callbacks.append(_Budget(how.run.history, recipe.budget_seconds))
     if sys.stderr.isatty():
@@ -160,6 +161,28 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with write_atomically(Path(path)) as temporary:
             temporary.write_bytes(content.getbuffer())
+
+
+class _Finite(Callback):
+    """Stops a training whose loss is not a number, before an epoch of it is kept."""
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Looks at the loss of the step."""
+        self._check(trainer, float(outputs["loss"]), "training")
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Looks at the loss of the epoch."""
+        self._check(trainer, float(trainer.callback_metrics.get("validation_loss", 0.0)), "validation")
+
+    def _check(self, trainer: lightning.Trainer, loss: float, part: str) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The {part} loss is {loss} in epoch {trainer.current_epoch}: the training was stopped, and the checkpoints "
+                "of the epochs before it were kept. Most often the learning rate is too high: start again with a lower "
+                "one, --set rounds.0.learning_rate=VALUE."
+            )
 
 
 class _History(Callback):

@@ -2,15 +2,19 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from msgspec import structs
 
-from leukolens.core.errors import DataError
+from leukolens.core.errors import DataError, TrainingError, UsageError
 from leukolens.core.runs import FinishedRun, read_environment
 from leukolens.datasets.formats.class_folders import read_class_folders
 from leukolens.datasets.manifest import Manifest
 from leukolens.datasets.splits import Split, make_split
 from leukolens.datasets.synthetic import write_cells
+from leukolens.training.classification.module import CellModule
 from leukolens.training.classification.recipe import ClassificationRecipe
 from leukolens.training.run import evaluate, train
 from leukolens.training.task import Reporter
@@ -77,3 +81,30 @@ def test_pictures_that_cannot_be_read_are_told(
         train(short, manifest, split=split, out=tmp_path / "run", reporter=Reporter(tell=told.append))
         (line,) = [line for line in told if "cannot be read" in line]
         assert line.startswith("1 of 96 pictures cannot be read. The first: ") and split.parts["train"][0] in line
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_keeps_the_last_epoch(
+    cells: Manifest, split: Split, short: ClassificationRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = CellModule.training_step
+
+    def break_down(self: CellModule, batch: Any, index: int) -> Any:
+        return step(self, batch, index) * (float("nan") if self.current_epoch else 1.0)
+
+    monkeypatch.setattr(CellModule, "training_step", break_down)
+    longer = structs.replace(short, rounds=(structs.replace(short.rounds[0], epochs=3),))
+    with pytest.raises(TrainingError, match=r"training loss is nan in epoch 1: .* lower one"):
+        train(longer, cells, split=split, out=tmp_path / "run")
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 0 and all(value.isfinite().all() for value in kept["state_dict"].values())
+
+
+@pytest.mark.parametrize("changes", [{"scale": 0.1}, {"height_px": 8}])
+def test_a_network_that_cannot_take_the_input_is_refused_before_the_cells_are_prepared(
+    cells: Manifest, split: Split, short: ClassificationRecipe, tmp_path: Path, home: Path, changes: dict[str, float]
+) -> None:
+    rounds = (structs.replace(short.rounds[0], scale=changes.get("scale", 1.0)),)
+    preparation = structs.replace(short.preparation, height_px=int(changes.get("height_px", 32)))
+    with pytest.raises(UsageError, match="conv-batchnorm cannot be built by this recipe"):
+        train(structs.replace(short, rounds=rounds, preparation=preparation), cells, split=split, out=tmp_path / "run")
+    assert not (home / "cache").exists() and not (tmp_path / "run").exists()

@@ -1,5 +1,6 @@
 """The recipe of a classifier: its network, its input, and the cells that it is trained on."""
 
+import math
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -24,8 +25,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
     architecture: str
     weights: str = "imagenet"
     dropout: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.2
-    filters: Whole = 0
-    kernel_px: Whole = 0
+    filters: Annotated[int, Meta(ge=0, le=4096)] = 0
+    kernel_px: Annotated[int, Meta(ge=0, le=101)] = 0
 
 
 class PreparationConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +81,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     detector: str = ""
     balance: Literal["none", "classes", "groups"] = "none"
-    synthetic_cells: Whole = 0
+    synthetic_cells: Annotated[int, Meta(ge=0, le=100_000)] = 0
     images_per_epoch: Whole = 0
     sites: tuple[SiteConfig, ...] = ()
 
@@ -97,3 +98,13 @@ class ClassificationRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fie
     model: ModelConfig
     preparation: PreparationConfig
     data: DataConfig = DataConfig()
+
+    def __post_init__(self) -> None:
+        """Checks what no single value can say."""
+        for number, part in enumerate(self.rounds):
+            side = round(min(self.preparation.height_px, self.preparation.width_px) * part.scale)
+            if math.ceil(2 * self.augment.blur_px) >= side:
+                raise ValueError(
+                    f"augment.blur_px: expected less than half of the input's side of {side} px in rounds.{number}, "
+                    f"received {self.augment.blur_px:g}"
+                )

@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from leukolens.core.errors import UsageError
 from leukolens.core.files import write_atomically
 from leukolens.core.runs import FinishedRun, RunFolder
 from leukolens.datasets.splits import write_split
-from leukolens.models.catalogue import find_model
+from leukolens.models.catalogue import ModelSpec, find_model
 from leukolens.models.pretrained import load_weights
 from leukolens.models.shape import NetworkShape
 from leukolens.training.classification.features import keep_features
@@ -57,6 +58,7 @@ class ClassifierTraining(Training):
         self._recipe = recipe
         self.architecture = recipe.model.architecture
         spec = find_model(self.architecture)
+        _try_network(recipe, spec)
         self._cells = cells = gather_cells(recipe, spec, source.manifests[0], source.split, reporter.progress)
         if "test" not in cells.parts:
             reporter.tell("note: the test part has no image, so this run is not tested.")
@@ -107,6 +109,27 @@ class ClassifierTraining(Training):
     def finish(self, run: RunFolder, record: FinishedRun) -> FinishedRun:
         """Calibrates on validation, writes the predictions of every part and the curves."""
         return finish_run(run, self.network, self._cells, self._shape, record)
+
+
+def _try_network(recipe: ClassificationRecipe, spec: ModelSpec) -> None:
+    """Builds the network and runs it once at the size of each round, before the cells are prepared.
+
+    Raises:
+        UsageError: it cannot be built so, or cannot take pictures of such a size.
+    """
+    seen = recipe.preparation
+    sides = {(round(seen.height_px * part.scale), round(seen.width_px * part.scale)) for part in recipe.rounds}
+    try:
+        with torch.random.fork_rng(devices=()), torch.inference_mode():
+            network = spec.build(describe_shape(recipe, 2)).eval()
+            for side in {(seen.height_px, seen.width_px)} | sides:
+                network(torch.zeros(1, 3, *side))
+    except (RuntimeError, ValueError, IndexError, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"The network {recipe.model.architecture} cannot be built by this recipe, or not take pictures of "
+            f"{seen.height_px} x {seen.width_px} px in every round: {reason}. Change model or preparation."
+        ) from error
 
 
 def describe_shape(recipe: ClassificationRecipe, classes: int) -> NetworkShape:

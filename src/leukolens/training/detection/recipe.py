@@ -1,5 +1,6 @@
 """The recipe of a detector: its network, its input, and the fields that it is trained on."""
 
+import math
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -8,7 +9,7 @@ from leukolens.core.card import INPUT_MULTIPLE_PX
 from leukolens.core.tasks import Task
 from leukolens.training.recipe import NotNegative, Positive, Recipe, Share, Whole
 
-_Length = Annotated[float, Meta(gt=0.0)]
+_Length = Annotated[float, Meta(ge=8.0, le=512.0)]
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class InputConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     red_cell_px: _Length
-    crop_px: Annotated[int, Meta(ge=64, multiple_of=INPUT_MULTIPLE_PX)]
+    crop_px: Annotated[int, Meta(ge=64, le=2048, multiple_of=INPUT_MULTIPLE_PX)]
 
 
 class NegativeWeight(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ class FieldsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     red_cell_px: _Length
     share: NotNegative
     negative_weight: NegativeWeight = NegativeWeight()
-    margin_px: NotNegative = 0.0
+    margin_px: Annotated[float, Meta(ge=0.0, le=512.0)] = 0.0
     validation_fields: Whole = 0
     relabelled_share: NotNegative = 0.0
 
@@ -86,7 +87,7 @@ class DataConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     fields: Annotated[tuple[FieldsConfig, ...], Meta(min_length=1)]
     crops_per_epoch: Positive
-    synthetic_fields: Whole = 0
+    synthetic_fields: Annotated[int, Meta(ge=0, le=100_000)] = 0
     synthetic_share: NotNegative = 0.0
 
     def __post_init__(self) -> None:
@@ -118,6 +119,11 @@ class DetectionRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=T
                     f"{part.trainable!r}, scale = {part.scale:g}. Leave both out"
                 )
         augment = self.augment
+        if math.ceil(2 * augment.blur_px) >= self.input.crop_px:
+            raise ValueError(
+                f"augment.blur_px: expected less than half of input.crop_px, {self.input.crop_px}; received "
+                f"{augment.blur_px:g}"
+            )
         useless = {
             "augment.rotation_degrees": augment.rotation_degrees,
             "augment.shift": augment.shift,
