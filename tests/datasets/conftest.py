@@ -1,5 +1,6 @@
 """Small pictures and datasets that are made on the spot."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,3 +39,23 @@ def make_manifest() -> Callable[[dict[str, int], int], Manifest]:
         return Manifest("made", tuple(records))
 
     return make
+
+
+@pytest.fixture(params=["folder", "zip"])
+def plant(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[dict[str, str | bytes]], Path]:
+    """Writes files, by their paths, into a folder or a zip, and gives its root; each test runs with both."""
+
+    def write(tree: dict[str, str | bytes]) -> Path:
+        data = {name: content.encode() if isinstance(content, str) else content for name, content in tree.items()}
+        if request.param == "zip":
+            with zipfile.ZipFile(tmp_path / "given.zip", "w") as archive:
+                for name, content in data.items():
+                    archive.writestr(name, content)
+            return tmp_path / "given.zip"
+        for name, content in data.items():
+            path = tmp_path / "given" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return tmp_path / "given"
+
+    return write

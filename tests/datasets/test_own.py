@@ -2,7 +2,6 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,24 +25,6 @@ def png(width: int = 20, height: int = 10) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", (width, height), "pink").save(stream, "PNG")
     return stream.getvalue()
-
-
-@pytest.fixture(params=["folder", "zip"])
-def plant(request: pytest.FixtureRequest, tmp_path: Path) -> Plant:
-    def write(tree: Tree) -> Path:
-        data = {name: content.encode() if isinstance(content, str) else content for name, content in tree.items()}
-        if request.param == "zip":
-            with zipfile.ZipFile(tmp_path / "given.zip", "w") as archive:
-                for name, content in data.items():
-                    archive.writestr(name, content)
-            return tmp_path / "given.zip"
-        for name, content in data.items():
-            path = tmp_path / "given" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        return tmp_path / "given"
-
-    return write
 
 
 def reasons(reading: Reading) -> dict[str, str]:

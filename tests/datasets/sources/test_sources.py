@@ -1,7 +1,6 @@
 """Each source reads its own tiny tree, as a folder and as a zip."""
 
 import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,24 +19,6 @@ def png(width: int = 20, height: int = 10) -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", (width, height), "pink").save(stream, "PNG")
     return stream.getvalue()
-
-
-@pytest.fixture(params=["folder", "zip"])
-def plant(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Tree], Path]:
-    def write(tree: Tree) -> Path:
-        data = {name: content.encode() if isinstance(content, str) else content for name, content in tree.items()}
-        if request.param == "zip":
-            with zipfile.ZipFile(tmp_path / "given.zip", "w") as archive:
-                for name, content in data.items():
-                    archive.writestr(name, content)
-            return tmp_path / "given.zip"
-        for name, content in data.items():
-            path = tmp_path / "given" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        return tmp_path / "given"
-
-    return write
 
 
 def by_id(manifest: Manifest) -> dict[str, Record]:

@@ -15,11 +15,9 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from leukolens.core.card import ClassifierCard, write_card
-from leukolens.core.errors import TrainingError
 from leukolens.core.files import hash_file, write_atomically
 from leukolens.core.pixels import Preparation
 from leukolens.core.runs import RunFolder, read_environment
@@ -34,6 +32,7 @@ from leukolens.training.classification.record import ClassificationRun
 from leukolens.training.classification.tensors import CellArray, load_cells
 from leukolens.training.onnx_file import strip_metadata
 from leukolens.training.run_split import read_run_split
+from leukolens.training.run_weights import fill_network
 from leukolens.training.task import Export, Reporter
 
 _LICENCE = (
@@ -77,19 +76,12 @@ def load_run(run: RunFolder) -> TrainedClassifier:
         TrainingError: the run is not finished, or its network was built otherwise then.
     """
     record = read_environment(run, ClassificationRun)
-    network = find_model(record.architecture).build(record.shape)
-    try:
-        network.load_state_dict(load_file(run.weights))
-    except RuntimeError as error:
-        raise TrainingError(
-            f"The weights of {run.path} do not fit today's {record.architecture}: trained by another version of "
-            "LeukoLens. Train it again, or use that version."
-        ) from error
+    network = fill_network(find_model(record.architecture).build(record.shape), run, record.architecture)
     preparation = record.preparation
     if run.background.is_file():
         with Image.open(run.background) as image:
             preparation = dataclasses.replace(preparation, background=np.asarray(image))
-    return TrainedClassifier(network.eval(), record, preparation)
+    return TrainedClassifier(network, record, preparation)
 
 
 def export_run(run: RunFolder, out: Path, images: int, int8: bool, reporter: Reporter) -> Export:

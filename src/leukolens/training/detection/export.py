@@ -10,7 +10,6 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import nn
 
 from leukolens.core.card import INPUT_MULTIPLE_PX, DetectorCard, Stride, write_card
@@ -34,6 +33,7 @@ from leukolens.training.detection.smudges import train_smudge_head
 from leukolens.training.onnx_file import strip_metadata
 from leukolens.training.recipe import read_recipe
 from leukolens.training.run_split import read_run_split
+from leukolens.training.run_weights import fill_network
 from leukolens.training.task import Export, Reporter
 
 _LICENCE = (
@@ -79,14 +79,7 @@ def load_run(run: RunFolder) -> tuple[nn.Module, DetectionRun]:
     record = read_environment(run, DetectionRun)
     shape = NetworkShape(len(DETECTED_KINDS), 0.0, record.crop_px, record.crop_px)
     network = find_model(record.architecture, Task.DETECTION).build(shape)
-    try:
-        network.load_state_dict(load_file(run.weights))
-    except RuntimeError as error:
-        raise TrainingError(
-            f"The weights of {run.path} do not fit today's {record.architecture}: trained by another version of LeukoLens. "
-            "Train it again, or use that version."
-        ) from error
-    return network.eval(), record
+    return fill_network(network, run, record.architecture), record
 
 
 def export_run(run: RunFolder, out: Path, images: int, reporter: Reporter) -> Export:
