@@ -28,6 +28,15 @@ COMMANDS = {
     "doctor": "List what is installed, and test the models on synthetic cells.",
 }
 
+_EXTRAS = {
+    "lab": ("pandas", "sklearn", "skimage", "scipy", "statsmodels", "matplotlib", "pooch", "kagglehub"),
+    "train": (
+        *("torch", "torchvision", "timm", "lightning", "torchmetrics", "onnx", "onnxscript", "safetensors"),
+        *("huggingface_hub", "tensorboard", "tomli_w", "optuna", "filelock"),
+    ),
+}
+"""Libraries that each extra of the package brings, by the names that Python imports."""
+
 SOME_REFUSED = 1
 FAILED = 3
 
@@ -81,6 +90,15 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped. No half-written file was left.", err=True)
         code = 130
+    except ModuleNotFoundError as error:
+        extra = _find_extra(error)
+        if extra is None:
+            raise
+        _say(
+            f"This command needs the library {error.name}, which the light install leaves out. "
+            f"Install it with: pip install 'leukolens[{extra}]'"
+        )
+        code = FAILED
     except BrokenPipeError:
         # The program that read the output has ended. This is not an error.
         _drop_output()
@@ -93,6 +111,14 @@ def main() -> None:
         except OSError:
             _drop_output()  # else the interpreter tries again at exit and prints an error of its own
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _find_extra(error: ModuleNotFoundError) -> str | None:
+    """The extra of the package that brings a missing library; None where no extra does."""
+    name = (error.name or "").partition(".")[0]
+    extra = next((extra for extra, names in _EXTRAS.items() if name in names), None)
+    # A training needs libraries of both extras; `train` brings `lab` too.
+    return "train" if extra and sys.argv[1:2] in (["train"], ["export"], ["ladder"]) else extra
 
 
 def _open_output() -> None:
