@@ -132,5 +132,5 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _say(error: Exception) -> None:
+def _say(error: Exception | str) -> None:
     click.echo(f"leukolens: {error}", err=True)
