@@ -1,5 +1,5 @@
 """`python -m leukolens`, the same as the command."""
 
-from leukolens.cli.main import main
+from leukolens.cli.start import main
 
 main()

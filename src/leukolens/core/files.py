@@ -18,6 +18,7 @@ from pathlib import Path
 import platformdirs
 
 from leukolens.core.errors import DataError, UsageError
+from leukolens.core.unfinished import note_unfinished
 
 _LONGEST_CELL = 1 << 26
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -80,7 +81,8 @@ def write_atomically(path: Path, only_new: bool = False) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        yield temporary
+        with note_unfinished(temporary):
+            yield temporary
         temporary.chmod(0o644)
         if only_new:
             _give_new_name(temporary, path)

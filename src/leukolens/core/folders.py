@@ -16,6 +16,7 @@ from pathlib import Path
 
 from leukolens.core.errors import DataError, UsageError
 from leukolens.core.files import require_absent, show_name
+from leukolens.core.unfinished import note_unfinished
 
 IsOurs = Callable[[str], bool]
 """Whether a file of the old folder, by its path inside it with slashes, goes when the new one comes."""
@@ -45,7 +46,8 @@ def hold_folder(out: Path, force: bool) -> Iterator[None]:
     try:
         if path.parent != out:
             require_absent(out, force)  # the other process may just have ended
-        yield
+        with note_unfinished(path):
+            yield
     finally:
         with contextlib.suppress(OSError):
             path.unlink()
@@ -69,7 +71,8 @@ def build_folder(out: Path, is_ours: IsOurs) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
         staging.mkdir(parents=True)
     try:
-        yield staging
+        with note_unfinished(staging):
+            yield staging
         with _told(out):
             _put_in_place(staging, out, is_ours)
     finally:

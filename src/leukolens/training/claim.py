@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from leukolens.core.errors import DataError, TrainingError
 from leukolens.core.files import show_name
 from leukolens.core.runs import RunFolder
+from leukolens.core.unfinished import note_unfinished
 from leukolens.datasets.manifest import PARTS
 
 
@@ -33,7 +34,8 @@ def claim_run(run: RunFolder) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"{where} cannot be written: {error.strerror or error}.") from error
     try:
-        yield
+        with note_unfinished(path):
+            yield
     finally:
         with suppress(OSError):  # Windows keeps a file that is open
             path.unlink()
