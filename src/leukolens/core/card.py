@@ -33,6 +33,16 @@ _LARGEST_CARD_BYTES = 1 << 20
 _LARGEST_FILE_BYTES = 1 << 30
 _BACKGROUND_NAME = "background.png"
 
+Name = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]*$",
+    ),
+]
+"""One printable line: no control character, and none that turns the direction of the text."""
+
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -172,8 +182,8 @@ class _CommonFields(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     format: Literal[2] = 2
-    name: str
-    architecture: str
+    name: Name
+    architecture: Name
     files: dict[str, str] = {}
     weights_origin: str = ""
     licence: str = ""

@@ -33,7 +33,7 @@ from leukolens.inference.scale import (
     guess_diameter,
     measure_red_cells,
 )
-from leukolens.inference.session import INPUT_NAME, open_bundle_model
+from leukolens.inference.session import INPUT_NAME, open_bundle_model, try_model
 from leukolens.inference.tiles import Span, Tile, lay_tiles
 
 CENTRES_NAME, SIDES_NAME = "centres", "sides"
@@ -184,7 +184,9 @@ class Detector:
         return detections.pick(_is_within(middle[:, 0], columns, slack) & _is_within(middle[:, 1], rows, slack))
 
     def _run(self, inputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        answers: list[NDArray[np.float32]] = self._session.run(self._outputs, {INPUT_NAME: inputs})
+        return self._refuse_infinite(self._session.run(self._outputs, {INPUT_NAME: inputs}))
+
+    def _refuse_infinite(self, answers: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         if not all(np.isfinite(answer).all() for answer in answers):
             raise BundleError(f"The model of {self.card.name} gives numbers that are not finite: do not use it.")
         return answers
@@ -199,12 +201,9 @@ class Detector:
                 f"of {self.card.name} takes {sorted(inputs)} and gives {sorted(outputs)}."
             )
         height, width = 2 * INPUT_MULTIPLE_PX, 3 * INPUT_MULTIPLE_PX
-        try:
-            shapes = [answer.shape for answer in self._run(np.zeros((1, 3, height, width), np.float32))]
-        except BundleError:
-            raise
-        except Exception as error:  # ONNX Runtime's exceptions have no common root but this one.
-            raise BundleError(f"The model of {self.card.name} does not run: {error}") from error
+        black = np.zeros((1, 3, height, width), np.float32)
+        answers = self._refuse_infinite(try_model(self._session, self.card.name, self._outputs, black))
+        shapes = [answer.shape for answer in answers]
         grid = (height // self.card.stride, width // self.card.stride)
         expected = [(1, channels, *grid) for channels in (len(self.card.kinds), 4, 1)[: len(shapes)]]
         if shapes != expected:

@@ -1,6 +1,7 @@
 """Opens the model of a bundle. It is not trusted: it may name no other file, and must agree with its card."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,12 @@ from leukolens.core.errors import BundleError
 MODEL_NAME = "model.onnx"
 INPUT_NAME = "image"
 LOGITS_NAME = "logits"
+
+_TIME_LIMIT_S = 20.0
+"""For the first run of a model on small plain images; the shipped ones take hundredths of a second."""
+
+_TRIED_BATCH = 2
+"""A model is tried on more than one image: some take one alone, or give fewer rows than images."""
 
 
 def open_model(model: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
@@ -47,6 +54,34 @@ def open_bundle_model(
         raise BundleError(f"{MODEL_NAME} of the bundle {name} is not a model that runs here: {error}") from error
 
 
+def try_model(
+    session: onnxruntime.InferenceSession, name: str, outputs: Sequence[str], images: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """What a model gives for plain images; one that runs on and on is stopped.
+
+    Args:
+        session: The opened model.
+        name: The bundle's name, for the message.
+        outputs: Names of the outputs.
+        images: `(n, 3, h, w)` float32.
+
+    Raises:
+        BundleError: it does not run, or not within the time limit.
+    """
+    options = onnxruntime.RunOptions()
+    timer = threading.Timer(_TIME_LIMIT_S, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        answers: list[NDArray[np.float32]] = session.run(list(outputs), {INPUT_NAME: images}, options)
+    except Exception as error:  # As above: whatever fails on plain images will fail on cells.
+        late = f"it was stopped after {_TIME_LIMIT_S:g} s" if options.terminate else str(error)
+        raise BundleError(f"The model of {name} does not run on {len(images)} plain images: {late}.") from error
+    finally:
+        timer.cancel()
+    return answers
+
+
 class Session:
     """One model, ready to run."""
 
@@ -78,13 +113,12 @@ class Session:
             raise BundleError(
                 f"The card of {card.name} promises the outputs {sorted(missing)}; the model gives {sorted(self._outputs)}."
             )
-        try:
-            logits = self.run(np.zeros((1, *expected), np.float32))
-        except Exception as error:  # As above: whatever fails on a plain black image will fail on cells.
-            raise BundleError(f"The model of {card.name} does not run: {error}") from error
-        if logits.shape != (1, len(card.classes)):
+        black = np.zeros((_TRIED_BATCH, *expected), np.float32)
+        logits = try_model(self._session, card.name, [LOGITS_NAME], black)[0]
+        if logits.shape != (_TRIED_BATCH, len(card.classes)):
             raise BundleError(
-                f"The card of {card.name} promises {len(card.classes)} classes; the model gives logits of shape {logits.shape}."
+                f"The card of {card.name} promises {len(card.classes)} classes; for {_TRIED_BATCH} images the model gives "
+                f"logits of shape {logits.shape}."
             )
 
     def run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -129,7 +129,7 @@ def export(
     task, out = find_task(read_recipe_task(folder.recipe)), Path(out)
     with hold_folder(out, force), build_folder(out, _is_of_bundle) as staging:
         done = task.export(folder, staging, images, int8, reporter)
-        card = structs.replace(done.card, name=out.resolve().name)
+        card = structs.replace(done.card, name=show_name(out.resolve().name))
         write_card(staging, card)
     return replace(done, folder=out, card=card)
 
