@@ -155,7 +155,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     Lightning writes into the temporary folder; where that is on another disk, it copies, and a copy can be cut.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+    def save_checkpoint(self, checkpoint: object, path: Any, storage_options: Any = None) -> None:
         """Writes a checkpoint, whole or not at all."""
         content = io.BytesIO()  # torch has no OSError for a full disk
         torch.save(checkpoint, content)
