@@ -72,6 +72,14 @@ def test_a_white_background_a_corner_and_a_disc_are_no_padding() -> None:
         assert find_content(pixels) is None
 
 
+def test_two_cells_on_a_flat_background_are_no_padded_picture() -> None:
+    pixels = np.full((480, 640, 3), 255, np.uint8)
+    down, across = np.mgrid[:480, :640]
+    for x in (200, 440):
+        pixels[(down - 240) ** 2 + (across - x) ** 2 < 33**2] = (0, 255, 255)
+    assert find_content(pixels) is None
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (24, 24), (900, 30)])
 def test_any_picture_is_answered(size: tuple[int, int]) -> None:
     assert find_content(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)) is None

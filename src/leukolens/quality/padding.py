@@ -28,6 +28,8 @@ of twice this depth take up to 0.87 of the width of a disc."""
 
 _LEAST_CONTENT_PX = 16
 
+_OPPOSITE = {"left": "right", "top": "bottom", "right": "left", "bottom": "top"}
+
 
 def find_content(pixels: Pixels) -> Window | None:
     """What lies inside the padding of a picture `(h, w, 3)` uint8 RGB, in its pixels; None where there is no padding."""
@@ -42,11 +44,15 @@ def find_content(pixels: Pixels) -> Window | None:
     flat = {side: _count_flat(lines) for side, lines in turned.items()}
     if max(flat.values()) < _LEAST_PX:
         return None
-    across = (slice(flat["left"], width - flat["right"]), slice(flat["top"], height - flat["bottom"]))
-    left, top, right, bottom = (
-        _find_edge(turned[side][: len(turned[side]) - flat[opposite], across[side in ("left", "right")]], flat[side])
-        for side, opposite in (("left", "right"), ("top", "bottom"), ("right", "left"), ("bottom", "top"))
-    )
+    edges = flat
+    # Twice: where the flat lines of two sides turn out to be background, the other two are judged over their whole length.
+    for _ in range(2):
+        across = (slice(edges["left"], width - edges["right"]), slice(edges["top"], height - edges["bottom"]))
+        edges = {
+            side: _find_edge(lines[: len(lines) - flat[_OPPOSITE[side]], across[side in ("left", "right")]], flat[side])
+            for side, lines in turned.items()
+        }
+    left, top, right, bottom = (edges[side] for side in ("left", "top", "right", "bottom"))
     window = (left, top, width - right, height - bottom)
     if not any((left, top, right, bottom)) or min(window[2] - left, window[3] - top) < _LEAST_CONTENT_PX:
         return None
