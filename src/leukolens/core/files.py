@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,19 +75,20 @@ def write_atomically(path: Path, only_new: bool = False) -> Iterator[Path]:
         UsageError: `only_new`, and there is such a file at the end.
         DataError: the disk is full or the folder cannot be written.
     """
-    temporary: Path | None = None
+    temporary = path.with_name(f".unfinished-{secrets.token_hex(8)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
         with note_unfinished(temporary):
-            yield temporary
-        temporary.chmod(0o644)
-        if only_new:
-            _give_new_name(temporary, path)
-        else:
-            temporary.replace(path)
+            try:
+                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                yield temporary
+                temporary.chmod(0o644)
+                if only_new:
+                    _give_new_name(temporary, path)
+                else:
+                    temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
     except FileExistsError as error:
         raise UsageError(f"{show_name(str(path))} was written by another process meanwhile. It was kept.") from error
     except OSError as error:
@@ -95,9 +96,6 @@ def write_atomically(path: Path, only_new: bool = False) -> Iterator[Path]:
         raise DataError(
             f"{where} could not be written: {error.strerror or error}. Nothing half-written was left."
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _give_new_name(temporary: Path, path: Path) -> None:
